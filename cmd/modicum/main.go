@@ -1,0 +1,13 @@
+// Command modicum is a full Caddy server with the standard modules and
+// data minimization.
+package main
+
+import (
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+)
+
+func main() {
+	caddycmd.Main()
+}
