@@ -1,0 +1,214 @@
+package submission
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+)
+
+// Reasons that the reading itself gives for a field it strips. A plan's
+// denied fields carry reasons of the caller's.
+const (
+	ReasonNoPurpose = "no_purpose"
+	ReasonWrongType = "wrong_type"
+	ReasonTooLong   = "too_long"
+)
+
+// Field is one path that a plan knows and what becomes of its values. The
+// zero value refuses: an undecided field is stripped.
+type Field struct {
+	// Path holds the names from the top: "*" is any element of a list, a
+	// final "**" the whole subtree. An empty path is a scalar at the top.
+	Path []string
+	// Kept lets the values pass; otherwise Reason says why not.
+	Kept   bool
+	Reason string
+	// File says that the field is a file part of a multipart form, which
+	// passes there only. MaxFile bounds it in bytes; 0 is [DefaultMaxFile].
+	File    bool
+	MaxFile int64
+	// Rule checks and reduces each value; nil passes any scalar as written.
+	Rule *Rule
+	// Otherwise stands in for a stripped value; nil leaves the value out.
+	Otherwise *Constant
+	// Watch copies the value into the report, for the caller to decide by:
+	// the tick of a consent, a method override. It may be stripped all the same.
+	Watch bool
+}
+
+// Constant is a value of the policy in its two spellings.
+type Constant struct {
+	JSON string // a JSON scalar
+	Text string // the value of a form field
+}
+
+// DefaultMaxFile bounds a file part for which the policy names no max.
+const DefaultMaxFile = 10 << 20
+
+const none = -1
+
+// node is a place in the tree of declared paths. Leaves are indexes into
+// Plan.fields; none where the path ends no field.
+type node struct {
+	leaf    int32 // the field that takes a scalar here
+	subtree int32 // the field whose "**" covers everything below here
+	element int32 // the node of "*", or 0: the root is nobody's child
+	live    bool  // some field here or below is kept
+	// names is a table of the members, open addressing, a power of two long.
+	// It is empty for a node without named children.
+	names []entry
+}
+
+// entry is one named member of a node.
+type entry struct {
+	name string
+	json string // the name as we write it in JSON: "name": with quotes and colon
+	form string // the name percent-encoded as one bracket or first segment
+	hash uint32
+	node int32 // never 0 for an entry in use
+}
+
+// Plan is the compiled, immutable form of a list of fields: a tree of paths
+// that one pass over a submission follows. It is safe for concurrent use.
+type Plan struct {
+	fields []Field
+	nodes  []node
+}
+
+// NewPlan compiles fields. Two fields with one path are an error.
+func NewPlan(fields []Field) (*Plan, error) {
+	p := &Plan{fields: fields, nodes: []node{{leaf: none, subtree: none}}}
+	for i, f := range fields {
+		if err := p.add(int32(i), f); err != nil { //nolint:gosec // G115: a policy holds far fewer fields than 2^31
+			return nil, err
+		}
+	}
+	p.inherit(0, none)
+	for i := range p.nodes {
+		p.nodes[i].index()
+	}
+	return p, nil
+}
+
+// Fields returns the plan's fields, in the order NewPlan took them. The
+// indexes of a [Report] point into it.
+func (p *Plan) Fields() []Field { return p.fields }
+
+func (p *Plan) add(index int32, f Field) error {
+	at := int32(0)
+	for i, name := range f.Path {
+		if f.Kept {
+			p.nodes[at].live = true
+		}
+		if name == "**" {
+			if i != len(f.Path)-1 {
+				return errors.New(`"**" stands only at the end of a path`)
+			}
+			if p.nodes[at].subtree != none {
+				return fmt.Errorf("the path %q is declared twice", f.Path)
+			}
+			p.nodes[at].subtree = index
+			return nil
+		}
+		at = p.child(at, name)
+	}
+	if p.nodes[at].leaf != none {
+		return fmt.Errorf("the path %q is declared twice", f.Path)
+	}
+	p.nodes[at].leaf = index
+	p.nodes[at].live = p.nodes[at].live || f.Kept
+	return nil
+}
+
+// child returns the node below at, made when it is not there yet.
+func (p *Plan) child(at int32, name string) int32 {
+	next := int32(len(p.nodes)) //nolint:gosec // G115: as above
+	if name == "*" {
+		if p.nodes[at].element != 0 {
+			return p.nodes[at].element
+		}
+		p.nodes[at].element = next
+	} else {
+		for _, e := range p.nodes[at].names {
+			if e.name == name {
+				return e.node
+			}
+		}
+		p.nodes[at].names = append(p.nodes[at].names, newEntry(name, next))
+	}
+	p.nodes = append(p.nodes, node{leaf: none, subtree: none})
+	return next
+}
+
+// inherit hands a subtree field down to the nodes it covers, so that a
+// reader never has to look upwards.
+func (p *Plan) inherit(at, subtree int32) {
+	n := &p.nodes[at]
+	if n.subtree == none {
+		n.subtree = subtree
+	}
+	if n.subtree != none {
+		if n.leaf == none {
+			n.leaf = n.subtree
+		}
+		n.live = n.live || p.fields[n.subtree].Kept
+	}
+	if n.element != 0 {
+		p.inherit(n.element, n.subtree)
+	}
+	for _, e := range n.names {
+		p.inherit(e.node, n.subtree)
+	}
+}
+
+// index turns the list of members into the table that find probes.
+func (n *node) index() {
+	if len(n.names) == 0 {
+		return
+	}
+	table := make([]entry, 1<<bits.Len(uint(2*len(n.names)-1))) //nolint:gosec // G115: at least one name
+	mask := uint32(len(table) - 1)                                //nolint:gosec // G115: as above
+	for _, e := range n.names {
+		i := e.hash & mask
+		for table[i].node != 0 {
+			i = (i + 1) & mask
+		}
+		table[i] = e
+	}
+	n.names = table
+}
+
+// find returns the member called name, nil if the plan knows none.
+func (n *node) find(name []byte) *entry {
+	if len(n.names) == 0 {
+		return nil
+	}
+	hash := hashName(name)
+	mask := uint32(len(n.names) - 1) //nolint:gosec // G115: as above
+	for i := hash & mask; n.names[i].node != 0; i = (i + 1) & mask {
+		if e := &n.names[i]; e.hash == hash && e.name == string(name) {
+			return e
+		}
+	}
+	return nil
+}
+
+func newEntry(name string, at int32) entry {
+	return entry{
+		name: name,
+		json: string(append(appendJSONString(nil, name), ':')),
+		form: string(appendFormEscaped(nil, []byte(name))),
+		hash: hashName([]byte(name)),
+		node: at,
+	}
+}
+
+// hashName is FNV-1a. Its table holds the policy's names only, so a client
+// cannot choose what collides.
+func hashName(name []byte) uint32 {
+	h := uint32(2166136261)
+	for _, c := range name {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	return h
+}
