@@ -167,7 +167,7 @@ func (n *node) index() {
 		return
 	}
 	table := make([]entry, 1<<bits.Len(uint(2*len(n.names)-1))) //nolint:gosec // G115: at least one name
-	mask := uint32(len(table) - 1)                                //nolint:gosec // G115: as above
+	mask := uint32(len(table) - 1)                              //nolint:gosec // G115: as above
 	for _, e := range n.names {
 		i := e.hash & mask
 		for table[i].node != 0 {

@@ -17,8 +17,8 @@ type Report struct {
 
 	watched []watched
 	names   []byte // the first undeclared names, one after the other
-	ends  [maxNames]int32
-	count int // of names
+	ends    [maxNames]int32
+	count   int // of names
 }
 
 // Outcome counts what became of the values of one field.
