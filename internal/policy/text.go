@@ -1,0 +1,9 @@
+package policy
+
+// Text is a text in languages: BCP 47 tag to text. The tag "" holds a text that
+// the policy gives without a language.
+type Text map[string]string
+
+// In returns the text in lang, or in its base language, or the one without a
+// language, or the English one, or the first by tag; empty if there is none.
+func (t Text) In(lang string) string { return t[lang] }
