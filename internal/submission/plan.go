@@ -3,7 +3,9 @@ package submission
 import (
 	"errors"
 	"fmt"
+	"hash/maphash"
 	"math/bits"
+	"sync"
 )
 
 // Reasons that the reading itself gives for a field it strips. A plan's
@@ -45,19 +47,36 @@ type Constant struct {
 // DefaultMaxFile bounds a file part for which the policy names no max.
 const DefaultMaxFile = 10 << 20
 
-const none = -1
+const (
+	none = -1 // no field
+	root = 0  // the node of the top value
+	void = 1  // the node of everything that no field declares
+)
 
 // node is a place in the tree of declared paths. Leaves are indexes into
 // Plan.fields; none where the path ends no field.
 type node struct {
 	leaf    int32 // the field that takes a scalar here
 	subtree int32 // the field whose "**" covers everything below here
-	element int32 // the node of "*", or 0: the root is nobody's child
-	live    bool  // some field here or below is kept
+	element int32 // the node of "*"; void when there is none
+	any     int32 // the node of members that names does not hold: void, or a subtree's
+	scalar  action
+	live    bool // something here or below is kept
+	object  bool // a member is, or something below one
+	array   bool // an element is, or something below one
 	// names is a table of the members, open addressing, a power of two long.
 	// It is empty for a node without named children.
 	names []entry
 }
+
+// action is what to do with a scalar, as far as its node tells.
+type action uint8
+
+const (
+	strip  action = iota // no field: the zero value leaves it out
+	decide               // a field that is denied, checked, reduced or watched
+	keep                 // a field that passes as written
+)
 
 // entry is one named member of a node.
 type entry struct {
@@ -73,20 +92,25 @@ type entry struct {
 type Plan struct {
 	fields []Field
 	nodes  []node
+	passes sync.Pool // of *jsonPass: each remembers the shapes that came last
 }
 
 // NewPlan compiles fields. Two fields with one path are an error.
 func NewPlan(fields []Field) (*Plan, error) {
-	p := &Plan{fields: fields, nodes: []node{{leaf: none, subtree: none}}}
+	p := &Plan{fields: fields, nodes: make([]node, 2, 2+4*len(fields))}
+	p.nodes[root] = node{leaf: none, subtree: none, any: void}
+	p.nodes[void] = node{leaf: none, subtree: none, any: void, element: void}
 	for i, f := range fields {
 		if err := p.add(int32(i), f); err != nil { //nolint:gosec // G115: a policy holds far fewer fields than 2^31
 			return nil, err
 		}
 	}
-	p.inherit(0, none)
+	p.inherit(root, none, void)
+	p.settle()
 	for i := range p.nodes {
 		p.nodes[i].index()
 	}
+	p.passes.New = func() any { return newJSONPass(p) }
 	return p, nil
 }
 
@@ -97,9 +121,6 @@ func (p *Plan) Fields() []Field { return p.fields }
 func (p *Plan) add(index int32, f Field) error {
 	at := int32(0)
 	for i, name := range f.Path {
-		if f.Kept {
-			p.nodes[at].live = true
-		}
 		if name == "**" {
 			if i != len(f.Path)-1 {
 				return errors.New(`"**" stands only at the end of a path`)
@@ -116,7 +137,6 @@ func (p *Plan) add(index int32, f Field) error {
 		return fmt.Errorf("the path %q is declared twice", f.Path)
 	}
 	p.nodes[at].leaf = index
-	p.nodes[at].live = p.nodes[at].live || f.Kept
 	return nil
 }
 
@@ -136,28 +156,53 @@ func (p *Plan) child(at int32, name string) int32 {
 		}
 		p.nodes[at].names = append(p.nodes[at].names, newEntry(name, next))
 	}
-	p.nodes = append(p.nodes, node{leaf: none, subtree: none})
+	p.nodes = append(p.nodes, node{leaf: none, subtree: none, any: void})
 	return next
 }
 
 // inherit hands a subtree field down to the nodes it covers, so that a
-// reader never has to look upwards.
-func (p *Plan) inherit(at, subtree int32) {
+// reader never has to look upwards: what they do not name leads to a node
+// of the subtree's own, which leads to itself.
+func (p *Plan) inherit(at, subtree, covering int32) {
+	if own := p.nodes[at].subtree; own != none {
+		subtree, covering = own, int32(len(p.nodes)) //nolint:gosec // G115: as above
+		p.nodes = append(p.nodes, node{leaf: own, subtree: own, any: covering, element: covering})
+	}
 	n := &p.nodes[at]
-	if n.subtree == none {
-		n.subtree = subtree
+	n.subtree, n.any = subtree, covering
+	if n.leaf == none {
+		n.leaf = subtree
 	}
-	if n.subtree != none {
-		if n.leaf == none {
-			n.leaf = n.subtree
+	element, names := n.element, n.names
+	if element == 0 {
+		n.element = covering
+	} else {
+		p.inherit(element, subtree, covering)
+	}
+	for _, e := range names {
+		p.inherit(e.node, subtree, covering)
+	}
+}
+
+// settle works out what a node does with a scalar, and whether a container
+// there can hold anything that is kept. Nodes are made after those above
+// them, so going backwards meets what is below first.
+func (p *Plan) settle() {
+	for at := len(p.nodes) - 1; at >= 0; at-- {
+		n := &p.nodes[at]
+		if n.leaf != none {
+			f := &p.fields[n.leaf]
+			n.live, n.scalar = f.Kept, decide
+			if f.Kept && !f.File && f.Rule == nil && !f.Watch {
+				n.scalar = keep
+			}
 		}
-		n.live = n.live || p.fields[n.subtree].Kept
-	}
-	if n.element != 0 {
-		p.inherit(n.element, n.subtree)
-	}
-	for _, e := range n.names {
-		p.inherit(e.node, n.subtree)
+		n.array = p.nodes[n.element].live
+		n.object = p.nodes[n.any].live
+		for _, e := range n.names {
+			n.object = n.object || p.nodes[e.node].live
+		}
+		n.live = n.live || n.object || n.array
 	}
 }
 
@@ -203,12 +248,9 @@ func newEntry(name string, at int32) entry {
 	}
 }
 
-// hashName is FNV-1a. Its table holds the policy's names only, so a client
-// cannot choose what collides.
+// nameSeed keys the hash of names: a client cannot choose what collides.
+var nameSeed = maphash.MakeSeed()
+
 func hashName(name []byte) uint32 {
-	h := uint32(2166136261)
-	for _, c := range name {
-		h = (h ^ uint32(c)) * 16777619
-	}
-	return h
+	return uint32(maphash.Bytes(nameSeed, name)) //nolint:gosec // G115: the low half is as good
 }

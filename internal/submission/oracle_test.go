@@ -1,0 +1,195 @@
+package submission
+
+import (
+	"encoding/json"
+	"io"
+	"slices"
+	"strings"
+	"testing"
+)
+
+var errEOF = io.EOF
+
+// member is a name and a value of an object, in order.
+type member struct {
+	name  string
+	value any
+}
+
+// oracle filters a valid JSON text the slow and obviously right way: into a
+// tree, every path of the tree against every path of the plan, and back.
+func oracle(t testing.TB, p *Plan, in string) string {
+	t.Helper()
+	d := json.NewDecoder(strings.NewReader(in))
+	d.UseNumber()
+	tree := readTree(t, d)
+	kept, ok := filter(p.fields, nil, tree)
+	if !ok {
+		switch tree.(type) {
+		case []member:
+			kept = []member{}
+		case []any:
+			kept = []any{}
+		default:
+			kept = nil
+		}
+	}
+	var b strings.Builder
+	writeTree(t, &b, kept)
+	return b.String()
+}
+
+func readTree(t testing.TB, d *json.Decoder) any {
+	t.Helper()
+	tok, err := d.Token()
+	if err != nil {
+		t.Fatal(err)
+	}
+	switch tok {
+	case json.Delim('{'):
+		object := []member{}
+		for d.More() {
+			name, err := d.Token()
+			if err != nil {
+				t.Fatal(err)
+			}
+			object = append(object, member{name.(string), readTree(t, d)})
+		}
+		_, _ = d.Token()
+		return object
+	case json.Delim('['):
+		list := []any{}
+		for d.More() {
+			list = append(list, readTree(t, d))
+		}
+		_, _ = d.Token()
+		return list
+	}
+	return tok
+}
+
+// filter keeps a scalar whose path is allowed, and a container in which
+// something could be kept.
+func filter(fields []Field, path []string, v any) (any, bool) {
+	switch v := v.(type) {
+	case []member:
+		if !reaches(fields, path, false) {
+			return nil, false
+		}
+		object := []member{}
+		for _, m := range v {
+			// The client's "*" is a name like any other.
+			if kept, ok := filter(fields, append(slices.Clone(path), "."+m.name), m.value); ok {
+				object = append(object, member{m.name, kept})
+			}
+		}
+		return object, true
+	case []any:
+		if !reaches(fields, path, true) {
+			return nil, false
+		}
+		list := []any{}
+		for _, e := range v {
+			if kept, ok := filter(fields, append(slices.Clone(path), "*"), e); ok {
+				list = append(list, kept)
+			}
+		}
+		return list, true
+	}
+	return v, allows(fields, path)
+}
+
+// covers tells whether a field's path leads along path, as far as both go.
+func covers(field, path []string) bool {
+	for i, segment := range path {
+		switch {
+		case i >= len(field):
+			return false
+		case field[i] == "**":
+			return true
+		case segment == "*":
+			if field[i] != "*" {
+				return false
+			}
+		case field[i] == "*" || "."+field[i] != segment:
+			return false
+		}
+	}
+	return true
+}
+
+// allows finds the most telling field for a scalar: one that names it, or
+// else the longest "**" above it.
+func allows(fields []Field, path []string) bool {
+	best, kept := -1, false
+	for _, f := range fields {
+		if !covers(f.Path, path) {
+			continue
+		}
+		n := len(f.Path)
+		switch {
+		case n == len(path) && !slices.Contains(f.Path, "**"):
+			return f.Kept
+		case n <= len(path)+1 && n > 0 && f.Path[n-1] == "**" && n > best:
+			best, kept = n, f.Kept
+		}
+	}
+	return kept
+}
+
+// reaches tells whether something below a container is kept.
+func reaches(fields []Field, path []string, list bool) bool {
+	next := "."
+	if list {
+		next = "*"
+	}
+	best, subtree := -1, false
+	for _, f := range fields {
+		n := len(f.Path)
+		if !covers(f.Path, path) {
+			continue
+		}
+		if n > 0 && f.Path[n-1] == "**" && n <= len(path)+1 {
+			if n > best {
+				best, subtree = n, f.Kept
+			}
+			continue
+		}
+		if f.Kept && n > len(path) && (f.Path[len(path)] == "*") == (next == "*") {
+			return true
+		}
+	}
+	return subtree
+}
+
+func writeTree(t testing.TB, b *strings.Builder, v any) {
+	t.Helper()
+	switch v := v.(type) {
+	case []member:
+		b.WriteByte('{')
+		for i, m := range v {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			writeTree(t, b, m.name)
+			b.WriteByte(':')
+			writeTree(t, b, m.value)
+		}
+		b.WriteByte('}')
+	case []any:
+		b.WriteByte('[')
+		for i, e := range v {
+			if i > 0 {
+				b.WriteByte(',')
+			}
+			writeTree(t, b, e)
+		}
+		b.WriteByte(']')
+	default:
+		raw, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.Write(raw)
+	}
+}
