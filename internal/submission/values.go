@@ -12,6 +12,7 @@ type Rule struct {
 	Pattern *regexp.Regexp // anchored by the caller; nil: any
 	OneOf   []string       // empty: any
 	Key     []byte         // of pseudonym's HMAC-SHA-256
+	Region  string         // ISO 3166-1 of phones without +; empty: international ones only
 }
 
 // kind is what a scalar is written as. Forms hold text only.
