@@ -64,6 +64,7 @@ type frame struct {
 	write  bool   // something in it may be kept
 	empty  bool   // nothing is written yet
 	noted  bool   // an undeclared element was reported
+	below  int32  // the place of a list's elements
 	names  roster // of an object
 }
 
@@ -109,11 +110,14 @@ func (s *jsonPass) document() error {
 		slot  int32         // the member that the value belongs to; 0: an element, or the top
 		start int           // where the member or element begins
 		key   int           // just after the colon of the member
-		act   action
+		same  = true        // the member's name is spelled as we would
 		end   int
 		fl    flags
 		k     kind
 		err   error
+
+		nodes    = s.plan.nodes
+		outcomes = s.rep.Outcomes
 	)
 	f.write, f.empty = true, true
 	i := skipSpace(b, 0)
@@ -129,33 +133,46 @@ value:
 	case c-'0' < 10 || c == '-':
 		end, fl = scanNumber(b, i)
 		k = kindNumber
-	case c == 't' && string(b[i:i+4]) == "true":
-		end, fl, k = i+4, 0, kindBoolean
-	case c == 'f' && string(b[i:i+5]) == "false":
-		end, fl, k = i+5, 0, kindBoolean
-	case c == 'n' && string(b[i:i+4]) == "null":
-		end, fl, k = i+4, 0, kindNull
 	default:
-		return s.expected("value", i)
+		l := &literals[c>>1&7]
+		if binary.LittleEndian.Uint64(b[i:])&l.mask != l.word {
+			return s.expected("value", i)
+		}
+		end, fl, k = i+l.size, 0, l.kind
 	}
 	if fl >= broken {
 		return s.broken(end, fl)
 	}
-	act = s.plan.nodes[at].scalar
-	switch {
+	switch act := nodes[at].scalar; {
 	case act == keep && f.write:
-		s.lead(&f, slot, start, key)
-		if fl&separator == 0 {
-			s.emit(i, end)
-		} else {
-			s.emitEscaped(i, end)
+		outcomes[nodes[at].leaf].Kept++
+		from := start
+		switch {
+		case i != key || fl&separator != 0 || !same:
+			s.write(&f, scalar{slot: slot, start: start, key: key, from: i, end: end, flags: fl})
+			goto next
+		case f.empty:
+			f.empty = false
+		case b[start-1] == ',':
+			from--
+		default:
+			s.flush()
+			s.out = append(s.out, ',')
 		}
-		s.rep.keep(s.plan.nodes[at].leaf)
+		if from != s.to {
+			s.flush()
+			s.from = from
+		}
+		s.to = end
 	case act != strip:
 		s.decide(&f, scalar{slot: slot, start: start, key: key, from: i, end: end, kind: k, flags: fl, node: at})
 	case f.node != void:
-		s.undeclared(&f, slot)
+		s.rep.Undeclared++
+		if slot == 0 || s.shapes.slots[slot].noted != s.shapes.texts {
+			s.note(&f, slot)
+		}
 	}
+next:
 	i = end
 
 after:
@@ -185,7 +202,7 @@ after:
 	}
 	if b[i] == ',' {
 		i = skipSpace(b, i+1)
-		start, key, at, slot, shape = i, i, s.plan.nodes[f.node].element, 0, s.shapes.element(f.shape)
+		start, key, slot, same, at, shape = i, i, 0, true, nodes[f.node].element, f.below
 		goto value
 	}
 	if b[i] != ']' {
@@ -221,10 +238,11 @@ open:
 		i = skipSpace(b, i)
 	}
 	if !f.object {
+		f.below = s.shapes.element(f.shape)
 		if b[i] == ']' {
 			goto closing
 		}
-		start, key, at, slot, shape = i, i, s.plan.nodes[f.node].element, 0, s.shapes.element(f.shape)
+		start, key, slot, same, at, shape = i, i, 0, true, nodes[f.node].element, f.below
 		goto value
 	}
 	if b[i] == '}' {
@@ -240,16 +258,25 @@ member:
 		return &Error{Status: 413, Rule: "fields", Detail: "the JSON has more members than the limit (max_fields)", Offset: int64(i)}
 	}
 	start = i
-	if slot, i = s.shapes.predict(&f.names, b, i); slot == 0 {
+	slot = f.names.next
+	if slot != 0 && !s.shapes.foretells(&s.shapes.slots[slot], b, i) {
+		slot = s.shapes.skip(&f.names, b, i)
+	}
+	if slot != 0 {
+		n := &s.shapes.slots[slot]
+		f.names.next = n.next
+		i += int(n.size)
+		at, shape, same = n.node, n.shape, n.same
+	} else {
 		if slot, i, err = s.name(&f, start); err != nil {
 			return err
 		}
+		at, shape, same = s.shapes.slots[slot].node, 0, false
 	}
 	key = i
 	if b[i] <= ' ' {
 		i = skipSpace(b, i)
 	}
-	at, shape = s.shapes.slots[slot].node, s.shapes.slots[slot].shape
 	if (b[i] == '{' || b[i] == '[') && shape == 0 {
 		shape = s.shapes.below(slot)
 	}
@@ -273,7 +300,8 @@ func (s *jsonPass) enter(f *frame, at, slot int32, object bool, start, key int) 
 	case n.leaf != none:
 		s.strip(f, n.leaf, ReasonWrongType, slot, start, key)
 	case f.node != void:
-		s.undeclared(f, slot)
+		s.rep.Undeclared++
+		s.note(f, slot)
 	}
 	return void, false
 }
@@ -320,20 +348,26 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 	if !f.write {
 		return
 	}
+	if field.Rule == nil || as == v.kind && string(s.scratch) == string(text) {
+		s.write(f, v)
+		return
+	}
 	s.lead(f, v.slot, v.start, v.key)
-	switch {
-	case field.Rule == nil || as == v.kind && string(s.scratch) == string(text):
-		if v.flags&separator == 0 {
-			s.emit(v.from, v.end)
-		} else {
-			s.emitEscaped(v.from, v.end)
-		}
-	case as == kindText:
-		s.flush()
+	s.flush()
+	if as == kindText {
 		s.out = appendJSONString(s.out, s.scratch)
-	default:
-		s.flush()
+	} else {
 		s.out = append(s.out, s.scratch...)
+	}
+}
+
+// write lets a scalar go on as it came.
+func (s *jsonPass) write(f *frame, v scalar) {
+	s.lead(f, v.slot, v.start, v.key)
+	if v.flags&separator == 0 {
+		s.emit(v.from, v.end)
+	} else {
+		s.emitEscaped(v.from, v.end)
 	}
 }
 
@@ -415,14 +449,15 @@ func (s *jsonPass) name(f *frame, i int) (slot int32, end int, err error) {
 	if len(name) > s.lim.Name {
 		return 0, 0, &Error{Status: 413, Rule: "name-length", Detail: "a name is longer than the limit (max_name)", Offset: int64(i)}
 	}
-	slot, seen := s.shapes.add(&f.names, f.shape, name, fl)
+	hash := hashName(name)
+	slot, seen := s.shapes.add(&f.names, f.shape, name, hash, fl)
 	if seen {
 		return 0, 0, &Error{
 			Status: 400, Rule: "duplicate-name", Offset: int64(i),
 			Detail: "an object has one name twice, and applications disagree on which counts",
 		}
 	}
-	s.shapes.slots[slot].node = s.plan.member(f.node, name)
+	s.shapes.slots[slot].node = s.plan.member(f.node, name, hash)
 	if end = skipSpace(b, end); b[end] != ':' {
 		return 0, 0, s.expected("':'", end)
 	}
@@ -430,18 +465,17 @@ func (s *jsonPass) name(f *frame, i int) (slot int32, end int, err error) {
 }
 
 // member returns the node of the member called name of an object at node at.
-func (p *Plan) member(at int32, name []byte) int32 {
+func (p *Plan) member(at int32, name []byte, hash uint32) int32 {
 	n := &p.nodes[at]
-	if e := n.find(name); e != nil {
+	if e := n.find(name, hash); e != nil {
 		return e.node
 	}
 	return n.any
 }
 
-// undeclared reports a value that no field declares, once for each name of
-// a shape and once for a list.
-func (s *jsonPass) undeclared(f *frame, slot int32) {
-	s.rep.Undeclared++
+// note remembers the path of a value that no field declares, once for each
+// member of a shape and once for a list.
+func (s *jsonPass) note(f *frame, slot int32) {
 	switch {
 	case slot != 0:
 		n := &s.shapes.slots[slot]
@@ -454,25 +488,38 @@ func (s *jsonPass) undeclared(f *frame, slot int32) {
 	default:
 		f.noted = true
 	}
-	if s.rep.count == maxNames {
-		return
+	switch {
+	case s.rep.full():
+	case slot == 0:
+		path := s.path(f, nil)
+		s.rep.remember(path, hashName(path))
+	default:
+		n := &s.shapes.slots[slot]
+		if n.pathSize == 0 {
+			path := s.path(f, s.shapes.name(n))
+			n.path, n.pathSize, n.pathHash = int32(len(s.shapes.arena)), int32(len(path)), hashName(path) //nolint:gosec // G115: bounded by the limit on a body
+			s.shapes.arena = append(s.shapes.arena, path...)
+		}
+		s.rep.remember(s.shapes.arena[n.path:n.path+n.pathSize], n.pathHash)
 	}
-	if len(s.stack) == 0 {
-		s.rep.remember(nil)
-		return
-	}
+}
+
+// path spells the path of a member of the container f, or of an element
+// when name is nil.
+func (s *jsonPass) path(f *frame, name []byte) []byte {
 	path := s.scratch[:0]
-	for _, g := range s.stack {
-		path = s.appendPath(path, &g)
+	for i := range s.stack {
+		path = s.appendPath(path, &s.stack[i])
 	}
 	path = s.appendPath(path, f)
-	if slot != 0 {
-		path = appendSegment(path, s.shapes.name(&s.shapes.slots[slot]))
-	} else {
+	switch {
+	case name != nil:
+		path = appendSegment(path, name)
+	case len(s.stack) > 0:
 		path = appendSegment(path, []byte("*"))
 	}
 	s.scratch = path
-	s.rep.remember(path)
+	return path
 }
 
 // appendPath appends the segment that leads to the container g.
@@ -515,6 +562,20 @@ func (s *jsonPass) expected(what string, i int) error {
 		return &Error{Status: 400, Rule: "json-syntax", Detail: "the JSON ends where " + what + " is expected", Offset: int64(len(s.b) - Padding)}
 	}
 	return &Error{Status: 400, Rule: "json-syntax", Detail: "the JSON does not hold the expected " + what, Offset: int64(i)}
+}
+
+// literals are the three words of JSON, found by three bits of their first
+// letter. Together they need no branch.
+var literals = [8]struct {
+	word, mask uint64
+	size       int
+	kind       kind
+}{
+	't' >> 1 & 7: {word: 't' | 'r'<<8 | 'u'<<16 | 'e'<<24, mask: 1<<32 - 1, size: 4, kind: kindBoolean},
+	'f' >> 1 & 7: {word: 'f' | 'a'<<8 | 'l'<<16 | 's'<<24 | 'e'<<32, mask: 1<<40 - 1, size: 5, kind: kindBoolean},
+	'n' >> 1 & 7: {word: 'n' | 'u'<<8 | 'l'<<16 | 'l'<<24, mask: 1<<32 - 1, size: 4, kind: kindNull},
+	// A mask of 0 would let any byte be a word of no length.
+	0: {word: 1}, 1: {word: 1}, 4: {word: 1}, 5: {word: 1}, 6: {word: 1},
 }
 
 // flags tell what a token holds, or why it is none.
@@ -567,24 +628,24 @@ func scanString(b []byte, i int) (end int, fl flags) {
 	i++
 	high := uint64(0)
 	for {
-		w := binary.LittleEndian.Uint64(b[i:])
-		// Each term's high bit marks a byte that ends the easy run: below
-		// 0x20; '"' or '&', which differ in one bit; '\'; ';'. A borrow can
-		// mark a byte above a true one, never below: the lowest mark holds.
-		q := w&^(0x04*ones) ^ '"'*ones
-		e := w ^ '\\'*ones
-		t := w ^ ';'*ones
-		stop := ((w - 0x20*ones) | (q - ones) | (e - ones) | (t - ones)) &^ w & highs
+		w := b[i : i+16]
+		v0 := binary.LittleEndian.Uint64(w)
+		v1 := binary.LittleEndian.Uint64(w[8:])
+		stop, v := special(v0), v0
+		if next := special(v1); stop == 0 {
+			high |= v0
+			i += 8
+			stop, v = next, v1
+		}
 		if stop == 0 {
-			high |= w
+			high |= v
 			i += 8
 			continue
 		}
 		n := bits.TrailingZeros64(stop) >> 3
-		high |= w & (1<<(n*8) - 1)
+		high |= v & (1<<(n*8) - 1)
 		i += n
-		switch b[i] {
-		case '"':
+		if b[i] == '"' {
 			if high&highs != 0 {
 				fl |= nonASCII
 				if !utf8.Valid(b[start:i]) {
@@ -592,6 +653,8 @@ func scanString(b []byte, i int) (end int, fl flags) {
 				}
 			}
 			return i + 1, fl
+		}
+		switch b[i] {
 		case '&', ';':
 			fl |= separator
 			i++
@@ -606,6 +669,16 @@ func scanString(b []byte, i int) (end int, fl flags) {
 			return i, badString
 		}
 	}
+}
+
+// special marks, by their high bits, the bytes of w that end the easy run of
+// a string: below 0x20; '"' or '&', which differ in one bit; '\'; ';'. A
+// borrow can mark a byte above a true one, never below: the lowest holds.
+func special(w uint64) uint64 {
+	q := w&^(0x04*ones) ^ '"'*ones
+	e := w ^ '\\'*ones
+	t := w ^ ';'*ones
+	return ((w - 0x20*ones) | (q - ones) | (e - ones) | (t - ones)) &^ w & highs
 }
 
 // scanEscape returns the length of the escape at b[i], a surrogate pair
@@ -686,11 +759,15 @@ func scanNumber(b []byte, i int) (end int, fl flags) {
 	return i, 0
 }
 
+// skipDigits skips decimal digits, eight at once.
 func skipDigits(b []byte, i int) int {
-	for b[i]-'0' < 10 {
-		i++
+	for {
+		t := binary.LittleEndian.Uint64(b[i:]) ^ '0'*ones
+		if other := (t + (0x80-10)*ones | t) & highs; other != 0 {
+			return i + bits.TrailingZeros64(other)>>3
+		}
+		i += 8
 	}
-	return i
 }
 
 // skipSpace skips JSON's four white-space characters, eight spaces at once.

@@ -223,12 +223,12 @@ func (n *node) index() {
 	n.names = table
 }
 
-// find returns the member called name, nil if the plan knows none.
-func (n *node) find(name []byte) *entry {
+// find returns the member called name, nil if the plan knows none. hash is
+// that of hashName.
+func (n *node) find(name []byte, hash uint32) *entry {
 	if len(n.names) == 0 {
 		return nil
 	}
-	hash := hashName(name)
 	mask := uint32(len(n.names) - 1) //nolint:gosec // G115: as above
 	for i := hash & mask; n.names[i].node != 0; i = (i + 1) & mask {
 		if e := &n.names[i]; e.hash == hash && e.name == string(name) {

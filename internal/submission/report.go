@@ -5,6 +5,9 @@ import "slices"
 // maxNames is how many undeclared names a report keeps to tell the sender.
 const maxNames = 16
 
+// maxPath is the longest undeclared path that is told, in bytes.
+const maxPath = 256
+
 // Report says what became of a submission: for each field of the plan how
 // often it was kept and stripped, and what no field declares. It holds names
 // and counts, never values. A report is reused with [Report.Reset]; the
@@ -18,6 +21,7 @@ type Report struct {
 	watched []watched
 	names   []byte // the first undeclared names, one after the other
 	ends    [maxNames]int32
+	hashes  [maxNames]uint32
 	count   int // of names
 }
 
@@ -103,21 +107,20 @@ func (r *Report) strip(field int32, reason string) {
 // the search long.
 func (r *Report) undeclared(name []byte) {
 	r.Undeclared++
-	r.remember(name)
+	if !r.full() {
+		r.remember(name, hashName(name))
+	}
 }
 
-func (r *Report) remember(name []byte) {
-	if r.count == maxNames || len(name) > 256 {
+func (r *Report) full() bool { return r.count == maxNames }
+
+// remember keeps a path that no field declares; hash is that of hashName.
+func (r *Report) remember(path []byte, hash uint32) {
+	if r.full() || len(path) > maxPath || slices.Contains(r.hashes[:r.count], hash) {
 		return
 	}
-	start := int32(0)
-	for _, end := range r.ends[:r.count] {
-		if string(r.names[start:end]) == string(name) {
-			return
-		}
-		start = end
-	}
-	r.names = append(r.names, name...)
-	r.ends[r.count] = int32(len(r.names)) //nolint:gosec // G115: at most maxNames × 256
+	r.names = append(r.names, path...)
+	r.ends[r.count] = int32(len(r.names)) //nolint:gosec // G115: at most maxNames × maxPath
+	r.hashes[r.count] = hash
 	r.count++
 }

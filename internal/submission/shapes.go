@@ -17,39 +17,45 @@ type shapes struct {
 	slots  []slot  // slots[0] is no slot
 	places []place // places[0] is no place, places[topShape] the top value
 	arena  []byte  // names as "name": with quotes and colon, one after the other
+	free   int32   // a list of slots to use again
 	texts  uint32  // counts the texts read, for slot.noted
 	large  largeObjects
 }
 
 // place is a position in the structure of the texts: what it predicts.
 type place struct {
-	first   int32 // the list of the last object here
+	first   int32 // the list of the last object here, and
+	last    int32 // its end
 	element int32 // the place of the elements of a list here
 }
 
 // slot is a member that an object had.
 type slot struct {
-	head    uint64 // the first bytes of "name": as a word, and
-	mask    uint64 // which of them count; 0 with a size of 0: cannot be predicted
-	size    int32  // of "name": in bytes
-	at      int32  // where it stands in the arena
-	length  int32  // of the name
-	hash    uint32
-	node    int32 // of the plan
-	shape   int32 // the place of a container below; 0: not yet known
-	next    int32
-	ordinal int32 // in its list
-	noted   uint32
-	same    bool // our spelling is the arena's
+	head     [2]uint64 // the first 16 bytes of "name": as words, and
+	mask     [2]uint64 // which of them count
+	size     int32     // of "name": in bytes; 0: cannot be foretold
+	at       int32     // where it stands in the arena
+	length   int32     // of the name
+	hash     uint32
+	node     int32 // of the plan
+	shape    int32 // the place of a container below; 0: not yet known
+	next     int32
+	ordinal  int32  // in its list
+	noted    uint32 // the text in which it was reported as undeclared
+	path     int32  // its path in the arena, once it was
+	pathSize int32
+	pathHash uint32
+	same     bool // our spelling is the arena's
 }
 
-// roster is the list of the names that an open object has had so far.
+// roster is the list of the names that an open object has had so far: the
+// slots of the list it follows before the next one, or a list of its own.
 type roster struct {
-	first, last int32  // of the list, as far as it was matched or made
 	next        int32  // the prediction; 0: none
-	seen        uint64 // a set of the hashes' low bits, to tell what is surely new
 	skipped     uint64 // ordinals of followed slots that did not come
 	own         bool   // the list was made for this object
+	first, last int32  // of the own list
+	seen        uint64 // of the own list: a set of the hashes' low bits, to tell what is surely new
 	id          uint32 // of a large object
 }
 
@@ -66,17 +72,22 @@ const (
 func (s *shapes) reset() {
 	s.slots = append(s.slots[:0], slot{})
 	s.places = append(s.places[:0], place{}, place{})
-	s.arena = s.arena[:0]
+	s.arena, s.free = s.arena[:0], 0
 }
 
 func (s *shapes) begin() { s.texts++ }
 
+// end forgets all when it has become too much. Slots are used again within
+// a text, so that only a text of many shapes does that.
 func (s *shapes) end() {
 	s.large.reset()
-	if len(s.slots) > maxShapes || len(s.places) > maxShapes || s.texts == 0 {
-		*s = shapes{texts: s.texts}
-		s.reset()
+	if len(s.slots) <= maxShapes && len(s.places) <= maxShapes && len(s.arena) <= 64*maxShapes && s.texts != 0 {
+		return
 	}
+	if cap(s.slots) > 8*maxShapes || cap(s.places) > 8*maxShapes || cap(s.arena) > maxRetained {
+		*s = shapes{texts: s.texts}
+	}
+	s.reset()
 }
 
 // open begins an object at a place.
@@ -102,115 +113,114 @@ func (s *shapes) below(at int32) int32 {
 	return s.slots[at].shape
 }
 
-// predict returns the slot whose name and colon stand at b[i:] and the
-// position after them, or 0 and i when it is none that was foretold.
-func (s *shapes) predict(r *roster, b []byte, i int) (at int32, end int) {
+// foretells tells whether b[i:] begins with the slot's name and colon.
+func (s *shapes) foretells(n *slot, b []byte, i int) bool {
+	w := b[i : i+16]
+	return binary.LittleEndian.Uint64(w)&n.mask[0] == n.head[0] &&
+		binary.LittleEndian.Uint64(w[8:])&n.mask[1] == n.head[1] &&
+		n.size != 0 && (n.size <= 16 || s.foretellsRest(n, b, i))
+}
+
+func (s *shapes) foretellsRest(n *slot, b []byte, i int) bool {
+	return i+int(n.size) <= len(b) && string(b[i+16:i+int(n.size)]) == string(s.arena[n.at+16:n.at+n.size])
+}
+
+// skip looks for the name at b[i:] a few slots after the one that was
+// expected, members that do not always come being usual.
+func (s *shapes) skip(r *roster, b []byte, i int) (at int32) {
+	skipped := r.skipped
 	at = r.next
-	if at == 0 {
-		return 0, i
-	}
-	w := binary.LittleEndian.Uint64(b[i:])
-	n := &s.slots[at]
-	for try := 0; ; try++ {
-		if w&n.mask == n.head && n.size > 0 && (n.size <= 8 || s.matches(n, b[i:])) {
-			break
+	for range lookahead {
+		n := &s.slots[at]
+		if n.ordinal > 63 {
+			return 0
 		}
-		if at = n.next; at == 0 || try == lookahead {
-			return 0, i
+		skipped |= 1 << n.ordinal
+		if at = n.next; at == 0 {
+			return 0
 		}
-		n = &s.slots[at]
-	}
-	if at != r.next {
-		if !s.skip(r, at) {
-			return 0, i
+		if s.foretells(&s.slots[at], b, i) {
+			r.skipped = skipped
+			return at
 		}
 	}
-	r.last, r.next = at, n.next
-	r.seen |= 1 << (n.hash & 63)
-	return at, i + int(n.size)
-}
-
-func (s *shapes) matches(n *slot, b []byte) bool {
-	return len(b) >= int(n.size) && string(b[8:n.size]) == string(s.arena[n.at+8:n.at+n.size])
-}
-
-// skip notes that the slots from the prediction up to at did not come.
-func (s *shapes) skip(r *roster, at int32) bool {
-	var skipped uint64
-	for i := r.next; i != at; i = s.slots[i].next {
-		if s.slots[i].ordinal > 63 {
-			return false
-		}
-		skipped |= 1 << s.slots[i].ordinal
-	}
-	r.skipped |= skipped
-	return true
+	return 0
 }
 
 // add puts a name that was not foretold on the list of an object; seen says
 // that the object has it already.
-func (s *shapes) add(r *roster, shape int32, name []byte, fl flags) (at int32, seen bool) {
+func (s *shapes) add(r *roster, shape int32, name []byte, hash uint32, fl flags) (at int32, seen bool) {
 	if !r.own {
 		s.leave(r, shape)
 	}
-	hash := hashName(name)
 	if bit := uint64(1) << (hash & 63); r.seen&bit == 0 {
 		r.seen |= bit
 	} else if s.has(r, hash, name) {
 		return 0, true
 	}
-	n := slot{hash: hash, at: int32(len(s.arena)), length: int32(len(name))} //nolint:gosec // G115: bounded by the limit on a body
-	s.arena = append(append(append(s.arena, '"'), name...), '"', ':')
+	at = s.link(r, hash)
+	n := &s.slots[at]
+	*n = slot{hash: hash, at: int32(len(s.arena)), length: int32(len(name)), ordinal: n.ordinal} //nolint:gosec // G115: bounded by the limit on a body
+	s.arena = append(append(append(s.arena, '"'), name...), "\":0123456789abcdef"...)
+	text := s.arena[n.at:]
+	s.arena = s.arena[:len(s.arena)-16]
 	if fl&escaped == 0 {
 		n.size = n.length + 3
 		n.same = fl&separator == 0
-		n.mask = 1<<(min(n.size, 8)*8) - 1
-		s.arena = append(s.arena, make([]byte, 8)...)
-		n.head = binary.LittleEndian.Uint64(s.arena[n.at:]) & n.mask
-		s.arena = s.arena[:len(s.arena)-8]
+		n.mask[0] = 1<<(min(n.size, 8)*8) - 1
+		n.mask[1] = 1<<(min(max(n.size, 8)-8, 8)*8) - 1
+		n.head[0] = binary.LittleEndian.Uint64(text) & n.mask[0]
+		n.head[1] = binary.LittleEndian.Uint64(text[8:]) & n.mask[1]
 	}
-	return s.link(r, n), false
+	return at, false
 }
 
 // leave copies the slots that an object matched so far into a list of its
 // own, which grows at its end only.
 func (s *shapes) leave(r *roster, shape int32) {
-	last := r.last
-	r.own, r.last, r.next = true, 0, 0
-	if last == 0 {
-		return
-	}
-	for i := s.places[shape].first; ; i = s.slots[i].next {
+	r.own = true
+	for i := s.places[shape].first; i != r.next; {
 		n := s.slots[i]
+		next := n.next
 		if n.ordinal > 63 || r.skipped&(1<<n.ordinal) == 0 {
-			s.link(r, n)
+			r.seen |= 1 << (n.hash & 63)
+			at := s.link(r, n.hash)
+			n.ordinal, n.next = s.slots[at].ordinal, 0
+			s.slots[at] = n
 		}
-		if i == last {
-			return
-		}
+		i = next
 	}
+	r.next = 0
 }
 
-// link appends a slot to the own list of an object.
-func (s *shapes) link(r *roster, n slot) int32 {
-	at := int32(len(s.slots)) //nolint:gosec // G115: as above
-	n.next, n.ordinal = 0, 0
+// link appends a slot to the own list of an object, a free one if there is
+// any; all but its hash, ordinal and place in the list is the caller's.
+func (s *shapes) link(r *roster, hash uint32) int32 {
+	at := s.free
+	if at != 0 {
+		s.free = s.slots[at].next
+	} else {
+		at = int32(len(s.slots)) //nolint:gosec // G115: bounded by the limit on a body
+		s.slots = append(s.slots, slot{})
+	}
+	ordinal := int32(0)
 	if r.last == 0 {
 		r.first = at
 	} else {
 		s.slots[r.last].next = at
-		n.ordinal = s.slots[r.last].ordinal + 1
+		ordinal = s.slots[r.last].ordinal + 1
 	}
 	r.last = at
-	s.slots = append(s.slots, n)
+	n := &s.slots[at]
+	n.hash, n.ordinal, n.next = hash, ordinal, 0
 	switch {
-	case n.ordinal == largeObject:
+	case ordinal == largeObject:
 		r.id = s.large.open()
 		for i := r.first; i != 0; i = s.slots[i].next {
 			s.large.insert(r.id, s.slots[i].hash, i)
 		}
-	case n.ordinal > largeObject:
-		s.large.insert(r.id, n.hash, at)
+	case ordinal > largeObject:
+		s.large.insert(r.id, hash, at)
 	}
 	return at
 }
@@ -228,11 +238,18 @@ func (s *shapes) has(r *roster, hash uint32, name []byte) bool {
 	return false
 }
 
-// settle lets an object that left the prediction be the next one.
+// settle lets an object that left the prediction be the next one. What it
+// replaces is free: no other object at this place is open.
 func (s *shapes) settle(shape int32, r *roster) {
-	if r.own {
-		s.places[shape].first = r.first
+	if !r.own {
+		return
 	}
+	p := &s.places[shape]
+	if p.first != 0 {
+		s.slots[p.last].next = s.free
+		s.free = p.first
+	}
+	p.first, p.last = r.first, r.last
 }
 
 func (s *shapes) name(n *slot) []byte {
