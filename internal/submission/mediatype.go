@@ -1,8 +1,8 @@
 package submission
 
 import (
-	"errors"
 	"net/http"
+	"strings"
 )
 
 // MediaKind is how a body is read. The zero value is what this package
@@ -27,10 +27,123 @@ type Media struct {
 	Boundary string
 }
 
+// ContentType returns the Content-Type of what we write in place of a body
+// of this type; for multipart/form-data with boundary, else it is ignored.
+func (m Media) ContentType(boundary string) string {
+	if m.Kind == MediaMultipart {
+		return m.Type + "; boundary=" + boundary
+	}
+	return m.Type
+}
+
 // ParseMedia reads the Content-Type of a request. Its errors are [*Error]s
 // of status 415.
-func ParseMedia(h http.Header) (Media, error) { return Media{}, errors.ErrUnsupported }
+//
+// Of two headers or two boundaries some applications take the first and some
+// the last, so there may be one. A charset other than UTF-8 is another
+// reading of every byte; other parameters have no meaning for a submission.
+// A type of [MediaOther] may have any: what becomes of it is for the caller.
+func ParseMedia(h http.Header) (Media, error) {
+	values := h["Content-Type"]
+	switch {
+	case len(values) == 0:
+		return Media{Kind: MediaNone}, nil
+	case len(values) > 1:
+		return Media{}, mediaError("content-type-repeated", "there are several Content-Type headers, where one is expected")
+	}
+	name, rest, _ := strings.Cut(values[0], ";")
+	m, ok := mediaOf(strings.ToLower(strings.Trim(name, " \t")))
+	if !ok {
+		return Media{}, mediaError("content-type-syntax", "the Content-Type is not of the form type/subtype")
+	}
+	var charset string
+	var seen parameterNames
+	for rest != "" {
+		var p parameter
+		if p, rest, ok = nextParameter(rest); !ok {
+			return Media{}, mediaError("content-type-syntax", "a parameter of the Content-Type is not well-formed")
+		}
+		if p.name == "" {
+			continue
+		}
+		if !seen.add(p.name) {
+			return Media{}, mediaError("content-type-repeated", "the Content-Type has a parameter twice, or more than eight")
+		}
+		switch {
+		case m.Kind == MediaOther:
+		case strings.EqualFold(p.name, "charset"):
+			charset = p.value
+		case strings.EqualFold(p.name, "boundary") && m.Kind == MediaMultipart:
+			m.Boundary = p.value
+		default:
+			return Media{}, mediaError("content-type-parameter", "the Content-Type has a parameter other than charset, and boundary of multipart/form-data")
+		}
+	}
+	if charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
+		return Media{}, mediaError("charset", "the charset of the Content-Type is not utf-8")
+	}
+	if m.Kind == MediaMultipart && !validBoundary(m.Boundary) {
+		return Media{}, mediaError("boundary", "multipart/form-data has no boundary of 1 to 70 characters that RFC 2046 allows")
+	}
+	return m, nil
+}
 
-// ContentType returns the Content-Type of what we write in place of a body
-// of this type. boundary is that of [Multipart.Boundary], else empty.
-func (m Media) ContentType(boundary string) string { return m.Type }
+func mediaError(rule, detail string) error {
+	return &Error{Status: http.StatusUnsupportedMediaType, Rule: rule, Detail: detail, Offset: -1}
+}
+
+// mediaOf tells the kind of a type/subtype in lower case; false if it is none.
+func mediaOf(name string) (Media, bool) {
+	m := Media{Type: name}
+	switch name {
+	case "application/json":
+		m.Kind = MediaJSON
+		return m, true
+	case "application/x-www-form-urlencoded":
+		m.Kind = MediaForm
+		return m, true
+	case "multipart/form-data":
+		m.Kind = MediaMultipart
+		return m, true
+	}
+	main, sub, ok := strings.Cut(name, "/")
+	if !ok || !restrictedName(main) || !restrictedName(sub) {
+		return m, false
+	}
+	if main == "application" && strings.HasSuffix(sub, "+json") && sub != "+json" {
+		m.Kind = MediaJSON
+	}
+	return m, true
+}
+
+// restrictedName is RFC 6838, section 4.2: narrower than a token, so that a
+// type we pass on holds nothing that a looser parser takes for syntax.
+func restrictedName(s string) bool {
+	if s == "" || len(s) > 127 {
+		return false
+	}
+	for i := range len(s) {
+		switch c := s[i]; {
+		case isAlphanumeric(c):
+		case i > 0 && strings.IndexByte("!#$&-^_.+", c) >= 0:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// validBoundary is the grammar of RFC 2046, section 5.1.1.
+func validBoundary(s string) bool {
+	if s == "" || len(s) > 70 || s[len(s)-1] == ' ' {
+		return false
+	}
+	for i := range len(s) {
+		if !isAlphanumeric(s[i]) && strings.IndexByte("'()+_,-./:=? ", s[i]) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlphanumeric(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' || c >= '0' && c <= '9' }

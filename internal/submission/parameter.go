@@ -1,0 +1,96 @@
+package submission
+
+import "strings"
+
+// parameter is one name=value of a header.
+type parameter struct {
+	name, value string
+}
+
+// parameterNames are the names that one header has had: few, so that a long
+// header cannot make the search slow.
+type parameterNames struct {
+	names [8]string
+	count int
+}
+
+// add notes name, without regard to case; false if it was there already or
+// there is no room.
+func (n *parameterNames) add(name string) bool {
+	for _, other := range n.names[:n.count] {
+		if strings.EqualFold(other, name) {
+			return false
+		}
+	}
+	if n.count == len(n.names) {
+		return false
+	}
+	n.names[n.count] = name
+	n.count++
+	return true
+}
+
+// nextParameter reads one parameter of RFC 9110, section 5.6.6, and what
+// follows the ';' after it. An empty parameter, as before a stray ';', has
+// no name.
+//
+// A quoted value may not hold a backslash: some parsers unescape it, some
+// (for the paths of old browsers) do not, and both find another value.
+func nextParameter(s string) (p parameter, rest string, ok bool) {
+	s = strings.TrimLeft(s, " \t")
+	if s == "" {
+		return p, "", true
+	}
+	if s[0] == ';' {
+		return p, s[1:], true
+	}
+	n := tokenLen(s)
+	if n == 0 || n == len(s) || s[n] != '=' {
+		return p, "", false
+	}
+	p.name, s = s[:n], s[n+1:]
+	if s != "" && s[0] == '"' {
+		n = strings.IndexByte(s[1:], '"')
+		if n < 0 {
+			return p, "", false
+		}
+		p.value, s = s[1:n+1], s[n+2:]
+		if !plainText(p.value) {
+			return p, "", false
+		}
+	} else {
+		if n = tokenLen(s); n == 0 {
+			return p, "", false
+		}
+		p.value, s = s[:n], s[n:]
+	}
+	s = strings.TrimLeft(s, " \t")
+	if s == "" {
+		return p, "", true
+	}
+	return p, s[1:], s[0] == ';'
+}
+
+// plainText holds no backslash and no control character.
+func plainText(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] == 0x7f || s[i] == '\\' {
+			return false
+		}
+	}
+	return true
+}
+
+// tokenLen returns how many bytes at the start of s a token of RFC 9110 has.
+func tokenLen(s string) int {
+	for i := range len(s) {
+		if !isTokenChar(s[i]) {
+			return i
+		}
+	}
+	return len(s)
+}
+
+func isTokenChar(c byte) bool {
+	return isAlphanumeric(c) || c > ' ' && c < 0x7f && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
