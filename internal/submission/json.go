@@ -65,7 +65,10 @@ type frame struct {
 	empty  bool   // nothing is written yet
 	noted  bool   // an undeclared element was reported
 	below  int32  // the place of a list's elements
-	names  roster // of an object
+	prev   int32  // the slot of an object's last member; 0: none yet
+	next   int32  // the slot that may be its next one; 0: none
+	id     int32  // of an object with a name that has no mark; 0: none yet
+	seen   uint64 // the marks of an object's names
 }
 
 func newJSONPass(p *Plan) *jsonPass {
@@ -104,7 +107,6 @@ func (s *jsonPass) end() {
 func (s *jsonPass) document() error {
 	b := s.b
 	var (
-		f     frame         // the container we are in
 		at    = int32(root) // the node of the value
 		shape = topShape    // predicts the value
 		slot  int32         // the member that the value belongs to; 0: an element, or the top
@@ -119,7 +121,8 @@ func (s *jsonPass) document() error {
 		nodes    = s.plan.nodes
 		outcomes = s.rep.Outcomes
 	)
-	f.write, f.empty = true, true
+	s.stack = append(s.stack, frame{write: true, empty: true})
+	f := &s.stack[0] // the container we are in
 	i := skipSpace(b, 0)
 	start, key = i, i
 
@@ -149,7 +152,7 @@ value:
 		from := start
 		switch {
 		case i != key || fl&separator != 0 || !same:
-			s.write(&f, scalar{slot: slot, start: start, key: key, from: i, end: end, flags: fl})
+			s.write(f, scalar{slot: slot, start: start, key: key, from: i, end: end, flags: fl})
 			goto next
 		case f.empty:
 			f.empty = false
@@ -165,11 +168,11 @@ value:
 		}
 		s.to = end
 	case act != strip:
-		s.decide(&f, scalar{slot: slot, start: start, key: key, from: i, end: end, kind: k, flags: fl, node: at})
+		s.decide(f, scalar{slot: slot, start: start, key: key, from: i, end: end, kind: k, flags: fl, node: at})
 	case f.node != void:
 		s.rep.Undeclared++
 		if slot == 0 || s.shapes.slots[slot].noted != s.shapes.texts {
-			s.note(&f, slot)
+			s.note(f, slot)
 		}
 	}
 next:
@@ -187,10 +190,9 @@ after:
 		if b[i] != '}' {
 			return s.expected("',' or '}'", i)
 		}
-		s.shapes.settle(f.shape, &f.names)
 		goto closing
 	}
-	if len(s.stack) == 0 {
+	if len(s.stack) == 1 {
 		if i < len(b)-Padding {
 			return &Error{Status: 400, Rule: "trailing-data", Detail: "the body goes on after its JSON value", Offset: int64(i)}
 		}
@@ -214,24 +216,29 @@ closing:
 		s.emit(i, i+1)
 	}
 	i++
-	f = s.stack[len(s.stack)-1]
 	s.stack = s.stack[:len(s.stack)-1]
+	f = &s.stack[len(s.stack)-1]
 	goto after
 
 open:
-	if len(s.stack) >= s.lim.Depth {
+	if len(s.stack) > s.lim.Depth {
 		return &Error{Status: 400, Rule: "depth", Detail: "the JSON nests deeper than the limit (max_depth)", Offset: int64(i)}
 	}
-	s.stack = append(s.stack, f)
 	{
 		object := b[i] == '{'
-		parent := &s.stack[len(s.stack)-1]
-		at, f.write = s.enter(parent, at, slot, object, start, key)
-		f = frame{node: at, shape: shape, slot: slot, object: object, write: f.write, empty: true}
-	}
-	if f.write {
-		s.lead(&s.stack[len(s.stack)-1], slot, start, key)
-		s.emit(i, i+1)
+		inside, write := s.enter(f, at, slot, object, start, key)
+		if write {
+			s.lead(f, slot, start, key)
+			s.emit(i, i+1)
+		}
+		if len(s.stack) < cap(s.stack) {
+			s.stack = s.stack[:len(s.stack)+1]
+		} else {
+			s.stack = append(s.stack, frame{})
+		}
+		f = &s.stack[len(s.stack)-1]
+		f.node, f.shape, f.slot, f.object, f.write = inside, shape, slot, object, write
+		f.empty, f.noted, f.prev, f.id, f.seen = true, false, 0, 0, 0
 	}
 	i++
 	if b[i] <= ' ' {
@@ -248,7 +255,7 @@ open:
 	if b[i] == '}' {
 		goto closing
 	}
-	f.names = s.shapes.open(f.shape)
+	f.next = s.shapes.places[f.shape].first
 
 member:
 	if b[i] <= ' ' {
@@ -258,20 +265,27 @@ member:
 		return &Error{Status: 413, Rule: "fields", Detail: "the JSON has more members than the limit (max_fields)", Offset: int64(i)}
 	}
 	start = i
-	slot = f.names.next
-	if slot != 0 && !s.shapes.foretells(&s.shapes.slots[slot], b, i) {
-		slot = s.shapes.skip(&f.names, b, i)
-	}
-	if slot != 0 {
-		n := &s.shapes.slots[slot]
-		f.names.next = n.next
-		i += int(n.size)
-		at, shape, same = n.node, n.shape, n.same
+	slot = f.next
+	if slot != 0 && s.shapes.foretells(&s.shapes.slots[slot], b, i) {
+		i += int(s.shapes.slots[slot].size)
+		same = s.shapes.slots[slot].same
 	} else {
-		if slot, i, err = s.name(&f, start); err != nil {
+		if slot, i, err = s.name(f, start); err != nil {
 			return err
 		}
-		at, shape, same = s.shapes.slots[slot].node, 0, false
+		same = false
+	}
+	{
+		n := &s.shapes.slots[slot]
+		if f.seen&n.seen != 0 || n.seen == 0 && s.large(f, slot) {
+			return &Error{
+				Status: 400, Rule: "duplicate-name", Offset: int64(start),
+				Detail: "an object has one name twice, and applications disagree on which counts",
+			}
+		}
+		f.seen |= n.seen
+		f.prev, f.next = slot, n.next
+		at, shape = n.node, n.shape
 	}
 	key = i
 	if b[i] <= ' ' {
@@ -450,18 +464,30 @@ func (s *jsonPass) name(f *frame, i int) (slot int32, end int, err error) {
 		return 0, 0, &Error{Status: 413, Rule: "name-length", Detail: "a name is longer than the limit (max_name)", Offset: int64(i)}
 	}
 	hash := hashName(name)
-	slot, seen := s.shapes.add(&f.names, f.shape, name, hash, fl)
-	if seen {
-		return 0, 0, &Error{
-			Status: 400, Rule: "duplicate-name", Offset: int64(i),
-			Detail: "an object has one name twice, and applications disagree on which counts",
-		}
+	if slot = s.shapes.find(f.shape, name, hash); slot == 0 {
+		slot = s.shapes.add(f.shape, name, hash, fl)
+		s.shapes.slots[slot].node = s.plan.member(f.node, name, hash)
+	} else if n := &s.shapes.slots[slot]; n.size == 0 && fl&escaped == 0 {
+		s.shapes.foresee(n, fl)
 	}
-	s.shapes.slots[slot].node = s.plan.member(f.node, name, hash)
+	if f.prev == 0 {
+		s.shapes.places[f.shape].first = slot
+	} else {
+		s.shapes.slots[f.prev].next = slot
+	}
 	if end = skipSpace(b, end); b[end] != ':' {
 		return 0, 0, s.expected("':'", end)
 	}
 	return slot, end + 1, nil
+}
+
+// large marks a name past the 64th of its place, and tells whether the
+// object had it already.
+func (s *jsonPass) large(f *frame, slot int32) (had bool) {
+	if f.id == 0 {
+		f.id = s.shapes.large.open()
+	}
+	return s.shapes.large.mark(f.id, slot)
 }
 
 // member returns the node of the member called name of an object at node at.
@@ -491,12 +517,12 @@ func (s *jsonPass) note(f *frame, slot int32) {
 	switch {
 	case s.rep.full():
 	case slot == 0:
-		path := s.path(f, nil)
+		path := s.path(nil)
 		s.rep.remember(path, hashName(path))
 	default:
 		n := &s.shapes.slots[slot]
 		if n.pathSize == 0 {
-			path := s.path(f, s.shapes.name(n))
+			path := s.path(s.shapes.name(n))
 			n.path, n.pathSize, n.pathHash = int32(len(s.shapes.arena)), int32(len(path)), hashName(path) //nolint:gosec // G115: bounded by the limit on a body
 			s.shapes.arena = append(s.shapes.arena, path...)
 		}
@@ -504,18 +530,17 @@ func (s *jsonPass) note(f *frame, slot int32) {
 	}
 }
 
-// path spells the path of a member of the container f, or of an element
+// path spells the path of a member of the open container, or of an element
 // when name is nil.
-func (s *jsonPass) path(f *frame, name []byte) []byte {
+func (s *jsonPass) path(name []byte) []byte {
 	path := s.scratch[:0]
 	for i := range s.stack {
 		path = s.appendPath(path, &s.stack[i])
 	}
-	path = s.appendPath(path, f)
 	switch {
 	case name != nil:
 		path = appendSegment(path, name)
-	case len(s.stack) > 0:
+	case len(s.stack) > 1:
 		path = appendSegment(path, []byte("*"))
 	}
 	s.scratch = path
