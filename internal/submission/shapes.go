@@ -15,15 +15,15 @@ import "encoding/binary"
 // It holds names, no values, and a bounded number of them between texts.
 type shapes struct {
 	slots  []slot  // slots[0] is no slot
-	places []place // places[0] is no place, places[topShape] the top value
+	places []position // places[0] is no place, places[topShape] the top value
 	arena  []byte  // names as "name": with quotes and colon, and paths
 	table  []int32 // finds slots by place and name: a power of two long, at most half full
 	texts  uint32  // counts the texts read, for slot.noted
 	large  largeObjects
 }
 
-// place is a position in the structure of the texts.
-type place struct {
+// position is a place in the structure of the texts.
+type position struct {
 	first   int32 // the slot that came first in the last object here; 0: none
 	element int32 // the place of the elements of a list here; 0: not yet known
 	slots   int32 // how many names are known here
@@ -57,7 +57,7 @@ const (
 
 func (s *shapes) reset() {
 	s.slots = append(s.slots[:0], slot{})
-	s.places = append(s.places[:0], place{}, place{})
+	s.places = append(s.places[:0], position{}, position{})
 	s.arena = s.arena[:0]
 	if s.table == nil {
 		s.table = make([]int32, 64)
@@ -96,7 +96,7 @@ func (s *shapes) below(at int32) int32 {
 }
 
 func (s *shapes) newPlace() int32 {
-	s.places = append(s.places, place{})
+	s.places = append(s.places, position{})
 	return int32(len(s.places) - 1) //nolint:gosec // G115: bounded by the limit on a body
 }
 
