@@ -1,6 +1,12 @@
 package policy
 
-import "fmt"
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Severity tells an error, which no policy set may have, from a warning.
 type Severity uint8
@@ -11,7 +17,19 @@ const (
 	Warning
 )
 
-// Position is a place in a policy file. Line and column count from 1.
+// String returns "error" or "warning".
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// MarshalText returns what String does.
+func (s Severity) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// Position is a place in a policy file. Line and column count from 1, columns in
+// characters; both are 0 where a problem concerns the whole file.
 type Position struct {
 	File   string `json:"file"`
 	Line   int    `json:"line"`
@@ -19,7 +37,16 @@ type Position struct {
 }
 
 // String returns file:line:column.
-func (p Position) String() string { return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column) }
+func (p Position) String() string {
+	if p.Line == 0 {
+		return p.File
+	}
+	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
+}
+
+func comparePositions(a, b Position) int {
+	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+}
 
 // Diagnostic is one problem of a policy file.
 type Diagnostic struct {
@@ -36,12 +63,76 @@ type Diagnostic struct {
 	Excerpt string `json:"excerpt,omitempty"`
 }
 
+// String returns the diagnostic as a compiler prints it: position, severity,
+// message and hint on one line, the excerpt below.
+func (d Diagnostic) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%v: %v: %s", d.Position, d.Severity, d.Message)
+	if d.Hint != "" {
+		b.WriteString("; ")
+		b.WriteString(d.Hint)
+	}
+	if d.Excerpt != "" {
+		b.WriteByte('\n')
+		b.WriteString(d.Excerpt)
+	}
+	return b.String()
+}
+
 // Diagnostics are problems sorted by file, line and column.
 type Diagnostics []Diagnostic
 
 // Err returns an error that tells every error among the diagnostics, nil if
 // there are only warnings or none.
-func (d Diagnostics) Err() error { return nil }
+func (d Diagnostics) Err() error {
+	var told []string
+	for _, one := range d {
+		if one.Severity == Error {
+			told = append(told, one.String())
+		}
+	}
+	if told == nil {
+		return nil
+	}
+	return errors.New(strings.Join(told, "\n"))
+}
 
-// String returns the diagnostic as a compiler prints it.
-func (d Diagnostic) String() string { return d.Message }
+// maxDiagnostics is where reporting ends: a file that is no policy at all need
+// not be told so for each of its lines.
+const maxDiagnostics = 1000
+
+// problems collects the diagnostics of a compilation and adds the excerpts.
+type problems struct {
+	lines map[string][]string // by file
+	list  Diagnostics
+	seen  map[string]bool // a shared definition is checked wherever it is used
+}
+
+// add reports a problem, once.
+func (p *problems) add(d Diagnostic) {
+	key := d.Position.String() + d.Message
+	if p.seen[key] || len(p.list) > maxDiagnostics {
+		return
+	}
+	if len(p.list) == maxDiagnostics {
+		p.list = append(p.list, Diagnostic{Code: "too-many-problems", Position: Position{File: d.Position.File}, Message: "there are more problems than are told here"})
+		return
+	}
+	if p.seen == nil {
+		p.seen = make(map[string]bool)
+	}
+	p.seen[key] = true
+	d.Excerpt = p.excerpt(d.Position, d.Related)
+	p.list = append(p.list, d)
+}
+
+// failed reports whether there is an error.
+func (p *problems) failed() bool {
+	return slices.ContainsFunc(p.list, func(d Diagnostic) bool { return d.Severity == Error })
+}
+
+// sorted returns the diagnostics in the order of their positions.
+func (p *problems) sorted() Diagnostics {
+	slices.SortStableFunc(p.list, func(a, b Diagnostic) int { return comparePositions(a.Position, b.Position) })
+	return p.list
+}

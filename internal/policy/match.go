@@ -1,7 +1,218 @@
 package policy
 
+import (
+	"net/url"
+	"strings"
+)
+
 // Match returns the collection that a request belongs to, nil if none declares
 // it. Patterns, precedence and the reading of path are those of
 // [net/http.ServeMux], without its redirects: path is the escaped path, which
 // the caller has found clean, and host is without a port.
-func (s *Set) Match(method, host, path string) *Collection { return nil }
+func (s *Set) Match(method, host, path string) *Collection {
+	if s == nil || path == "" || path[0] != '/' {
+		return nil
+	}
+	if host != "" && len(s.routes.hosts) > 0 {
+		if c := s.routes.host(host).match(method, path); c != nil {
+			return c
+		}
+	}
+	return s.routes.anyHost.match(method, path)
+}
+
+// routes is the tree that requests are matched by: host, then method, then the
+// segments of the path. Each step prefers what is written out to what is open;
+// the absence of conflicts makes that the precedence of the more specific pattern.
+type routes struct {
+	hosts   map[string]*methods // in lower case
+	anyHost methods
+}
+
+// methods holds the trees of paths of one host.
+type methods struct {
+	named map[string]*step
+	any   *step
+}
+
+// step is a place in a tree of paths, reached by the segments before it. The final
+// slash of a path is a segment too, called "/": "{$}" is the pattern for it.
+type step struct {
+	collection *Collection // of the pattern that ends here
+	literal    map[string]*step
+	single     *step       // "{name}"
+	rest       *Collection // "{name...}", or a pattern that ends in a slash
+}
+
+// add enters a pattern that the judge has accepted.
+func (r *routes) add(method, host, path string, c *Collection) {
+	ms := &r.anyHost
+	if host != "" {
+		host = strings.ToLower(host)
+		if r.hosts[host] == nil {
+			r.hosts[host] = new(methods)
+		}
+		ms = r.hosts[host]
+	}
+	tree := ms.any
+	if method != "" {
+		tree = ms.named[method]
+	}
+	if tree == nil {
+		tree = new(step)
+	}
+	tree.add(path, c)
+	switch {
+	case method == "":
+		ms.any = tree
+	case ms.named == nil:
+		ms.named = map[string]*step{method: tree}
+	default:
+		ms.named[method] = tree
+	}
+}
+
+// add enters what is left of a path: nothing, or a slash and more.
+func (s *step) add(path string, c *Collection) {
+	if path == "" {
+		s.collection = c
+		return
+	}
+	segment, rest, _ := strings.Cut(path[1:], "/")
+	if len(segment) < len(path)-1 {
+		rest = "/" + rest
+	}
+	switch {
+	case segment == "":
+		s.rest = c
+	case segment == "{$}":
+		s.child("/").collection = c
+	case segment[0] != '{':
+		s.child(unescaped(segment)).add(rest, c)
+	case strings.HasSuffix(segment, "...}"):
+		s.rest = c
+	default:
+		if s.single == nil {
+			s.single = new(step)
+		}
+		s.single.add(rest, c)
+	}
+}
+
+func (s *step) child(segment string) *step {
+	if s.literal == nil {
+		s.literal = make(map[string]*step)
+	}
+	if s.literal[segment] == nil {
+		s.literal[segment] = new(step)
+	}
+	return s.literal[segment]
+}
+
+// host returns the methods of a host, nil if no pattern names it.
+func (r *routes) host(host string) *methods {
+	var lower [256]byte // a DNS name has at most 253 bytes
+	if len(host) > len(lower) {
+		return nil
+	}
+	for i := range len(host) {
+		lower[i] = host[i]
+		if 'A' <= host[i] && host[i] <= 'Z' {
+			lower[i] += 'a' - 'A'
+		}
+	}
+	return r.hosts[string(lower[:len(host)])]
+}
+
+func (ms *methods) match(method, path string) *Collection {
+	if ms == nil {
+		return nil
+	}
+	if c := ms.named[method].match(path); c != nil {
+		return c
+	}
+	if method == "HEAD" {
+		if c := ms.named["GET"].match(path); c != nil {
+			return c
+		}
+	}
+	return ms.any.match(path)
+}
+
+func (s *step) match(path string) *Collection {
+	if s == nil {
+		return nil
+	}
+	if path == "" {
+		return s.collection
+	}
+	segment, rest := path, ""
+	if path != "/" {
+		segment = path[1:]
+		if i := strings.IndexByte(segment, '/'); i >= 0 {
+			segment, rest = segment[:i], segment[i:]
+		}
+	}
+	if c := s.find(segment).match(rest); c != nil {
+		return c
+	}
+	// As in ServeMux, what decodes to a slash is taken for the final one.
+	if segment != "/" && segment != "%2F" && segment != "%2f" {
+		if c := s.single.match(rest); c != nil {
+			return c
+		}
+	}
+	return s.rest
+}
+
+// find returns the step below a literal segment, which may be percent-encoded.
+func (s *step) find(segment string) *step {
+	if len(s.literal) == 0 {
+		return nil
+	}
+	if strings.IndexByte(segment, '%') < 0 {
+		return s.literal[segment]
+	}
+	return s.findEscaped(segment)
+}
+
+// findEscaped decodes on the stack: only a segment longer than any sensible
+// pattern allocates.
+func (s *step) findEscaped(segment string) *step {
+	var decoded [256]byte
+	if len(segment) > len(decoded) {
+		return s.literal[unescaped(segment)]
+	}
+	n := 0
+	for i := 0; i < len(segment); i++ {
+		decoded[n] = segment[i]
+		if segment[i] == '%' {
+			if i+2 >= len(segment) || !isHex(segment[i+1]) || !isHex(segment[i+2]) {
+				return s.literal[segment] // as ServeMux: what is no escape stays as it is
+			}
+			decoded[n] = hexDigit(segment[i+1])<<4 | hexDigit(segment[i+2])
+			i += 2
+		}
+		n++
+	}
+	return s.literal[string(decoded[:n])]
+}
+
+func isHex(c byte) bool {
+	return '0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F'
+}
+
+func hexDigit(c byte) byte {
+	if c <= '9' {
+		return c - '0'
+	}
+	return c&0xf + 9
+}
+
+// unescaped decodes a segment, or leaves it as it is if it cannot be decoded.
+func unescaped(segment string) string {
+	if decoded, err := url.PathUnescape(segment); err == nil {
+		return decoded
+	}
+	return segment
+}

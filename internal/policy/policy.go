@@ -22,6 +22,7 @@ type Set struct {
 
 	byConsent PurposeSet // purposes whose basis is consent
 	objection PurposeSet // purposes marked `objection:`
+	routes    routes
 }
 
 // Controller is who decides on purposes and means (GDPR Art. 4(7)), as a notice

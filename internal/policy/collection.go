@@ -1,0 +1,176 @@
+package policy
+
+import (
+	"fmt"
+	"mime"
+	"strings"
+)
+
+// collections compiles the collections of all files and the routes to them.
+func (c *compiler) collections() {
+	declared := make(map[string]Position)
+	routed := newPatterns(c.problems)
+	for _, d := range c.documents {
+		for i := range d.Collections {
+			e := &d.Collections[i]
+			if !c.declare("collection", e.Name, e.at, declared) {
+				continue
+			}
+			collection := &Collection{Name: e.Name, ID: len(c.set.Collections), Position: e.at, set: c.set}
+			if e.Value.On.given() && len(e.Value.On.words) == 0 {
+				c.problems.add(Diagnostic{Code: "no-pattern", Position: e.Value.On.at, Message: "the collection has no pattern", Hint: `write one, such as "POST /checkout"`})
+			}
+			for _, w := range e.Value.On.words {
+				routed.add(w, collection)
+			}
+			c.fields(collection, e.Value.Fields)
+			c.consents(collection, e.Value.Consents)
+			for _, f := range collection.Fields {
+				for _, id := range f.Purposes {
+					collection.Purposes = collection.Purposes.With(id)
+				}
+			}
+			c.set.Collections = append(c.set.Collections, collection)
+		}
+	}
+	c.set.routes = routed.routes
+}
+
+func (c *compiler) fields(collection *Collection, declared []entry[fieldDecl]) {
+	first := make(map[string]Position, len(declared))
+	for i := range declared {
+		e := &declared[i]
+		f, ok := c.field(e)
+		if !ok {
+			continue
+		}
+		key := pathKey(f.Path)
+		if before, twice := first[key]; twice {
+			// Two spellings of one path: the same key twice is told by the reader.
+			c.problems.add(Diagnostic{
+				Code: "declared-twice", Position: e.at, Related: []Position{before},
+				Message: fmt.Sprintf("the path %q is already declared at %v", e.Name, before), Hint: "keep one of the two",
+			})
+			continue
+		}
+		first[key] = e.at
+		collection.Fields = append(collection.Fields, f)
+	}
+}
+
+// consents compiles the fields that give a consent. One that the collection does
+// not list becomes a field of it, for the purpose it consents to.
+func (c *compiler) consents(collection *Collection, declared []entry[consentDecl]) {
+	given := make(map[string]Position, len(declared))
+	for i := range declared {
+		e := &declared[i]
+		purpose, ok := c.consentPurpose(word{place{e.at}, e.Name})
+		field := e.Value.Field
+		if field.text == "" {
+			continue
+		}
+		path, err := ParsePath(field.text)
+		if err != nil {
+			c.problems.add(Diagnostic{Code: "bad-path", Position: field.at, Message: err.Error()})
+			continue
+		}
+		key := pathKey(path)
+		if before, twice := given[key]; twice {
+			// GDPR Art. 7(2) and recital 43: consents are given separately.
+			c.problems.add(Diagnostic{
+				Code: "bundled-consent", Position: field.at, Related: []Position{before},
+				Message: fmt.Sprintf("the field %q gives a consent already, at %v", field.text, before),
+				Hint:    "each purpose has a field of its own: one tick for two purposes is no free consent",
+			})
+			continue
+		}
+		given[key] = field.at
+		if c.tickable(collection, field, path) && ok {
+			c.consent(collection, ConsentField{Purpose: purpose, Path: path, Value: e.Value.Value.Text, Position: e.at}, field)
+		}
+	}
+}
+
+// tickable reports a path that cannot hold the one answer of a person.
+func (c *compiler) tickable(collection *Collection, field word, path []string) bool {
+	complaint := ""
+	for _, segment := range path {
+		if segment == "*" || segment == "**" {
+			complaint = "a consent is one field, and a star stands for many"
+		}
+	}
+	if f := collection.at(path); f != nil && f.Type == "file" {
+		complaint = "a file is no consent"
+	}
+	if complaint != "" {
+		c.problems.add(Diagnostic{Code: "not-tickable", Position: field.at, Message: complaint, Hint: "name the field of a checkbox"})
+	}
+	return complaint == ""
+}
+
+func (c *compiler) consent(collection *Collection, consent ConsentField, field word) {
+	if collection.at(consent.Path) == nil {
+		collection.Fields = append(collection.Fields, Field{
+			Name: field.text, Path: consent.Path, Purposes: []PurposeID{consent.Purpose}, Position: field.at,
+		})
+	}
+	collection.Consents = append(collection.Consents, consent)
+}
+
+// at returns the field with a path, nil if the collection declares none.
+func (c *Collection) at(path []string) *Field {
+	for i := range c.Fields {
+		if pathKey(c.Fields[i].Path) == pathKey(path) {
+			return &c.Fields[i]
+		}
+	}
+	return nil
+}
+
+// tests compiles the examples of all files.
+func (c *compiler) tests() {
+	for _, d := range c.documents {
+		for i := range d.Tests {
+			decl := &d.Tests[i]
+			t := Test{
+				On: decl.On.text, Type: decl.Type.text, Given: decl.Given.json, Consents: decl.Consents.texts(),
+				Expect: Expect{
+					Kept: decl.Expect.Kept.texts(), Stripped: decl.Expect.Stripped.texts(), Refused: decl.Expect.Refused.set,
+				},
+				Position: decl.at,
+			}
+			if t.Type == "" {
+				t.Type = "application/json"
+			}
+			c.checkTest(decl, &t)
+			c.set.Tests = append(c.set.Tests, t)
+		}
+	}
+}
+
+func (c *compiler) checkTest(decl *testDecl, t *Test) {
+	method, host, path := splitPattern(t.On)
+	complaint := patternComplaint(method, host, path)
+	if method == "" || strings.ContainsAny(path, "{}?#") {
+		complaint = "a test is about one request"
+	}
+	if t.On != "" && complaint != "" {
+		c.problems.add(Diagnostic{
+			Code: "bad-request", Position: decl.On.at,
+			Message: fmt.Sprintf("%q is no request: %s", t.On, complaint), Hint: `write METHOD [HOST]/path, such as "POST /checkout"`,
+		})
+	}
+	if _, _, err := mime.ParseMediaType(t.Type); err != nil || !strings.Contains(t.Type, "/") {
+		c.problems.add(Diagnostic{
+			Code: "bad-media-type", Position: decl.Type.at,
+			Message: fmt.Sprintf("%q is no media type", t.Type), Hint: `write one such as "application/x-www-form-urlencoded"`,
+		})
+	}
+	for _, w := range decl.Consents.words {
+		c.consentPurpose(w)
+	}
+	e := &decl.Expect
+	if decl.given() && !e.Kept.given() && !e.Stripped.given() && !e.Refused.given() {
+		c.problems.add(Diagnostic{Code: "expects-nothing", Position: decl.at, Message: "the test expects nothing", Hint: "say what is kept, stripped or refused"})
+	}
+}

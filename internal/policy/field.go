@@ -1,0 +1,161 @@
+package policy
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
+
+// shared gathers the field definitions of the files. Each is checked by itself,
+// so that a mistake is told even if no collection uses it.
+func (c *compiler) shared() {
+	declared := make(map[string]Position)
+	for _, d := range c.documents {
+		for i := range d.Fields {
+			e := &d.Fields[i]
+			if !c.declare("field definition", e.Name, e.at, declared) {
+				continue
+			}
+			c.definitions[e.Name] = e.Value.rules
+			c.resolve(e.Value.For.words)
+			c.check(&e.Value.rules)
+		}
+	}
+}
+
+// field compiles a field of a collection; false if its path is none.
+func (c *compiler) field(e *entry[fieldDecl]) (Field, bool) {
+	r, known := e.Value.rules, true
+	if use := e.Value.Use; use.text != "" {
+		var definition rules
+		definition, known = c.definitions[use.text]
+		r.inherit(definition)
+		if !known {
+			c.problems.add(Diagnostic{
+				Code: "unknown-definition", Position: use.at,
+				Message: fmt.Sprintf("the top-level fields have no definition %q", use.text),
+				Hint:    didYouMean(use.text, slices.Sorted(maps.Keys(c.definitions))),
+			})
+		}
+	}
+	path, err := ParsePath(e.Name)
+	if err != nil {
+		c.problems.add(Diagnostic{Code: "bad-path", Position: e.at, Message: err.Error()})
+	}
+	f := Field{
+		Name: e.Name, Path: path, Purposes: c.resolve(r.For.words), Keep: r.Keep.Keep, Type: r.Type.text,
+		Max: r.Max.n, Pattern: r.Pattern.re, Required: r.Required.set, Category: r.Category.text,
+		List: len(path) > 0 && path[len(path)-1] == "*", Position: e.at,
+	}
+	for _, v := range r.OneOf.values {
+		f.OneOf = append(f.OneOf, v.Text)
+	}
+	if r.Otherwise.given() {
+		f.Otherwise = &r.Otherwise.Constant
+	}
+	if len(r.For.words) == 0 && known {
+		c.problems.add(Diagnostic{
+			Code: "missing-purpose", Position: e.at,
+			Message: fmt.Sprintf("the field %q has no purpose", e.Name), Hint: "say what it is for, or remove it: what is not declared does not pass",
+		})
+	}
+	c.check(&r)
+	if isSubtree(path) {
+		c.refuse("a subtree, which is kept whole,", &r, "keep", "type", "max", "pattern", "one_of", "otherwise")
+	}
+	return f, err == nil
+}
+
+// inherit takes from a definition what a field does not say itself.
+func (r *rules) inherit(definition rules) {
+	inherit(&r.For, definition.For)
+	inherit(&r.Keep, definition.Keep)
+	inherit(&r.Type, definition.Type)
+	inherit(&r.Max, definition.Max)
+	inherit(&r.Pattern, definition.Pattern)
+	inherit(&r.OneOf, definition.OneOf)
+	inherit(&r.Otherwise, definition.Otherwise)
+	inherit(&r.Required, definition.Required)
+	inherit(&r.Category, definition.Category)
+}
+
+func inherit[T interface{ given() bool }](own *T, shared T) {
+	if !(*own).given() {
+		*own = shared
+	}
+}
+
+// keepTypes are the types whose values a reduction makes sense of. A field
+// without a type may have any.
+var keepTypes = map[string][]string{
+	"year":      {"date"},
+	"month":     {"date"},
+	"first":     {"text", "email", "phone", "url", "uuid"},
+	"last":      {"text", "email", "phone", "url", "uuid"},
+	"domain":    {"email"},
+	"network":   {"text"},
+	"round":     {"integer", "number"},
+	"pseudonym": {"email", "phone", "date", "integer", "number", "url", "country", "uuid", "text"},
+}
+
+// check reports rules that make no sense together.
+func (c *compiler) check(r *rules) {
+	kind := r.Type.text
+	if kind == "file" {
+		c.refuse("a file", r, "keep", "pattern", "one_of", "otherwise")
+	} else if r.Max.bytes {
+		c.problems.add(Diagnostic{
+			Code: "bad-max", Position: r.Max.at,
+			Message: "only the max of a file is a number of bytes", Hint: "write a number of characters, or add type: file",
+		})
+	}
+	if types := keepTypes[r.Keep.Kind]; kind != "" && kind != "file" && types != nil && slices.Contains(valueTypes, kind) && !slices.Contains(types, kind) {
+		c.problems.add(Diagnostic{
+			Code: "keep-of-type", Position: r.Keep.at,
+			Message: fmt.Sprintf("keep: %s makes no sense of type: %s", r.Keep.Kind, kind), Hint: didYouMean("", types),
+		})
+	}
+	for _, v := range r.OneOf.values {
+		c.checkConstant("one_of", v, kind)
+	}
+	// An empty constant says that nothing is there, which fits any type; and where
+	// values are reduced, so is the constant that stands in for them.
+	if o := r.Otherwise; o.given() && o.Text != "" && r.Keep.Kind == "" && kind != "file" {
+		c.checkConstant("otherwise", o.scalar, kind)
+	}
+	if r.Category.text != "" && !slices.Contains(categories(), r.Category.text) {
+		c.problems.add(Diagnostic{
+			Severity: Warning, Code: "unknown-category", Position: r.Category.at,
+			Message: fmt.Sprintf("fideslang has no data category %q", r.Category.text), Hint: didYouMean(r.Category.text, categories()),
+		})
+	}
+}
+
+// refuse reports rules that are made for one scalar and stand at what is none.
+func (c *compiler) refuse(what string, r *rules, keys ...string) {
+	places := map[string]place{
+		"keep": r.Keep.place, "type": r.Type.place, "max": r.Max.place, "pattern": r.Pattern.place,
+		"one_of": r.OneOf.place, "otherwise": r.Otherwise.place,
+	}
+	for _, key := range keys {
+		if at := places[key]; at.given() {
+			c.problems.add(Diagnostic{
+				Code: "misplaced-rule", Position: at.at,
+				Message: fmt.Sprintf("%s has no %s", what, key), Hint: "remove it",
+			})
+		}
+	}
+}
+
+// checkConstant reports a value that its own field would not let pass.
+func (c *compiler) checkConstant(key string, v scalar, kind string) {
+	if v.kind == "null" && key == "otherwise" {
+		return
+	}
+	if hint := misfit(kind, v); hint != "" {
+		c.problems.add(Diagnostic{
+			Code: "wrong-constant", Position: v.at,
+			Message: fmt.Sprintf("the value of %s is no %s", key, kind), Hint: hint,
+		})
+	}
+}

@@ -1,0 +1,194 @@
+package policy
+
+import "github.com/goccy/go-yaml/ast"
+
+// The structs of this file are the policy language. Their tags are its keys: the
+// reader follows them, and the JSON Schema is generated from them and from the
+// comments that stand above the fields. A key without omitempty is required.
+
+// document is one policy file.
+type document struct {
+	// The version of the policy language. There is only 1.
+	Version version `json:"version"`
+	// Who decides on purposes and means. One file of a set names it.
+	Controller controllerDecl `json:"controller,omitempty"`
+	// The purposes that personal data may be collected for, by name.
+	Purposes named[purposeDecl, *purposeDecl] `json:"purposes,omitempty"`
+	// Field definitions that several collections share: a field refers to one with `use: name`.
+	Fields named[definitionDecl, *definitionDecl] `json:"fields,omitempty"`
+	// The places where data is collected, by name.
+	Collections named[collectionDecl, *collectionDecl] `json:"collections,omitempty"`
+	// Examples of submissions and of what passes of them.
+	Tests list[testDecl, *testDecl] `json:"tests,omitempty"`
+}
+
+// controllerDecl names the controller, as a notice does (GDPR Art. 13(1)).
+type controllerDecl struct {
+	// The name of the company, body or person.
+	Name textValue `json:"name"`
+	// How to reach the controller: an e-mail address, a URL or a telephone number.
+	Contact word `json:"contact,omitempty"`
+	// The postal address.
+	Address textValue `json:"address,omitempty"`
+	// The country of establishment, ISO 3166-1 alpha-2.
+	Country country `json:"country,omitempty"`
+	// The data protection officer.
+	DPO partyDecl `json:"dpo,omitempty"`
+	// The representative in the Union (GDPR Art. 27).
+	Representative partyDecl `json:"representative,omitempty"`
+
+	place
+}
+
+// partyDecl is a person or an office that a notice names.
+type partyDecl struct {
+	// The name of the person or office.
+	Name textValue `json:"name,omitempty"`
+	// How to reach them: an e-mail address, a URL or a telephone number.
+	Contact word `json:"contact,omitempty"`
+	// The postal address.
+	Address textValue `json:"address,omitempty"`
+}
+
+// purposeDecl is one reason to process data.
+type purposeDecl struct {
+	// What people read as the name of the purpose.
+	Title textValue `json:"title,omitempty"`
+	// What is done with the data, for the notice.
+	Description textValue `json:"description,omitempty"`
+	// What the person gains by consenting.
+	Benefit textValue `json:"benefit,omitempty"`
+	// The lawful basis, GDPR Art. 6(1)(a) to (f), or not_personal.
+	Basis basis `json:"basis"`
+	// How long the data is kept: a number and h, d, w, mo or y.
+	Retention period `json:"retention,omitempty"`
+	// How long a consent stands before it is asked for again.
+	Expires period `json:"expires,omitempty"`
+	// Who receives the data, one or a list.
+	Recipients textList `json:"recipients,omitempty"`
+	// The signal that counts as an objection: gpc is Global Privacy Control.
+	Objection objection `json:"objection,omitempty"`
+}
+
+// collectionDecl is one place where data is collected.
+type collectionDecl struct {
+	// The requests it is about: one pattern or a list, [METHOD ][HOST]/path as in Go's http.ServeMux.
+	On wordList `json:"on"`
+	// The fields that may pass: path to purpose, list of purposes, or rules. Any one of the purposes is enough.
+	Fields named[fieldDecl, *fieldDecl] `json:"fields,omitempty"`
+	// The field whose ticking is the consent, by purpose. Each purpose has a field of its own.
+	Consents named[consentDecl, *consentDecl] `json:"consents,omitempty"`
+}
+
+// rules are the keys of a field definition.
+type rules struct {
+	// The purposes; any one of them is enough.
+	For wordList `json:"for,omitempty"`
+	// How the value is reduced before it passes.
+	Keep keep `json:"keep,omitempty"`
+	// What the value has to be; anything else is stripped.
+	Type valueType `json:"type,omitempty"`
+	// The most characters of a value, or the most bytes of a file, such as 5MiB.
+	Max size `json:"max,omitempty"`
+	// An RE2 expression that the whole value has to match.
+	Pattern pattern `json:"pattern,omitempty"`
+	// The values that may pass.
+	OneOf scalarList `json:"one_of,omitempty"`
+	// The constant that stands in for the field when it is stripped.
+	Otherwise constant `json:"otherwise,omitempty"`
+	// Refuse a submission that lacks the field.
+	Required flag `json:"required,omitempty"`
+	// What data it is: a data category of the fideslang taxonomy, such as user.contact.email.
+	Category word `json:"category,omitempty"`
+}
+
+// definitionDecl is a field definition that collections share.
+type definitionDecl struct{ rules }
+
+// fieldDecl is a field of a collection, in its short or its long form.
+type fieldDecl struct {
+	// The name of a definition under the top-level fields; the keys beside it override its own.
+	Use word `json:"use,omitempty"`
+	rules
+}
+
+// consentDecl is the field of a form that gives a consent. Its short form is the
+// field alone.
+type consentDecl struct {
+	// The path of the field.
+	Field word `json:"field"`
+	// What the field holds when it is ticked. Default: any of on, true, 1 and yes.
+	Value scalar `json:"value,omitempty"`
+
+	place
+}
+
+// testDecl is an example of a submission.
+type testDecl struct {
+	// The request: METHOD [HOST]/path.
+	On word `json:"on"`
+	// The media type of the submission. Default: application/json.
+	Type word `json:"type,omitempty"`
+	// What is submitted.
+	Given example `json:"given"`
+	// The purposes that the person has consented to.
+	Consents wordList `json:"consents,omitempty"`
+	// What is expected of it.
+	Expect expectDecl `json:"expect"`
+
+	place
+}
+
+// expectDecl is what an example expects.
+type expectDecl struct {
+	// The fields that pass.
+	Kept wordList `json:"kept,omitempty"`
+	// The fields that do not pass.
+	Stripped wordList `json:"stripped,omitempty"`
+	// The submission is refused as a whole.
+	Refused flag `json:"refused,omitempty"`
+}
+
+func (c *controllerDecl) read(r *reader, n ast.Node) {
+	c.at = r.at(n)
+	r.members(n, "the controller", c)
+}
+
+func (p *partyDecl) read(r *reader, n ast.Node) { r.members(n, "a person or office", p) }
+
+func (p *purposeDecl) read(r *reader, n ast.Node) { r.members(n, "a purpose", p) }
+
+func (c *collectionDecl) read(r *reader, n ast.Node) { r.members(n, "a collection", c) }
+
+func (d *definitionDecl) read(r *reader, n ast.Node) { r.members(n, "a field definition", d) }
+
+// read takes the short form, a purpose or a list of them, or the long form.
+func (f *fieldDecl) read(r *reader, n ast.Node) {
+	if _, isMap := n.(ast.MapNode); isMap {
+		r.members(n, "a field", f)
+		return
+	}
+	if _, isNull := n.(*ast.NullNode); isNull {
+		r.expected("a purpose, a list of purposes, or rules", n, "")
+		f.For.words = make([]word, 1) // an empty word was told; no word would be told again
+		return
+	}
+	f.For.read(r, n)
+}
+
+// read takes the short form, the path of the field, or the long form.
+func (c *consentDecl) read(r *reader, n ast.Node) {
+	c.at = r.at(n)
+	if _, isMap := n.(ast.MapNode); isMap {
+		r.members(n, "a consent", c)
+		return
+	}
+	c.Field.read(r, n)
+}
+
+func (t *testDecl) read(r *reader, n ast.Node) {
+	t.at = r.at(n)
+	r.members(n, "a test", t)
+}
+
+func (e *expectDecl) read(r *reader, n ast.Node) { r.members(n, "an expectation", e) }

@@ -1,0 +1,120 @@
+package policy
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+)
+
+// maxPatterns bounds the search for conflicts, which compares patterns in pairs.
+const maxPatterns = 10_000
+
+// patterns gathers the patterns of a set. [http.ServeMux] itself is the judge of
+// what is a pattern and of what conflicts, so that we cannot disagree with it.
+type patterns struct {
+	problems *problems
+	mux      *http.ServeMux
+	judged   []Pattern
+	routes   routes
+}
+
+func newPatterns(p *problems) *patterns {
+	return &patterns{problems: p, mux: http.NewServeMux(), routes: routes{hosts: make(map[string]*methods)}}
+}
+
+// add takes a pattern of a collection, or reports why it cannot stand.
+func (ps *patterns) add(w word, c *Collection) {
+	if w.text == "" {
+		return
+	}
+	if len(ps.judged) == maxPatterns {
+		ps.problems.add(Diagnostic{Code: "too-many-patterns", Position: w.at, Message: fmt.Sprintf("the set has more than %d patterns", maxPatterns)})
+		return
+	}
+	method, host, path := splitPattern(w.text)
+	if complaint := patternComplaint(method, host, path); complaint != "" {
+		ps.problems.add(Diagnostic{
+			Code: "bad-pattern", Position: w.at,
+			Message: fmt.Sprintf("%q is no pattern: %s", w.text, complaint), Hint: `write [METHOD ][HOST]/path, such as "POST /checkout"`,
+		})
+		return
+	}
+	p := Pattern{Text: w.text, Position: w.at}
+	if why := register(ps.mux, p); why != "" {
+		ps.conflict(p, why)
+		return
+	}
+	ps.judged = append(ps.judged, p)
+	c.Patterns = append(c.Patterns, p)
+	ps.routes.add(method, host, path, c)
+}
+
+// conflict reports a pattern that ties with one before it.
+func (ps *patterns) conflict(p Pattern, why string) {
+	for _, before := range ps.judged {
+		mux := http.NewServeMux()
+		if register(mux, before) != "" || register(mux, p) == "" {
+			continue
+		}
+		ps.problems.add(Diagnostic{
+			Code: "pattern-conflict", Position: p.Position, Related: []Position{before.Position},
+			Message: fmt.Sprintf("the pattern %q ties with %q at %v", p.Text, before.Text, before.Position),
+			Hint:    why,
+		})
+		return
+	}
+	ps.problems.add(Diagnostic{Code: "pattern-conflict", Position: p.Position, Message: fmt.Sprintf("the pattern %q ties with another", p.Text), Hint: why})
+}
+
+// register hands a pattern to a mux and returns why the mux refuses it. Hosts are
+// compared in lower case, which the mux does not do.
+func register(mux *http.ServeMux, p Pattern) (refusal string) {
+	defer func() {
+		if reason := recover(); reason != nil {
+			// What two patterns have in common stands after the first line.
+			refusal = fmt.Sprint(reason)
+			if _, explanation, ok := strings.Cut(refusal, ":\n"); ok {
+				refusal = strings.TrimSuffix(strings.ReplaceAll(explanation, "\n", " "), ".")
+			}
+		}
+	}()
+	method, host, path := splitPattern(p.Text)
+	mux.Handle(strings.TrimSpace(method+" "+strings.ToLower(host)+path), http.NotFoundHandler())
+	return ""
+}
+
+// splitPattern takes a pattern apart as [http.ServeMux] does.
+func splitPattern(pattern string) (method, host, path string) {
+	rest := pattern
+	if i := strings.IndexAny(pattern, " \t"); i >= 0 {
+		method, rest = pattern[:i], strings.TrimLeft(pattern[i+1:], " \t")
+	}
+	slash := strings.IndexByte(rest, '/')
+	if slash < 0 {
+		return method, rest, ""
+	}
+	return method, rest[:slash], rest[slash:]
+}
+
+// patternComplaint says what is wrong with a pattern by itself.
+func patternComplaint(method, host, path string) string {
+	switch {
+	case path == "":
+		return "the path is missing"
+	case method != strings.ToUpper(method):
+		return "a method is written in capitals"
+	case strings.ContainsRune(host, ':'):
+		return "a host is written without a port"
+	}
+	// Under a method, so that an unclean path is refused for any.
+	alone := Pattern{Text: "GET " + host + path}
+	if method != "" {
+		alone.Text = method + " " + host + path
+	}
+	why := register(http.NewServeMux(), alone)
+	// "at offset 5:" would count in the pattern as the mux has it.
+	return muxPrefix.ReplaceAllString(why, "")
+}
+
+var muxPrefix = regexp.MustCompile(`^parsing ".*": at offset \d+: `)

@@ -1,0 +1,203 @@
+package policy
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/goccy/go-yaml/ast"
+	"golang.org/x/text/language"
+)
+
+// namePattern is what purposes, collections and definitions may be called: their
+// names become tokens of header values (RFC 9651), labels and log members.
+var namePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
+
+// place is where a part of a policy is written; the zero value says that it is
+// not.
+type place struct{ at Position }
+
+func (p place) given() bool { return p.at.Line != 0 }
+
+// named is a map of the language, in the order of the file.
+type named[T any, P interface {
+	*T
+	value
+}] []entry[T]
+
+// entry is one entry of a map.
+type entry[T any] struct {
+	Name  string
+	at    Position // of the name
+	Value T
+}
+
+func (m *named[T, P]) read(r *reader, n ast.Node) {
+	pairs, ok := r.mapping(n, "a map")
+	if !ok {
+		return
+	}
+	*m = make(named[T, P], len(pairs))
+	for i, p := range pairs {
+		e := &(*m)[i]
+		e.Name, e.at = p.key, p.at
+		P(&e.Value).read(r, p.node)
+	}
+}
+
+// list is a list of the language.
+type list[T any, P interface {
+	*T
+	value
+}] []T
+
+func (l *list[T, P]) read(r *reader, n ast.Node) {
+	sequence, ok := n.(*ast.SequenceNode)
+	if !ok {
+		r.expected("a list", n, "")
+		return
+	}
+	*l = make(list[T, P], len(sequence.Values))
+	for i, v := range sequence.Values {
+		P(&(*l)[i]).read(r, v)
+	}
+}
+
+// word is a text without languages.
+type word struct {
+	place
+	text string
+}
+
+func (w *word) read(r *reader, n ast.Node) {
+	w.at = r.at(n)
+	switch n := n.(type) {
+	case *ast.StringNode:
+		w.text = n.Value
+	case *ast.LiteralNode:
+		w.text = n.Value.Value
+	case *ast.IntegerNode, *ast.FloatNode, *ast.BoolNode:
+		r.expected("a text", n, "write it in quotes")
+		return
+	default:
+		r.expected("a text", n, "")
+		return
+	}
+	if w.text == "" {
+		r.problems.add(Diagnostic{Code: "empty-text", Position: w.at, Message: "expected a text, found an empty one"})
+	}
+}
+
+// among reports a word that is none of the known ones.
+func (w word) among(r *reader, what string, known []string) {
+	for _, k := range known {
+		if w.text == k {
+			return
+		}
+	}
+	if w.text != "" {
+		r.problems.add(Diagnostic{
+			Code: "unknown-" + what, Position: w.at,
+			Message: fmt.Sprintf("there is no %s %q", what, w.text), Hint: didYouMean(w.text, known),
+		})
+	}
+}
+
+// wordList is one word or a list of them.
+type wordList struct {
+	place
+	words []word
+}
+
+func (l *wordList) read(r *reader, n ast.Node) {
+	l.at = r.at(n)
+	l.words = []word{}
+	sequence, ok := n.(*ast.SequenceNode)
+	if !ok {
+		l.words = make([]word, 1)
+		l.words[0].read(r, n)
+		return
+	}
+	for _, v := range sequence.Values {
+		var w word
+		w.read(r, v)
+		l.words = append(l.words, w)
+	}
+}
+
+// texts returns the words; nil only if the key was not written.
+func (l wordList) texts() []string {
+	if l.words == nil {
+		return nil
+	}
+	texts := make([]string, len(l.words))
+	for i, w := range l.words {
+		texts[i] = w.text
+	}
+	return texts
+}
+
+// textValue is a text, plain or in languages.
+type textValue struct {
+	place
+	text Text
+}
+
+func (t *textValue) read(r *reader, n ast.Node) {
+	t.at = r.at(n)
+	t.text = Text{}
+	if _, isMap := n.(ast.MapNode); !isMap {
+		var w word
+		w.read(r, n)
+		t.text[""] = w.text
+		return
+	}
+	pairs, _ := r.mapping(n, "a text or a map of languages")
+	for _, p := range pairs {
+		tag, err := language.Parse(p.key)
+		if err != nil || len(p.key) < 2 {
+			r.problems.add(Diagnostic{
+				Code: "unknown-language", Position: p.at,
+				Message: fmt.Sprintf("%q is no language tag", p.key), Hint: `write a BCP 47 tag such as "en" or "pt-BR"`,
+			})
+			continue
+		}
+		var w word
+		w.read(r, p.node)
+		t.text[tag.String()] = w.text
+	}
+	if len(pairs) == 0 {
+		r.problems.add(Diagnostic{Code: "empty-text", Position: t.at, Message: "expected a text, found an empty map"})
+	}
+}
+
+// textList is one text or a list of them.
+type textList []textValue
+
+func (l *textList) read(r *reader, n ast.Node) {
+	sequence, ok := n.(*ast.SequenceNode)
+	if !ok {
+		*l = make(textList, 1)
+		(*l)[0].read(r, n)
+		return
+	}
+	*l = make(textList, len(sequence.Values))
+	for i, v := range sequence.Values {
+		(*l)[i].read(r, v)
+	}
+}
+
+// flag is true or false.
+type flag struct {
+	place
+	set bool
+}
+
+func (f *flag) read(r *reader, n ast.Node) {
+	f.at = r.at(n)
+	b, ok := n.(*ast.BoolNode)
+	if !ok {
+		r.expected("true or false", n, "")
+		return
+	}
+	f.set = b.Value
+}

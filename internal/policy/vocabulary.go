@@ -1,0 +1,221 @@
+package policy
+
+import (
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+	"golang.org/x/text/language"
+)
+
+// The closed vocabularies of the language.
+var (
+	bases = []string{
+		string(Consent), string(Contract), string(LegalObligation), string(VitalInterests),
+		string(PublicTask), string(LegitimateInterests), string(NotPersonal),
+	}
+	objections = []string{"gpc"}
+	valueTypes = []string{
+		"email", "phone", "date", "integer", "number", "boolean", "url", "country", "uuid", "text", "file",
+	}
+	keepKinds = []string{"year", "month", "first", "last", "domain", "network", "round", "pseudonym"}
+)
+
+// version is the version of the policy language.
+type version struct{}
+
+func (version) read(r *reader, n ast.Node) {
+	if i, ok := n.(*ast.IntegerNode); !ok || i.GetToken().Value != "1" {
+		r.problems.add(Diagnostic{Code: "unknown-version", Position: r.at(n), Message: "the version of the policy language has to be 1"})
+	}
+}
+
+type basis struct{ word }
+
+func (b *basis) read(r *reader, n ast.Node) {
+	b.word.read(r, n)
+	b.among(r, "basis", bases)
+}
+
+type objection struct{ word }
+
+func (o *objection) read(r *reader, n ast.Node) {
+	o.word.read(r, n)
+	o.among(r, "objection", objections)
+}
+
+type valueType struct{ word }
+
+func (t *valueType) read(r *reader, n ast.Node) {
+	t.word.read(r, n)
+	t.among(r, "type", valueTypes)
+}
+
+// country is an ISO 3166-1 alpha-2 code.
+type country struct{ word }
+
+func (c *country) read(r *reader, n ast.Node) {
+	c.word.read(r, n)
+	if c.text != "" && !isCountry(c.text) {
+		r.problems.add(Diagnostic{
+			Code: "unknown-country", Position: c.at,
+			Message: fmt.Sprintf("%q is no country code", c.text), Hint: `write ISO 3166-1 alpha-2, such as "DE"`,
+		})
+	}
+}
+
+func isCountry(code string) bool {
+	region, err := language.ParseRegion(code)
+	return err == nil && region.IsCountry() && region.String() == code
+}
+
+// periodPattern is a span of time. There is no m: it would be taken for minutes
+// by some and for months by others.
+var periodPattern = regexp.MustCompile(`^[1-9][0-9]{0,4}(?:h|d|w|mo|y)$`)
+
+// period is a span of time.
+type period struct{ word }
+
+func (p *period) read(r *reader, n ast.Node) {
+	p.word.read(r, n)
+	if p.text != "" && !periodPattern.MatchString(p.text) {
+		r.problems.add(Diagnostic{
+			Code: "bad-period", Position: p.at,
+			Message: fmt.Sprintf("%q is no period", p.text), Hint: "write a number and h, d, w, mo or y: 30d, 18mo, 3y",
+		})
+	}
+}
+
+// sizePattern is a count of characters or bytes.
+var sizePattern = regexp.MustCompile(`^([1-9][0-9]{0,17})(B|kB|MB|GB|KiB|MiB|GiB)?$`)
+
+// sizeUnits are the bytes of a unit.
+var sizeUnits = map[string]int64{
+	"": 1, "B": 1, "kB": 1e3, "MB": 1e6, "GB": 1e9, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30,
+}
+
+// size is the most characters or bytes of a value.
+type size struct {
+	place
+	n     int64
+	bytes bool // a unit was written
+}
+
+func (s *size) read(r *reader, n ast.Node) {
+	s.at = r.at(n)
+	var written string
+	switch n := n.(type) {
+	case *ast.StringNode:
+		written = n.Value
+	case *ast.IntegerNode:
+		written = n.GetToken().Value
+	default:
+		r.expected("a size", n, "")
+		return
+	}
+	parts := sizePattern.FindStringSubmatch(written)
+	if parts != nil {
+		count, err := strconv.ParseInt(parts[1], 10, 64)
+		if unit := sizeUnits[parts[2]]; err == nil && count <= math.MaxInt64/unit {
+			s.n, s.bytes = count*unit, parts[2] != ""
+			return
+		}
+	}
+	r.problems.add(Diagnostic{
+		Code: "bad-size", Position: s.at,
+		Message: fmt.Sprintf("%q is no size", written), Hint: "write a number of characters, or for a file a number of bytes such as 5MiB, from 1 on",
+	})
+}
+
+// maxPattern bounds an expression: what RE2 compiles grows with it.
+const maxPattern = 1000
+
+// pattern is an RE2 expression that a whole value matches.
+type pattern struct {
+	word
+	re *regexp.Regexp
+}
+
+func (p *pattern) read(r *reader, n ast.Node) {
+	p.word.read(r, n)
+	if p.text == "" {
+		return
+	}
+	if len(p.text) > maxPattern {
+		r.problems.add(Diagnostic{
+			Code: "bad-pattern", Position: p.at,
+			Message: fmt.Sprintf("the expression has %d bytes, more than %d", len(p.text), maxPattern),
+		})
+		return
+	}
+	// Compiled alone first: "a)|(b" must not become valid by the brackets around it.
+	_, err := regexp.Compile(p.text)
+	if err == nil {
+		p.re, err = regexp.Compile(`^(?:` + p.text + `)$`)
+	}
+	if err != nil {
+		r.problems.add(Diagnostic{
+			Code: "bad-pattern", Position: p.at,
+			Message: "the expression is not RE2: " + strings.TrimPrefix(err.Error(), "error parsing regexp: "),
+		})
+	}
+}
+
+// keep is the reduction of a value.
+type keep struct {
+	place
+	Keep
+}
+
+var keepForm = regexp.MustCompile(`^([a-z]+)(?:\((-?[0-9]{1,3})\))?$`)
+
+// keepNumbers are the reductions that take a number, with its bounds and an
+// example of each.
+var keepNumbers = map[string]struct {
+	least, most int
+	example     string
+}{
+	"first": {1, 999, "first(3)"},
+	"last":  {1, 999, "last(4)"},
+	"round": {-15, 15, "round(2) or round(-3)"},
+}
+
+func (k *keep) read(r *reader, n ast.Node) {
+	var w word
+	w.read(r, n)
+	k.at = w.at
+	if w.text == "" {
+		return
+	}
+	kind, _, _ := strings.Cut(w.text, "(")
+	if !slices.Contains(keepKinds, kind) {
+		r.problems.add(Diagnostic{
+			Code: "unknown-keep", Position: k.at,
+			Message: fmt.Sprintf("there is no reduction %q", kind), Hint: didYouMean(kind, keepKinds),
+		})
+		return
+	}
+	k.Kind = kind
+	form := keepForm.FindStringSubmatch(w.text)
+	number, takesNumber := keepNumbers[kind]
+	if !takesNumber {
+		if w.text != kind {
+			r.problems.add(Diagnostic{Code: "bad-keep", Position: k.at, Message: fmt.Sprintf("the reduction %s takes no number", kind), Hint: "write " + kind})
+		}
+		return
+	}
+	if form != nil && form[2] != "" {
+		k.N, _ = strconv.Atoi(form[2]) // three digits always fit
+		if number.least <= k.N && k.N <= number.most {
+			return
+		}
+	}
+	r.problems.add(Diagnostic{
+		Code: "bad-keep", Position: k.at,
+		Message: fmt.Sprintf("the reduction %s takes a number from %d to %d", kind, number.least, number.most), Hint: "write " + number.example,
+	})
+}

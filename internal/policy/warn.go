@@ -1,0 +1,59 @@
+package policy
+
+import "fmt"
+
+// warn reports what is legal but odd in a set that has no error.
+func (c *compiler) warn() {
+	var used, asked PurposeSet
+	for _, collection := range c.set.Collections {
+		used = used.Union(collection.Purposes)
+		for _, consent := range collection.Consents {
+			asked = asked.With(consent.Purpose)
+		}
+		for i := range collection.Fields {
+			c.warnOfField(&collection.Fields[i])
+		}
+	}
+	for i := range c.set.Purposes {
+		p := &c.set.Purposes[i]
+		if !used.Has(p.ID) {
+			c.warning("unused-purpose", p.Position, "remove it, or say which fields are for it",
+				fmt.Sprintf("no field is for the purpose %q", p.Name))
+		} else if p.Basis == Consent && !asked.Has(p.ID) {
+			c.warning("unobtainable-consent", p.Position, "name the field that gives it under the consents of a collection",
+				fmt.Sprintf("no form gives the consent to the purpose %q: without another way to give it, its fields never pass", p.Name))
+		}
+		if p.Retention == "" && p.Basis != NotPersonal {
+			c.warning("no-retention", p.Position, "write how long the data is kept, such as retention: 1y",
+				fmt.Sprintf("the purpose %q has no retention (GDPR Art. 5(1)(e))", p.Name))
+		}
+	}
+}
+
+func (c *compiler) warnOfField(f *Field) {
+	if all := len(c.set.Purposes); all > 1 && len(f.Purposes) == all {
+		c.warning("every-purpose", f.Position, "name the purposes that need it",
+			fmt.Sprintf("the field %q is for every purpose", f.Name))
+	}
+	if f.Type == "file" && f.Max == 0 {
+		c.warning("unbounded-file", f.Position, "write the most bytes that make sense, such as max: 5MiB",
+			fmt.Sprintf("the file %q has no max", f.Name))
+	}
+	if len(f.Path) == 1 && f.Path[0] == "**" {
+		c.warning("everything-passes", f.Position, "name the fields that the purpose needs",
+			fmt.Sprintf("the path %q lets the whole submission pass", f.Name))
+	}
+	if !isSpecial(f.Category) {
+		return
+	}
+	for _, id := range f.Purposes {
+		if p := &c.set.Purposes[id]; p.Basis != Consent && p.Basis != LegalObligation {
+			c.warning("special-category", f.Position, "use a purpose with basis: consent or legal_obligation, or collect less",
+				fmt.Sprintf("the field %q is of the special category %s (GDPR Art. 9) and passes for the purpose %q on the basis of %s", f.Name, f.Category, p.Name, p.Basis))
+		}
+	}
+}
+
+func (c *compiler) warning(code string, at Position, hint, message string) {
+	c.problems.add(Diagnostic{Severity: Warning, Code: code, Position: at, Message: message, Hint: hint})
+}
