@@ -14,11 +14,11 @@ import "encoding/binary"
 //
 // It holds names, no values, and a bounded number of them between texts.
 type shapes struct {
-	slots  []slot  // slots[0] is no slot
+	slots  []slot     // slots[0] is no slot
 	places []position // places[0] is no place, places[topShape] the top value
-	arena  []byte  // names as "name": with quotes and colon, and paths
-	table  []int32 // finds slots by place and name: a power of two long, at most half full
-	texts  uint32  // counts the texts read, for slot.noted
+	arena  []byte     // names as "name": with quotes and colon, and paths
+	table  []int32    // finds slots by place and name: a power of two long, at most half full
+	texts  uint32     // counts the texts read, for slot.noted
 	large  largeObjects
 }
 
