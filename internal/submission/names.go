@@ -1,0 +1,333 @@
+package submission
+
+import (
+	"bytes"
+	"hash/maphash"
+	"math/bits"
+)
+
+// The names of form fields, as PHP, Rails and qs write paths: user[email],
+// items[0][sku], tags[]. A segment in brackets that is empty or an index is
+// an element of a list, any other is a member.
+//
+// A name is split in one way, and every segment of it is either spelled by
+// the policy or a word. So the bytes of a name that leads to a field are
+// bytes of ours, as good as written anew.
+
+// maxIndex is the most digits of an index. What is longer is a member.
+const maxIndex = 4
+
+// fault is a name that could be read in two ways.
+type fault uint8
+
+const (
+	faultNone fault = iota
+	faultDepth
+	faultRepeated // a scalar came twice
+	faultMixed    // a scalar and a branch, or two notations of one list
+)
+
+// error describes the fault of a name that stands in the query, the body or
+// a part.
+func (f fault) error(where string, offset int64) *Error {
+	e := &Error{Status: 400, Offset: offset}
+	switch f {
+	case faultDepth:
+		e.Rule, e.Detail = "depth", "a name in the "+where+" nests deeper than the limit (max_depth)"
+	case faultRepeated:
+		e.Rule, e.Detail = "duplicate-name", "a name comes twice in the "+where+", and applications disagree on which counts; declare it as a list (name.*) if it is one"
+	default:
+		e.Rule, e.Detail = "name-conflict", "a name in the "+where+" stands for a value and for what holds values, and applications disagree on which counts"
+	}
+	return e
+}
+
+// role is how a place was used so far in one submission.
+type role uint8
+
+const (
+	asValue      role = 1 << iota // name=
+	asObject                      // name[member]
+	emptyValue                    // name[]=
+	emptyBranch                   // name[][…]
+	indexValue                    // name[0]=
+	indexBranch                   // name[0][…]
+	elementRoles = emptyValue | emptyBranch | indexValue | indexBranch
+)
+
+// mixed tells whether roles do not go together. What is a value holds
+// nothing. Applications number the elements of name[] differently when
+// name[0] comes too; only jQuery.param writes both, for a list that holds
+// values and containers.
+func (r role) mixed() bool {
+	if r&asValue != 0 && r != asValue {
+		return true
+	}
+	switch r & elementRoles {
+	case 0, emptyValue, emptyBranch, indexValue, indexBranch, indexValue | indexBranch, emptyValue | indexBranch:
+		return false
+	}
+	return true
+}
+
+// names resolves the names of one form or query, and remembers how each
+// declared one was used.
+//
+// A place is a concrete name, or the beginning of one. The places of names
+// without an element or a free member are the plan's nodes themselves; those
+// of others are found in a table. Both are bounded by the body.
+type names struct {
+	plan  *Plan
+	roles []role // by place
+	table []namePlace
+	used  int    // of the table
+	texts []byte // free members, one after the other
+}
+
+// namePlace is an entry of the table: the place that a segment leads to from
+// another one.
+type namePlace struct {
+	parent   int32
+	segment  int32 // a named member's node; freeMember; emptyElement; the rest are indexes
+	from, to int32 // a free member's text
+	id       int32 // 0: the entry is free
+}
+
+const (
+	freeMember   = 0
+	emptyElement = -1
+	firstIndex   = -2 // and downwards
+)
+
+// maxNamePlaces is the largest table, in entries, that is kept for the next form.
+const maxNamePlaces = 1 << 13
+
+func (n *names) begin(p *Plan) {
+	n.plan = p
+	n.roles = append(n.roles[:0], make([]role, len(p.nodes))...)
+	if n.used > 0 {
+		clear(n.table)
+	}
+	n.used, n.texts = 0, n.texts[:0]
+	if len(n.table) > maxNamePlaces {
+		n.table, n.texts = nil, nil
+	}
+}
+
+// resolve returns the node of the value that name stands for, void when no
+// field declares it.
+func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
+	top := &n.plan.nodes[root]
+	if e := top.find(name, hashName(name)); e != nil {
+		return n.end(e.node, e.node, false)
+	}
+	i := bytes.IndexByte(name, '[')
+	if i < 0 {
+		if top.any == void || !isWord(name) {
+			return void, faultNone
+		}
+		return n.end(top.any, n.at(root, freeMember, name), false)
+	}
+	if segments := bracketed(name[i:]); segments < 0 {
+		return void, faultNone
+	} else if segments >= depth {
+		return void, faultDepth
+	}
+	if e := top.find(name[:i], hashName(name[:i])); e != nil {
+		return n.descend(e.node, e.node, name[i:])
+	}
+	if top.any == void || !isWord(name[:i]) {
+		return void, faultNone
+	}
+	return n.descend(top.any, n.at(root, freeMember, name[:i]), name[i:])
+}
+
+// descend follows the segments in brackets from a node and its place.
+func (n *names) descend(at, here int32, rest []byte) (int32, fault) {
+	repeats := false
+	for len(rest) > 0 {
+		i := bytes.IndexByte(rest, ']')
+		segment := rest[1:i]
+		rest = rest[i+1:]
+		node := &n.plan.nodes[at]
+		var use role
+		next, key := node.element, int32(emptyElement)
+		if index, ok := parseIndex(segment); len(segment) == 0 {
+			repeats, use = true, emptyValue
+		} else if ok {
+			key, use = firstIndex-index, indexValue
+		} else if e := node.find(segment, hashName(segment)); e != nil {
+			next, key, use = e.node, e.node, asObject
+		} else {
+			next, key, use = node.any, freeMember, asObject
+			if !isWord(segment) {
+				next = void
+			}
+		}
+		if use != asObject && len(rest) > 0 {
+			use <<= 1 // emptyBranch, indexBranch
+		}
+		if n.use(here, use) {
+			return void, faultMixed
+		}
+		if next == void {
+			return void, faultNone
+		}
+		if key > 0 && here == at {
+			here = key
+		} else {
+			here = n.at(here, key, segment)
+		}
+		at = next
+	}
+	return n.end(at, here, repeats)
+}
+
+// end gives the place of a whole name its value. A name without brackets
+// behind it may stand for an element of a declared list: that is how
+// browsers send a choice of several.
+func (n *names) end(at, here int32, repeats bool) (int32, fault) {
+	node := &n.plan.nodes[at]
+	if node.leaf == node.subtree {
+		element := n.plan.nodes[node.element].leaf
+		if element != none {
+			at, repeats = node.element, true
+		}
+	}
+	before := n.roles[here]
+	if n.use(here, asValue) {
+		return void, faultMixed
+	}
+	if before == asValue && !repeats && n.plan.nodes[at].leaf != none {
+		return void, faultRepeated
+	}
+	return at, faultNone
+}
+
+// use adds a role to a place, and tells whether it goes with those before.
+func (n *names) use(here int32, r role) (mixed bool) {
+	n.roles[here] |= r
+	return n.roles[here].mixed()
+}
+
+// at returns the place that a segment leads to from a place.
+func (n *names) at(parent, segment int32, text []byte) int32 {
+	if 2*(n.used+1) > len(n.table) {
+		n.grow()
+	}
+	if segment != freeMember {
+		text = nil
+	}
+	e := n.probe(parent, segment, text)
+	if e.id == 0 {
+		from := int32(len(n.texts)) //nolint:gosec // G115: a body is smaller than 2^31
+		n.texts = append(n.texts, text...)
+		*e = namePlace{
+			parent: parent, segment: segment, from: from, to: int32(len(n.texts)), //nolint:gosec // G115: as above
+			id: int32(len(n.roles)), //nolint:gosec // G115: as above
+		}
+		n.roles = append(n.roles, 0)
+		n.used++
+	}
+	return e.id
+}
+
+// probe returns the entry of a place, or the free one where it belongs.
+func (n *names) probe(parent, segment int32, text []byte) *namePlace {
+	mask := uint64(len(n.table) - 1)
+	for i := hashPlace(parent, segment, text); ; i++ {
+		e := &n.table[i&mask]
+		if e.id == 0 || e.parent == parent && e.segment == segment && string(n.texts[e.from:e.to]) == string(text) {
+			return e
+		}
+	}
+}
+
+func (n *names) grow() {
+	old := n.table
+	n.table = make([]namePlace, max(64, 2*len(old)))
+	for _, e := range old {
+		if e.id != 0 {
+			*n.probe(e.parent, e.segment, n.texts[e.from:e.to]) = e
+		}
+	}
+}
+
+// placeSeed keys the table: a client cannot choose what collides.
+var placeSeed = maphash.Bytes(nameSeed, []byte("place"))
+
+func hashPlace(parent, segment int32, text []byte) uint64 {
+	h := uint64(uint32(parent))<<32 | uint64(uint32(segment)) //nolint:gosec // G115: bits, not numbers
+	if len(text) > 0 {
+		h ^= maphash.Bytes(nameSeed, text)
+	}
+	high, low := bits.Mul64(h^placeSeed, 0x9e3779b97f4a7c15)
+	return high ^ low
+}
+
+// appendName appends the path that name spells, for a report: "items.*.sku".
+// A name of no known spelling is one segment.
+func appendName(path, name []byte) []byte {
+	i := bytes.IndexByte(name, '[')
+	if i < 0 || bracketed(name[i:]) < 0 {
+		return appendSegment(path, name)
+	}
+	path = appendSegment(path, name[:i])
+	for rest := name[i:]; len(rest) > 0; {
+		end := bytes.IndexByte(rest, ']')
+		segment := rest[1:end]
+		if _, ok := parseIndex(segment); ok || len(segment) == 0 {
+			segment = []byte("*")
+		}
+		path = appendSegment(path, segment)
+		rest = rest[end+1:]
+	}
+	return path
+}
+
+// bracketed counts the segments of s, which begins with '['; −1 when it is
+// not made of segments in brackets.
+func bracketed(s []byte) int {
+	count := 0
+	for ; len(s) > 0; count++ {
+		end := bytes.IndexByte(s, ']')
+		if s[0] != '[' || end < 0 || bytes.IndexByte(s[1:end], '[') >= 0 {
+			return -1
+		}
+		s = s[end+1:]
+	}
+	return count
+}
+
+// parseIndex reads the index of an element in its one spelling: no sign, no
+// leading zero.
+func parseIndex(s []byte) (index int32, ok bool) {
+	if len(s) == 0 || len(s) > maxIndex || s[0] == '0' && len(s) > 1 {
+		return 0, false
+	}
+	for _, c := range s {
+		if c-'0' > 9 {
+			return 0, false
+		}
+		index = index*10 + int32(c-'0')
+	}
+	return index, true
+}
+
+// isWord tells whether a segment is one that no parser takes apart.
+func isWord(s []byte) bool {
+	for _, c := range s {
+		if !wordBytes[c] {
+			return false
+		}
+	}
+	return len(s) > 0
+}
+
+// wordBytes are those of a word.
+var wordBytes = func() (table [256]bool) {
+	for c := range table {
+		table[c] = isAlphanumeric(byte(c)) || c == '_' || c == '-'
+	}
+	return table
+}()

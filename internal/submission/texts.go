@@ -1,0 +1,70 @@
+package submission
+
+import "bytes"
+
+// texts decides about the fields of a form, whose values all are text.
+type texts struct {
+	names
+	rep     *Report
+	scratch []byte // what a rule made of a value, or a path for the report
+}
+
+func (t *texts) begin(p *Plan, rep *Report) {
+	t.names.begin(p)
+	t.rep = rep
+}
+
+func (t *texts) end() { t.plan, t.rep = nil, nil }
+
+// decide lets the field at leaf say what becomes of a text. It returns the
+// text that goes on, which lasts until the next call, or false for none.
+func (t *texts) decide(text []byte, leaf int32) (out []byte, ok bool) {
+	field := &t.plan.fields[leaf]
+	if field.Watch {
+		t.rep.watch(leaf, text)
+	}
+	if !field.Kept {
+		return t.strip(leaf, field.Reason)
+	}
+	if field.File {
+		return t.strip(leaf, ReasonWrongType)
+	}
+	if field.Rule != nil {
+		var reason string
+		t.scratch, _, reason = field.Rule.apply(t.scratch[:0], text, kindText)
+		if reason != "" {
+			return t.strip(leaf, reason)
+		}
+		text = t.scratch
+	}
+	t.rep.keep(leaf)
+	return text, true
+}
+
+// strip reports that a value is left out, and returns the constant that
+// stands in for it, if there is one.
+func (t *texts) strip(leaf int32, reason string) (out []byte, ok bool) {
+	t.rep.strip(leaf, reason)
+	constant := t.plan.fields[leaf].Otherwise
+	if constant == nil {
+		return nil, false
+	}
+	t.scratch = append(t.scratch[:0], constant.Text...)
+	return t.scratch, true
+}
+
+// undeclared reports a name that no field declares.
+func (t *texts) undeclared(name []byte) {
+	if t.rep.count == maxNames {
+		t.rep.Undeclared++
+		return
+	}
+	t.scratch = appendName(t.scratch[:0], name)
+	t.rep.undeclared(t.scratch)
+}
+
+// isCharset tells the field with which a browser names the encoding of a
+// form, and by which some frameworks decode the others. Ours is UTF-8.
+func isCharset(name []byte) bool {
+	return len(name) == len("_charset_") && bytes.EqualFold(name, []byte("_charset_"))
+}
