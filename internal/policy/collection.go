@@ -37,24 +37,12 @@ func (c *compiler) collections() {
 }
 
 func (c *compiler) fields(collection *Collection, declared []entry[fieldDecl]) {
-	first := make(map[string]Position, len(declared))
 	for i := range declared {
-		e := &declared[i]
-		f, ok := c.field(e)
-		if !ok {
-			continue
+		// A path has one spelling only, so a path declared twice is a key written
+		// twice, which the reader has told.
+		if f, ok := c.field(&declared[i]); ok {
+			collection.Fields = append(collection.Fields, f)
 		}
-		key := pathKey(f.Path)
-		if before, twice := first[key]; twice {
-			// Two spellings of one path: the same key twice is told by the reader.
-			c.problems.add(Diagnostic{
-				Code: "declared-twice", Position: e.at, Related: []Position{before},
-				Message: fmt.Sprintf("the path %q is already declared at %v", e.Name, before), Hint: "keep one of the two",
-			})
-			continue
-		}
-		first[key] = e.at
-		collection.Fields = append(collection.Fields, f)
 	}
 }
 
@@ -170,7 +158,7 @@ func (c *compiler) checkTest(decl *testDecl, t *Test) {
 		c.consentPurpose(w)
 	}
 	e := &decl.Expect
-	if decl.given() && !e.Kept.given() && !e.Stripped.given() && !e.Refused.given() {
+	if e.given() && !e.Kept.given() && !e.Stripped.given() && !e.Refused.given() {
 		c.problems.add(Diagnostic{Code: "expects-nothing", Position: decl.at, Message: "the test expects nothing", Hint: "say what is kept, stripped or refused"})
 	}
 }

@@ -17,11 +17,6 @@ var (
 // misfit returns how a constant of a type is written, empty if this one is.
 func misfit(kind string, v scalar) string {
 	switch kind {
-	case "":
-		if v.kind != "null" {
-			return ""
-		}
-		return "write a text, a number, true or false"
 	case "integer":
 		if v.kind == "number" && integerForm.MatchString(v.Text) {
 			return ""

@@ -97,8 +97,8 @@ func (d Diagnostics) Err() error {
 	return errors.New(strings.Join(told, "\n"))
 }
 
-// maxDiagnostics is where reporting ends: a file that is no policy at all need
-// not be told so for each of its lines.
+// maxDiagnostics is where reporting ends, for errors and for warnings: a file that
+// is no policy at all need not be told so for each of its lines.
 const maxDiagnostics = 1000
 
 // problems collects the diagnostics of a compilation and adds the excerpts.
@@ -106,17 +106,20 @@ type problems struct {
 	lines map[string][]string // by file
 	list  Diagnostics
 	seen  map[string]bool // a shared definition is checked wherever it is used
+	count [2]int          // by severity
 }
 
 // add reports a problem, once.
 func (p *problems) add(d Diagnostic) {
 	key := d.Position.String() + d.Message
-	if p.seen[key] || len(p.list) > maxDiagnostics {
+	if p.seen[key] || p.count[d.Severity] > maxDiagnostics {
 		return
 	}
-	if len(p.list) == maxDiagnostics {
-		p.list = append(p.list, Diagnostic{Code: "too-many-problems", Position: Position{File: d.Position.File}, Message: "there are more problems than are told here"})
-		return
+	if p.count[d.Severity]++; p.count[d.Severity] > maxDiagnostics {
+		d = Diagnostic{
+			Severity: d.Severity, Code: "too-many-problems", Position: Position{File: d.Position.File},
+			Message: fmt.Sprintf("there are more than %d, which are not told here", maxDiagnostics),
+		}
 	}
 	if p.seen == nil {
 		p.seen = make(map[string]bool)
@@ -127,9 +130,7 @@ func (p *problems) add(d Diagnostic) {
 }
 
 // failed reports whether there is an error.
-func (p *problems) failed() bool {
-	return slices.ContainsFunc(p.list, func(d Diagnostic) bool { return d.Severity == Error })
-}
+func (p *problems) failed() bool { return p.count[Error] > 0 }
 
 // sorted returns the diagnostics in the order of their positions.
 func (p *problems) sorted() Diagnostics {

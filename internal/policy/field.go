@@ -112,7 +112,7 @@ func (c *compiler) check(r *rules) {
 	if types := keepTypes[r.Keep.Kind]; kind != "" && kind != "file" && types != nil && slices.Contains(valueTypes, kind) && !slices.Contains(types, kind) {
 		c.problems.add(Diagnostic{
 			Code: "keep-of-type", Position: r.Keep.at,
-			Message: fmt.Sprintf("keep: %s makes no sense of type: %s", r.Keep.Kind, kind), Hint: didYouMean("", types),
+			Message: fmt.Sprintf("keep: %s makes no sense of type: %s", r.Keep.Kind, kind), Hint: "it is made for type: " + oneOf(types),
 		})
 	}
 	for _, v := range r.OneOf.values {
@@ -149,7 +149,10 @@ func (c *compiler) refuse(what string, r *rules, keys ...string) {
 
 // checkConstant reports a value that its own field would not let pass.
 func (c *compiler) checkConstant(key string, v scalar, kind string) {
-	if v.kind == "null" && key == "otherwise" {
+	if v.kind == "null" {
+		if key != "otherwise" {
+			c.problems.add(Diagnostic{Code: "wrong-constant", Position: v.at, Message: fmt.Sprintf("the value of %s is null", key), Hint: "write a text, a number, true or false"})
+		}
 		return
 	}
 	if hint := misfit(kind, v); hint != "" {

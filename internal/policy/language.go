@@ -97,7 +97,7 @@ type rules struct {
 	// The constant that stands in for the field when it is stripped.
 	Otherwise constant `json:"otherwise,omitempty"`
 	// Refuse a submission that lacks the field.
-	Required flag `json:"required,omitempty"`
+	Required boolean `json:"required,omitempty"`
 	// What data it is: a data category of the fideslang taxonomy, such as user.contact.email.
 	Category word `json:"category,omitempty"`
 }
@@ -146,7 +146,9 @@ type expectDecl struct {
 	// The fields that do not pass.
 	Stripped wordList `json:"stripped,omitempty"`
 	// The submission is refused as a whole.
-	Refused flag `json:"refused,omitempty"`
+	Refused boolean `json:"refused,omitempty"`
+
+	place
 }
 
 func (c *controllerDecl) read(r *reader, n ast.Node) {
@@ -191,4 +193,7 @@ func (t *testDecl) read(r *reader, n ast.Node) {
 	r.members(n, "a test", t)
 }
 
-func (e *expectDecl) read(r *reader, n ast.Node) { r.members(n, "an expectation", e) }
+func (e *expectDecl) read(r *reader, n ast.Node) {
+	e.at = r.at(n)
+	r.members(n, "an expectation", e)
+}

@@ -3,6 +3,7 @@ package policy
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"unicode"
 )
@@ -70,9 +71,11 @@ func checkSegments(segments []string) error {
 	return nil
 }
 
+var listBrackets = regexp.MustCompile(`\[[0-9]*\]`)
+
 // withoutBrackets writes user[email] and tags[] as the paths that they are.
 func withoutBrackets(path string) string {
-	return strings.NewReplacer("[]", ".*", "[", ".", "]", "").Replace(path)
+	return strings.NewReplacer("[", ".", "]", "").Replace(listBrackets.ReplaceAllString(path, ".*"))
 }
 
 // pathKey joins segments into a string that is equal for equal paths only.

@@ -61,7 +61,7 @@ func (r *reader) parse(text string) (root ast.Node, ok bool) {
 	if err != nil {
 		d := Diagnostic{Code: "syntax", Position: Position{File: r.file}, Message: "the YAML of the file cannot be read"}
 		if syntax, isSyntax := errors.AsType[*yaml.SyntaxError](err); isSyntax {
-			d.Message = syntax.Message
+			d.Message = "the YAML is broken: " + syntax.Message
 			if syntax.Token != nil {
 				d.Position = r.position(syntax.Token)
 			}

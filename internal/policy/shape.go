@@ -63,22 +63,26 @@ type level struct{ column, entries int }
 // acceptable reports whether the parser may read the tokens.
 func (r *reader) acceptable(tokens token.Tokens) bool {
 	s := shape{reader: r, ok: true}
-	content := false
+	directive, content := false, false // what stands before: a directive, anything else
 	for _, t := range tokens {
 		switch t.Type {
-		case token.AnchorType, token.AliasType, token.MergeKeyType:
-			s.refuse(t, "alias", "anchors, aliases and merge keys are not part of the policy language",
-				"share a definition under the top-level fields and refer to it with use; a path that begins with * is written in quotes")
+		case token.AnchorType, token.MergeKeyType:
+			s.refuse(t, "alias", "anchors and merge keys are not part of the policy language",
+				"share a definition under the top-level fields and refer to it with use")
+		case token.AliasType:
+			s.refuse(t, "alias", "aliases are not part of the policy language", "a path that begins with * is written in quotes")
 		case token.TagType:
 			s.refuse(t, "tag", "YAML tags are not part of the policy language", "write the value in quotes if it is a text")
 		case token.DirectiveType:
 			s.refuse(t, "directive", "YAML directives are not part of the policy language", "remove the line")
+			directive = true
 		case token.MappingKeyType:
 			s.refuse(t, "complex-key", `"?" keys are not part of the policy language`, "write key: value")
 		case token.DocumentHeaderType, token.DocumentEndType:
-			if content {
+			if content && !directive {
 				s.refuse(t, "second-document", "a policy file holds one document", "make it a file of its own")
 			}
+			directive, content = false, false
 		case token.SequenceStartType, token.MappingStartType:
 			s.flow++
 		case token.SequenceEndType, token.MappingEndType:
@@ -91,7 +95,9 @@ func (r *reader) acceptable(tokens token.Tokens) bool {
 			}
 		default: // scalars and comments
 		}
-		content = content || t.Type != token.CommentType && t.Type != token.DocumentHeaderType
+		if t.Type != token.CommentType && t.Type != token.DocumentHeaderType {
+			content = true
+		}
 		if s.flow+len(s.block) > maxNesting {
 			s.refuse(t, "too-deep", fmt.Sprintf("more than %d collections are nested here", maxNesting), "")
 			return false

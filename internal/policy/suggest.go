@@ -23,9 +23,9 @@ func didYouMean(written string, known []string) string {
 	case nearest != "":
 		return fmt.Sprintf("did you mean %q?", nearest)
 	case len(known) == 0:
-		return "there is none yet"
+		return "none is declared"
 	case len(known) <= 12:
-		return "there is " + strings.Join(known, ", ")
+		return "known: " + strings.Join(known, ", ")
 	default:
 		return ""
 	}
@@ -54,4 +54,13 @@ func distance(a, b string) int {
 		before, last, row = last, row, before
 	}
 	return last[len(t)]
+}
+
+// oneOf joins words to "a, b or c".
+func oneOf(words []string) string {
+	last := len(words) - 1
+	if last < 1 {
+		return strings.Join(words, "")
+	}
+	return strings.Join(words[:last], ", ") + " or " + words[last]
 }

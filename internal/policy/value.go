@@ -186,18 +186,18 @@ func (l *textList) read(r *reader, n ast.Node) {
 	}
 }
 
-// flag is true or false.
-type flag struct {
+// boolean is true or false.
+type boolean struct {
 	place
 	set bool
 }
 
-func (f *flag) read(r *reader, n ast.Node) {
-	f.at = r.at(n)
-	b, ok := n.(*ast.BoolNode)
+func (b *boolean) read(r *reader, n ast.Node) {
+	b.at = r.at(n)
+	written, ok := n.(*ast.BoolNode)
 	if !ok {
 		r.expected("true or false", n, "")
 		return
 	}
-	f.set = b.Value
+	b.set = written.Value
 }

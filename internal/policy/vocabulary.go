@@ -70,7 +70,7 @@ func (c *country) read(r *reader, n ast.Node) {
 
 func isCountry(code string) bool {
 	region, err := language.ParseRegion(code)
-	return err == nil && region.IsCountry() && region.String() == code
+	return err == nil && region.IsCountry() && region.Canonicalize().String() == code // UK is GB
 }
 
 // periodPattern is a span of time. There is no m: it would be taken for minutes
