@@ -22,7 +22,8 @@ type Report struct {
 	names   []byte // the first undeclared names, one after the other
 	ends    [maxNames]int32
 	hashes  [maxNames]uint32
-	count   int // of names
+	count   int  // of names
+	more    bool // there were names that found no room
 }
 
 // Outcome counts what became of the values of one field.
@@ -74,19 +75,19 @@ func (r *Report) Reset(p *Plan) {
 	r.Outcomes = slices.Grow(r.Outcomes[:0], len(p.fields))[:len(p.fields)]
 	clear(r.Outcomes)
 	r.Undeclared, r.names, r.count = 0, r.names[:0], 0
-	r.watched = r.watched[:0]
+	r.watched, r.more = r.watched[:0], false
 }
 
-// Names returns the first undeclared names, each once, for the sender of the
-// submission and nobody else: an undeclared name can be personal data.
-func (r *Report) Names() []string {
-	var names []string
+// Names returns the first undeclared names, each once, and whether there
+// were more. They are for the sender of the submission and nobody else: an
+// undeclared name can be personal data.
+func (r *Report) Names() (names []string, more bool) {
 	start := int32(0)
 	for _, end := range r.ends[:r.count] {
 		names = append(names, string(r.names[start:end]))
 		start = end
 	}
-	return names
+	return names, r.more
 }
 
 // StrippedAny tells whether anything was left out.
@@ -112,11 +113,20 @@ func (r *Report) undeclared(name []byte) {
 	}
 }
 
-func (r *Report) full() bool { return r.count == maxNames }
+// full tells whether there is no room for another name, which the caller
+// has at hand.
+func (r *Report) full() bool {
+	r.more = r.more || r.count == maxNames
+	return r.count == maxNames
+}
 
 // remember keeps a path that no field declares; hash is that of hashName.
 func (r *Report) remember(path []byte, hash uint32) {
-	if r.full() || len(path) > maxPath || slices.Contains(r.hashes[:r.count], hash) {
+	if len(path) > maxPath {
+		r.more = true
+		return
+	}
+	if r.full() || slices.Contains(r.hashes[:r.count], hash) {
 		return
 	}
 	r.names = append(r.names, path...)

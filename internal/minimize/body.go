@@ -1,0 +1,295 @@
+package minimize
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// source is the body as the client sends it, without its content coding.
+// It bounds the time spent waiting for the client: BodyTimeout for each
+// Limits.Body bytes.
+type source struct {
+	s       *Submission
+	raw     io.Reader // what is read is decoded
+	decoded io.ReadCloser
+	client  *http.ResponseController // nil: time is not bounded
+	prefix  []byte                   // was read ahead and comes first
+	window  int64                    // bytes since the time began to count, and
+	waited  time.Duration            // how long they took to come
+	kept    bool                     // the submission closes it, at its end
+}
+
+// open takes the body of the request over. In report mode the request keeps
+// its body, byte for byte; what is inspected is the part held in memory.
+func (s *Submission) open(w http.ResponseWriter, header http.Header) (*source, error) {
+	src := &source{s: s, raw: s.r.Body}
+	if s.Mode == Report {
+		held, whole, err := readUpTo(s.r.Body, nil, s.engine.Limits.Body)
+		s.r.Body = &original{Reader: io.MultiReader(bytes.NewReader(held), &failing{s.r.Body, err}), Closer: s.r.Body}
+		if err != nil {
+			return nil, err
+		}
+		src.raw = bytes.NewReader(held)
+		if !whole {
+			src.raw = s.r.Body
+		}
+	} else if s.engine.BodyTimeout > 0 {
+		src.client = http.NewResponseController(w)
+	}
+	var err error
+	src.decoded, err = submission.Decode(header, (*clock)(src), s.engine.Limits)
+	return src, err
+}
+
+// original is a body whose beginning was read ahead.
+type original struct {
+	io.Reader
+	io.Closer
+}
+
+// failing repeats how a body ended.
+type failing struct {
+	io.Reader
+	err error
+}
+
+func (f *failing) Read(p []byte) (int, error) {
+	if f.err != nil {
+		return 0, f.err
+	}
+	return f.Reader.Read(p)
+}
+
+// clock is the source's raw side: it reads within the time that is left.
+type clock source
+
+func (c *clock) Read(p []byte) (int, error) {
+	if c.client == nil {
+		return c.raw.Read(p)
+	}
+	start := time.Now()
+	_ = c.client.SetReadDeadline(start.Add(c.s.engine.BodyTimeout - c.waited)) // not every writer can
+	n, err := c.raw.Read(p)
+	c.waited += time.Since(start)
+	if c.window += int64(n); c.window >= c.s.engine.Limits.Body {
+		c.window, c.waited = 0, 0
+	}
+	return n, err
+}
+
+// Read implements [io.Reader].
+func (src *source) Read(p []byte) (int, error) {
+	if len(src.prefix) > 0 {
+		n := copy(p, src.prefix)
+		src.prefix = src.prefix[n:]
+		return n, nil
+	}
+	return src.decoded.Read(p)
+}
+
+// readWhole reads the body into buf. One that does not fit is refused.
+func (src *source) readWhole(buf []byte) ([]byte, error) {
+	if src.tooLargeToReport() {
+		return nil, tooLarge()
+	}
+	if n := src.s.r.ContentLength; n > src.s.engine.Limits.Body {
+		return nil, tooLarge()
+	}
+	defer src.rest()
+	return submission.ReadBody(src.decoded, buf, src.s.engine.Limits)
+}
+
+func tooLarge() error {
+	return &submission.Error{
+		Status: http.StatusRequestEntityTooLarge, Rule: "body-size", Offset: -1,
+		Detail: "the body is larger than the limit (max_body)",
+	}
+}
+
+// tooLargeToReport tells that a body in report mode was not read whole.
+func (src *source) tooLargeToReport() bool {
+	return src.s.Mode == Report && src.raw == io.Reader(src.s.r.Body)
+}
+
+// readPrefix reads as much of the body into *buf as may be held. whole says
+// that this is all; otherwise the source goes on with it.
+func (src *source) readPrefix(buf *[]byte) (whole bool, err error) {
+	if src.tooLargeToReport() && src.s.r.Header.Get("Content-Encoding") != "" {
+		// What is coded cannot be read and forwarded as it is at once.
+		return false, tooLarge()
+	}
+	*buf, whole, err = readUpTo(src.decoded, *buf, src.s.engine.Limits.Body)
+	src.prefix = *buf
+	return whole, err
+}
+
+// readUpTo reads r into buf[:0] to its end, or a little past limit bytes.
+func readUpTo(r io.Reader, buf []byte, limit int64) (_ []byte, whole bool, err error) {
+	buf = buf[:0]
+	for int64(len(buf)) <= limit {
+		if len(buf) == cap(buf) {
+			buf = append(buf, make([]byte, max(4096, len(buf)))...)[:len(buf)]
+		}
+		n, err := r.Read(buf[len(buf):cap(buf)])
+		buf = buf[:len(buf)+n]
+		if err == io.EOF { //nolint:errorlint // an end comes as it is
+			return buf, true, nil
+		}
+		if err != nil {
+			return buf, false, err
+		}
+	}
+	return buf, false, nil
+}
+
+// keep leaves the source open for a stream.
+func (src *source) keep() { src.kept = true }
+
+// rest ends the bound on time.
+func (src *source) rest() {
+	if src.client != nil {
+		_ = src.client.SetReadDeadline(time.Time{})
+	}
+}
+
+// Close gives the decoder back, unless a stream keeps it.
+func (src *source) Close() {
+	if !src.kept {
+		_ = src.decoded.Close()
+	}
+}
+
+// forwarded is a body that goes on in place of the one that came.
+type forwarded = io.ReadCloser
+
+// held is a body in memory. A transport may still read it when the request
+// is over: from Close on it reads nothing of the next submission's.
+type held struct {
+	mu     sync.Mutex
+	rest   []byte
+	closed bool
+}
+
+func (h *held) Read(p []byte) (int, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.closed:
+		return 0, os.ErrClosed
+	case len(h.rest) == 0:
+		return 0, io.EOF
+	}
+	n := copy(p, h.rest)
+	h.rest = h.rest[n:]
+	return n, nil
+}
+
+func (h *held) Close() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.rest, h.closed = nil, true
+	return nil
+}
+
+// streamed is a form that is forwarded while it is read, by a goroutine of
+// the transport.
+type streamed struct {
+	form *submission.Multipart
+	src  *source
+	s    *Submission
+
+	mu       sync.Mutex
+	refusal  *submission.Error
+	stripped string // the header, once the form was read
+	over     bool
+}
+
+func (b *streamed) Read(p []byte) (n int, err error) {
+	// The transport's goroutine has nobody else to catch a panic of ours.
+	defer func() {
+		if v := recover(); v != nil {
+			n, err = 0, &submission.Error{Status: http.StatusInternalServerError, Rule: "internal", Detail: "reading the form failed", Offset: -1}
+			b.fail(err)
+		}
+	}()
+	n, err = b.form.Read(p)
+	switch {
+	case b.form.Observe && b.form.Err() != nil:
+		b.fail(b.form.Err())
+	case err != nil && err != io.EOF: //nolint:errorlint // an end comes as it is
+		b.fail(err)
+	}
+	return n, err
+}
+
+// end checks and records the form when all of it was read, before the
+// application sees the end.
+func (b *streamed) end(inQuery []int) error {
+	b.src.rest()
+	if err := b.s.sound(inQuery); err != nil {
+		return err
+	}
+	if err := b.s.engine.Recorder.Record(b.s.r.Context(), b.s.entry()); err != nil {
+		return unrecorded()
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stripped, b.over = strippedHeader(b.s), true
+	return nil
+}
+
+// fail records that the form was refused in mid-stream. The application got
+// no end of it.
+func (b *streamed) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.over {
+		return
+	}
+	b.over, b.refusal = true, asRefusal(err)
+	e := b.s.entry()
+	e.Verdict, e.Status, e.Rule = Refused, b.refusal.Status, b.refusal.Rule
+	_ = b.s.engine.Recorder.Record(b.s.r.Context(), e) // it is refused anyway
+}
+
+// Close implements [io.Closer]. A form whose end nobody waited for is
+// recorded as such; what was read of it may still be changing.
+func (b *streamed) Close() error {
+	b.mu.Lock()
+	if !b.over {
+		b.over = true
+		_ = b.s.engine.Recorder.Record(b.s.r.Context(), &Entry{
+			Time: b.s.engine.Now(), Receipt: b.s.Receipt, Mode: b.s.Mode, Verdict: Refused, Policy: b.s.Set.Version,
+			Collection: b.s.collection(), Status: http.StatusBadRequest, Rule: "incomplete",
+		}) // it did not go on anyway
+	}
+	b.mu.Unlock()
+	err := b.form.Close()
+	_ = b.src.decoded.Close()
+	return err
+}
+
+func appendAll(dst []byte, r io.Reader) ([]byte, error) {
+	for {
+		if len(dst) == cap(dst) {
+			dst = append(dst, make([]byte, max(4096, len(dst)))...)[:len(dst)]
+		}
+		n, err := r.Read(dst[len(dst):cap(dst)])
+		dst = dst[:len(dst)+n]
+		if err == io.EOF { //nolint:errorlint // an end comes as it is
+			return dst, nil
+		}
+		if err != nil {
+			return dst, err
+		}
+	}
+}
+
+func formatSize(n int64) string { return strconv.FormatInt(n, 10) }

@@ -1,0 +1,257 @@
+package minimize
+
+import (
+	"errors"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// Submission is what the engine made of one request. It is used by the
+// request's goroutine; a streamed body fills it while it is forwarded.
+type Submission struct {
+	Set        *policy.Set
+	Collection *policy.Collection // nil: none declares the route
+	Mode       Mode
+	Verdict    Verdict
+	Receipt    string // empty when nothing was submitted
+	// Refusal is why the submission is refused; nil: it is not. In
+	// [Report] mode the request goes on all the same.
+	Refusal *submission.Error
+
+	engine   *Engine
+	r        *http.Request
+	list     *allowList
+	work     *work
+	body     forwarded // in place of the request's body; nil: that stays
+	streamed *streamed // the body, when it is forwarded while it is read
+}
+
+// work is the memory of one submission, used again and again.
+type work struct {
+	body, out, query []byte
+	report           submission.Report
+	entry            Entry
+}
+
+var works = sync.Pool{New: func() any { return new(work) }}
+
+// maxPooled is the largest buffer that is kept for another submission.
+const maxPooled = 1 << 20
+
+// Process takes r through the steps. What it returns says whether r may be
+// forwarded: r then holds what goes on, in place of what came. It is nil
+// when r submits nothing and no collection answers it. Close the result
+// when the request is over.
+func (e *Engine) Process(w http.ResponseWriter, r *http.Request) *Submission {
+	DeletePrivate(r.Header)
+	set, path := e.Policies.Load(), r.URL.EscapedPath()
+	collection := set.Match(r.Method, hostname(r.Host), path)
+	upgrade := isUpgrade(r)
+	submitted := upgrade || submits(r, collection != nil)
+	if !submitted && collection == nil {
+		return nil
+	}
+	s := &Submission{Set: set, Collection: collection, Mode: e.Mode, engine: e, r: r}
+	if !submitted {
+		// Nothing to strip, but what a collection answers names its purposes.
+		s.list, s.Refusal = e.allow(s, policy.Standing{})
+		return s
+	}
+	s.work = works.Get().(*work)
+	s.Receipt = e.NewReceipt()
+	s.Verdict = Minimized
+	if s.Collection == nil {
+		s.Verdict = Gap
+	}
+	switch {
+	case !PlainPath(path):
+		s.refuse(&submission.Error{
+			Status: http.StatusBadRequest, Rule: "ambiguous-path", Offset: -1,
+			Detail: "the path can be read in two ways (dot segment, empty segment, path parameter or escaped separator)",
+		})
+	case upgrade:
+		s.uninspected(&submission.Error{
+			Status: http.StatusForbidden, Rule: "upgrade", Offset: -1,
+			Detail: "what follows an upgrade cannot be inspected",
+		})
+	case s.Collection == nil && e.Undeclared == Pass:
+		s.record()
+	case s.Collection == nil && e.Undeclared == Reject:
+		s.refuse(&submission.Error{
+			Status: http.StatusForbidden, Rule: "undeclared", Offset: -1,
+			Detail: "no collection of the policy declares this route",
+		})
+	default:
+		s.rebuild(w)
+	}
+	if s.Mode == Enforce && s.Refusal == nil {
+		s.tell()
+	}
+	return s
+}
+
+// submits tells whether a request submits anything: a body, or a query where
+// a collection or the method says that it is one.
+func submits(r *http.Request, declared bool) bool {
+	if r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody {
+		return true
+	}
+	if r.URL.RawQuery == "" {
+		return false
+	}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return declared
+	}
+	return true
+}
+
+// isUpgrade tells whether the connection is to become something else than
+// HTTP. An offer of h2c is no such thing: it is dropped with the headers of
+// the connection, which RFC 9110 allows.
+func isUpgrade(r *http.Request) bool {
+	if r.Method == http.MethodConnect {
+		return true
+	}
+	upgrade := r.Header["Upgrade"]
+	return len(upgrade) > 0 && !(len(upgrade) == 1 && strings.EqualFold(upgrade[0], "h2c"))
+}
+
+func hostname(host string) string {
+	if strings.IndexByte(host, ':') < 0 {
+		return host
+	}
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
+}
+
+// allow returns the allow-list, or the refusal when it cannot be had.
+func (e *Engine) allow(s *Submission, st policy.Standing) (*allowList, *submission.Error) {
+	l, err := e.Policies.allowList(s.Set, s.Collection, st)
+	if err != nil {
+		return nil, &submission.Error{Status: http.StatusInternalServerError, Rule: "policy", Detail: "the policy cannot be applied", Offset: -1}
+	}
+	return l, nil
+}
+
+// standing asks which stored consents stand. What is not known is not
+// consented.
+func (s *Submission) standing() policy.Standing {
+	if s.engine.Consents == nil || s.Collection == nil {
+		return policy.Standing{}
+	}
+	st, err := s.engine.Consents.Standing(s.r.Context(), s.r, s.Set, s.Collection.Purposes)
+	if err != nil {
+		return policy.Standing{}
+	}
+	return st
+}
+
+// uninspected lets pass or refuses what cannot be read, as the operator
+// decided. On a route that a collection declares it is always refused.
+func (s *Submission) uninspected(refusal *submission.Error) {
+	if s.Collection == nil && s.engine.Uninspected == Pass {
+		s.record()
+		return
+	}
+	s.refuse(refusal)
+}
+
+// refuse ends the submission, and records that.
+func (s *Submission) refuse(err error) {
+	s.Refusal = asRefusal(err)
+	s.Verdict = Refused
+	s.record()
+}
+
+// asRefusal turns what ended the reading of a body into a refusal.
+func asRefusal(err error) *submission.Error {
+	var refusal *submission.Error
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &refusal):
+		return refusal
+	case errors.As(err, &tooLarge):
+		return &submission.Error{Status: http.StatusRequestEntityTooLarge, Rule: "body-size", Detail: "the body is larger than the server allows", Offset: -1}
+	case isTimeout(err):
+		return &submission.Error{Status: http.StatusRequestTimeout, Rule: "too-slow", Detail: "the body did not arrive in time (body_timeout)", Offset: -1}
+	}
+	return &submission.Error{Status: http.StatusBadRequest, Rule: "incomplete", Detail: "the body did not arrive whole", Offset: -1}
+}
+
+func isTimeout(err error) bool {
+	var timeout net.Error
+	return errors.As(err, &timeout) && timeout.Timeout()
+}
+
+// Forward tells whether the request may go on.
+func (s *Submission) Forward() bool {
+	return s.Refusal == nil || s.Mode == Report && s.Refusal.Rule != ruleUnrecorded
+}
+
+// Close ends the submission. Nothing reads the request's body afterwards.
+func (s *Submission) Close() {
+	if s.body != nil {
+		_ = s.body.Close()
+	}
+	if s.work == nil || s.streamed != nil {
+		return // a transport may still be reading
+	}
+	for _, b := range []*[]byte{&s.work.body, &s.work.out, &s.work.query} {
+		if cap(*b) > maxPooled {
+			*b = nil
+		}
+	}
+	works.Put(s.work)
+	s.work = nil
+}
+
+// Announce sets the response headers that tell what is collected and what
+// was left out.
+func (s *Submission) Announce(h http.Header) {
+	if s.Mode == Report || s.list == nil && s.Receipt == "" {
+		return
+	}
+	if s.engine.Notice != "" && s.Collection != nil {
+		h.Add("Link", "<"+s.engine.Notice+`>; rel="privacy-policy"`)
+	}
+	if s.list != nil && s.list.header != "" {
+		h.Set(headerPurpose, s.list.header)
+	}
+	if s.Receipt == "" {
+		return
+	}
+	h.Set(headerReceipt, `"`+s.Receipt+`"`)
+	if stripped := s.stripped(); stripped != "" {
+		h.Set(headerStripped, stripped)
+	}
+}
+
+// stripped returns the header that names what was left out, as far as that
+// is known when the application answers.
+func (s *Submission) stripped() string {
+	if s.streamed == nil {
+		return strippedHeader(s)
+	}
+	s.streamed.mu.Lock()
+	defer s.streamed.mu.Unlock()
+	return s.streamed.stripped
+}
+
+// StreamRefusal returns why a form was refused while it was forwarded; nil:
+// it was not. The application then did not see its end.
+func (s *Submission) StreamRefusal() *submission.Error {
+	if s.streamed == nil || s.Mode == Report {
+		return nil
+	}
+	s.streamed.mu.Lock()
+	defer s.streamed.mu.Unlock()
+	return s.streamed.refusal
+}

@@ -1,0 +1,131 @@
+package minimize
+
+import (
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// Headers of ours. They are deleted from what clients send.
+const (
+	headerPurpose  = "Privacy-Purpose"
+	headerStripped = "Privacy-Stripped"
+	headerReceipt  = "Privacy-Receipt"
+)
+
+// DeletePrivate deletes the headers that only we may set: an application
+// must be able to believe them.
+func DeletePrivate(h http.Header) {
+	for name := range h {
+		if len(name) > 8 && strings.EqualFold(name[:8], "Privacy-") {
+			delete(h, name)
+		}
+	}
+}
+
+// purify deletes the headers of a submission by which an application could
+// read it otherwise than we do: CANONICAL, "The request".
+func purify(h http.Header) {
+	for _, value := range h["Connection"] {
+		for name := range strings.SplitSeq(value, ",") {
+			delete(h, textproto.CanonicalMIMEHeaderKey(strings.Trim(name, " \t")))
+		}
+	}
+	for name := range h {
+		switch name {
+		case "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings", "Expect",
+			"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url":
+			delete(h, name)
+		default:
+			// CherryPy takes Content_Type for the real one.
+			if strings.ContainsAny(name, "_.") {
+				delete(h, name)
+			}
+		}
+	}
+}
+
+// stale are the headers that speak of bytes which do not go on.
+var stale = []string{"Content-Encoding", "Content-Digest", "Repr-Digest", "Digest", "Content-Md5", "Content-Range"}
+
+// tokenList writes names as an RFC 9651 list of tokens, or of strings where
+// a name is no token.
+func tokenList(names []string) string {
+	var b []byte
+	for i, name := range names {
+		if i > 0 {
+			b = append(b, ", "...)
+		}
+		if isToken(name) {
+			b = append(b, name...)
+		} else {
+			b = appendString(b, name)
+		}
+	}
+	return string(b)
+}
+
+func isToken(s string) bool {
+	if s == "" || !isAlpha(s[0]) {
+		return false
+	}
+	for i := range len(s) {
+		if c := s[i]; !isAlpha(c) && (c < '0' || c > '9') && strings.IndexByte("-_.:/*", c) < 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func isAlpha(c byte) bool { return c|0x20 >= 'a' && c|0x20 <= 'z' }
+
+// appendString writes s as an RFC 9651 string, or as a display string when
+// it holds more than printable ASCII.
+func appendString(b []byte, s string) []byte {
+	const hexDigits = "0123456789abcdef"
+	display := strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r > 0x7e })
+	if display {
+		b = append(b, '%')
+	}
+	b = append(b, '"')
+	for i := range len(s) {
+		switch c := s[i]; {
+		case display && (c == '%' || c == '"' || c < 0x20 || c > 0x7e):
+			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
+		case !display && (c == '"' || c == '\\'):
+			b = append(b, '\\', c)
+		default:
+			b = append(b, c)
+		}
+	}
+	return append(b, '"')
+}
+
+// strippedHeader names what was left out, to the sender who sent it. It
+// ends with the number of those it does not name.
+func strippedHeader(s *Submission) string {
+	var b []byte
+	item := func(name, reason string) {
+		if len(b) > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(appendString(b, name), ";reason="...), reason...)
+	}
+	report := &s.work.report
+	for i := range report.Outcomes {
+		if o := &report.Outcomes[i]; o.Stripped > 0 {
+			item(s.Collection.Fields[i].Name, o.Reason)
+		}
+	}
+	if report.Undeclared == 0 {
+		return string(b)
+	}
+	names, more := report.Names()
+	for _, name := range names {
+		item(name, "no_purpose")
+	}
+	if more {
+		b = append(b, ", others;reason=no_purpose"...)
+	}
+	return string(b)
+}

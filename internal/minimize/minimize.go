@@ -1,0 +1,133 @@
+// Package minimize is the engine: it takes one request through match,
+// decide, rebuild and record, in that order and never back, and leaves it
+// holding only what a declared purpose allows.
+package minimize
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// Mode says whether the engine changes what it forwards.
+type Mode uint8
+
+const (
+	// Enforce forwards only what is allowed. It is the zero value.
+	Enforce Mode = iota
+	// Report forwards the original bytes and records what Enforce would do.
+	Report
+)
+
+func (m Mode) String() string {
+	if m == Report {
+		return "report"
+	}
+	return "enforce"
+}
+
+// Fallback says what becomes of a request that the policy does not cover.
+// The zero value refuses it.
+type Fallback uint8
+
+const (
+	// Reject refuses the request.
+	Reject Fallback = iota
+	// Strip forwards the request without any field.
+	Strip
+	// Pass forwards the request as it came.
+	Pass
+)
+
+// Verdict is what became of a submission.
+type Verdict uint8
+
+const (
+	// None says that the request submitted nothing the engine looks at.
+	None Verdict = iota
+	// Minimized says that what went on was rebuilt under a collection.
+	Minimized
+	// Refused says that nothing went on.
+	Refused
+	// Gap says that no collection declares the route.
+	Gap
+)
+
+func (v Verdict) String() string {
+	switch v {
+	case Minimized:
+		return "minimized"
+	case Refused:
+		return "refused"
+	case Gap:
+		return "gap"
+	case None:
+		return "none"
+	}
+	return "unknown"
+}
+
+// Consents tells which consents and objections of the person behind a
+// request stand. An error means that it is not known: nothing counts as
+// consented then. purposes are those the answer is needed for.
+type Consents interface {
+	Standing(ctx context.Context, r *http.Request, set *policy.Set, purposes policy.PurposeSet) (policy.Standing, error)
+}
+
+// Recorder records a submission before the application sees its end. On an
+// error the application does not get the submission. The entry and what it
+// holds belong to the caller again when Record returns.
+type Recorder interface {
+	Record(ctx context.Context, e *Entry) error
+}
+
+// Entry says what became of one submission: names and counts, never values.
+type Entry struct {
+	Time       time.Time
+	Receipt    string // a UUIDv7
+	Mode       Mode
+	Verdict    Verdict
+	Policy     string   // the version of the policy set
+	Collection string   // empty for a gap
+	Purposes   []string // that let something pass, those not personal apart
+	Kept       []string // fields, as the policy names them
+	Stripped   []StrippedField
+	// Undeclared counts what no field declares; Names holds the first of
+	// their names where the operator asked for them.
+	Undeclared int
+	Names      []string
+	// Status and Rule say why a submission was refused.
+	Status int
+	Rule   string
+}
+
+// StrippedField is a declared field that was left out, and why.
+type StrippedField struct {
+	Name   string
+	Reason string
+}
+
+// Engine takes requests through the steps. Its fields are set before its
+// first use and not changed afterwards.
+type Engine struct {
+	Policies    *Policies
+	Consents    Consents // nil: only what a submission itself carries
+	Recorder    Recorder
+	Mode        Mode
+	Undeclared  Fallback // a submission that no collection declares
+	Uninspected Fallback // a body that is neither form nor JSON, an upgrade; Strip refuses
+	Limits      submission.Limits
+	// BodyTimeout is how long a body held in memory, or each Limits.Body
+	// bytes of a streamed one, may take to arrive. 0: as long as it wants.
+	BodyTimeout time.Duration
+	// ShowUndeclared puts names that no field declares into the entries.
+	ShowUndeclared bool
+	// Notice is the address of the site's privacy notice; empty: none.
+	Notice string
+	// Now and NewReceipt are the clock and the source of receipts.
+	Now        func() time.Time
+	NewReceipt func() string
+}

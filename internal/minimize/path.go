@@ -1,0 +1,42 @@
+package minimize
+
+import "strings"
+
+// PlainPath tells whether applications agree on which resource an escaped
+// path names: no empty or dot segments, no backslash, no path parameters
+// (";"), no escaped slash, backslash, dot, semicolon, percent sign or
+// control byte. Tomcat serves /a/..;/b as /b.
+func PlainPath(escaped string) bool {
+	if escaped == "" || escaped[0] != '/' {
+		return false
+	}
+	for i := 0; i < len(escaped); i++ {
+		switch c := escaped[i]; {
+		case c == '\\' || c == ';' || c <= ' ' || c == 0x7f:
+			return false
+		case c == '/':
+			if !plainSegment(escaped[i+1:]) {
+				return false
+			}
+		case c == '%':
+			if i+2 >= len(escaped) {
+				return false
+			}
+			switch strings.ToLower(escaped[i+1 : i+3]) {
+			case "2f", "5c", "2e", "3b", "25", "7f":
+				return false
+			}
+			if escaped[i+1] < '2' {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// plainSegment tells whether rest begins with a segment that is neither a
+// dot segment nor empty; the last one may be empty.
+func plainSegment(rest string) bool {
+	segment, _, more := strings.Cut(rest, "/")
+	return segment != "." && segment != ".." && (segment != "" || !more)
+}

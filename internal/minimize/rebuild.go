@@ -1,0 +1,373 @@
+package minimize
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// rebuild reads the submission, decides and puts what is allowed in its place.
+func (s *Submission) rebuild(w http.ResponseWriter) {
+	header := s.r.Header
+	if s.Mode == Report {
+		header = header.Clone() // the request goes on as it came
+	} else {
+		s.r.Trailer = nil
+	}
+	purify(header)
+	media, err := submission.ParseMedia(header)
+	hasBody := s.r.ContentLength != 0 && s.r.Body != nil && s.r.Body != http.NoBody
+	if err != nil && hasBody {
+		s.refuse(err)
+		return
+	}
+	var src *source
+	if hasBody {
+		if media.Kind == submission.MediaNone || media.Kind == submission.MediaOther {
+			s.rebuildQueryOnly(media)
+			return
+		}
+		if src, err = s.open(w, header); err != nil {
+			s.refuse(err)
+			return
+		}
+		defer src.Close()
+	}
+	standing := s.standing()
+	switch {
+	case media.Kind == submission.MediaMultipart && src != nil:
+		s.rebuildMultipart(src, media, standing)
+	default:
+		s.rebuildHeld(src, media, standing)
+	}
+}
+
+// rebuildQueryOnly is for a body of a type that we do not read.
+func (s *Submission) rebuildQueryOnly(media submission.Media) {
+	refusal := &submission.Error{
+		Status: http.StatusUnsupportedMediaType, Rule: "media-type", Offset: -1,
+		Detail: "the body is neither JSON nor a form",
+	}
+	if media.Kind == submission.MediaNone {
+		refusal.Detail = "the body has no Content-Type"
+	}
+	s.uninspected(refusal)
+}
+
+// decide runs read under the allow-list for what is known of the person,
+// and once more when the submission itself carries a consent.
+func (s *Submission) decide(st policy.Standing, read func(*allowList) error) error {
+	for range 2 {
+		l, refusal := s.engine.allow(s, st)
+		if refusal != nil {
+			return refusal
+		}
+		s.list = l
+		s.work.report.Reset(l.plan)
+		if err := read(l); err != nil {
+			return err
+		}
+		granted := st.Granted
+		for _, t := range l.ticks {
+			if value, ok := s.work.report.Watched(t.field); ok && t.means(value) {
+				granted = granted.With(t.purpose)
+			}
+		}
+		if granted == st.Granted {
+			return nil
+		}
+		st.Granted = granted
+	}
+	return nil
+}
+
+// means tells whether a value is the tick.
+func (t *tick) means(value string) bool {
+	if t.value != "" {
+		return value == t.value
+	}
+	switch strings.ToLower(value) {
+	case "on", "true", "1", "yes":
+		return true
+	}
+	return false
+}
+
+// readQuery rebuilds the query into work.query.
+func (s *Submission) readQuery(l *allowList) error {
+	s.work.query = s.work.query[:0]
+	if s.r.URL.RawQuery == "" {
+		return nil
+	}
+	var err error
+	s.work.query, err = l.plan.Query(s.work.query, []byte(s.r.URL.RawQuery), s.engine.Limits, &s.work.report)
+	return err
+}
+
+// rebuildHeld is for a query and a body that is read whole: JSON, a form, or
+// none.
+func (s *Submission) rebuildHeld(src *source, media submission.Media, st policy.Standing) {
+	work := s.work
+	if src != nil {
+		var err error
+		if work.body, err = src.readWhole(work.body); err != nil {
+			s.refuse(err)
+			return
+		}
+	}
+	err := s.decide(st, func(l *allowList) (err error) {
+		if err := s.readQuery(l); err != nil {
+			return err
+		}
+		inQuery := s.keptInQuery()
+		work.out = work.out[:0]
+		switch {
+		case src == nil:
+		case media.Kind == submission.MediaJSON:
+			work.out, err = l.plan.JSON(work.out, work.body, s.engine.Limits, &work.report)
+		default:
+			work.out, err = l.plan.Form(work.out, work.body, s.engine.Limits, &work.report)
+		}
+		if err != nil {
+			return err
+		}
+		return s.sound(inQuery)
+	})
+	if err != nil {
+		s.refuse(err)
+		return
+	}
+	if s.record(); s.Refusal != nil || s.Mode == Report {
+		return
+	}
+	s.replaceQuery()
+	if src != nil {
+		s.replaceBody(media.ContentType(""), int64(len(work.out)), &held{rest: work.out})
+	}
+}
+
+// rebuildMultipart is for a form that may hold files. One that fits into
+// memory is held; of a larger one the beginning is, for its consents, and
+// the rest streams.
+func (s *Submission) rebuildMultipart(src *source, media submission.Media, st policy.Standing) {
+	work, lim := s.work, s.engine.Limits
+	whole, err := src.readPrefix(&work.body)
+	if err != nil {
+		s.refuse(err)
+		return
+	}
+	var inQuery []int
+	if whole {
+		boundary := ""
+		err = s.decide(st, func(l *allowList) error {
+			if err := s.readQuery(l); err != nil {
+				return err
+			}
+			inQuery = s.keptInQuery()
+			form := submission.NewMultipart(&held{rest: work.body}, media.Boundary, l.plan, lim, &work.report)
+			defer form.Close() //nolint:errcheck // it only gives back memory
+			boundary = form.Boundary()
+			if work.out, err = appendAll(work.out[:0], form); err != nil {
+				return err
+			}
+			return s.sound(inQuery)
+		})
+		if err != nil {
+			s.refuse(err)
+			return
+		}
+		if s.record(); s.Refusal != nil || s.Mode == Report {
+			return
+		}
+		s.replaceQuery()
+		s.replaceBody(media.ContentType(boundary), int64(len(work.out)), &held{rest: work.out})
+		return
+	}
+	err = s.decide(st, func(l *allowList) error {
+		if err := s.readQuery(l); err != nil {
+			return err
+		}
+		inQuery = s.keptInQuery()
+		submission.WatchPrefix(work.body, media.Boundary, l.plan, lim, &work.report)
+		return nil
+	})
+	if err == nil {
+		// The prefix was read for its consents only; the stream reports anew.
+		work.report.Reset(s.list.plan)
+		err = s.readQuery(s.list)
+		inQuery = s.keptInQuery()
+	}
+	if err != nil {
+		s.refuse(err)
+		return
+	}
+	s.stream(src, media, inQuery)
+}
+
+// stream forwards a form while it is read. What the person submitted is
+// recorded when all parts were read and before the application sees the end.
+func (s *Submission) stream(src *source, media submission.Media, inQuery []int) {
+	src.keep()
+	form := submission.NewMultipart(src, media.Boundary, s.list.plan, s.engine.Limits, &s.work.report)
+	s.streamed = &streamed{form: form, src: src, s: s}
+	form.BeforeEnd = func() error { return s.streamed.end(inQuery) }
+	if s.Mode == Report {
+		form.Observe = true
+		s.body, s.r.Body = s.streamed, s.streamed
+		return
+	}
+	s.replaceQuery()
+	s.replaceBody(media.ContentType(form.Boundary()), -1, s.streamed)
+}
+
+// keptInQuery returns the fields without a list in their path that came in
+// the query.
+func (s *Submission) keptInQuery() []int {
+	if len(s.work.query) == 0 {
+		return nil
+	}
+	var fields []int
+	for i := range s.work.report.Outcomes {
+		if s.work.report.Outcomes[i].Kept > 0 && !slices.Contains(s.Collection.Fields[i].Path, "*") {
+			s.work.report.Outcomes[i].Kept = 0
+			fields = append(fields, i)
+		}
+	}
+	return fields
+}
+
+// sound checks what only the whole submission tells.
+func (s *Submission) sound(inQuery []int) error {
+	outcomes := s.work.report.Outcomes
+	for _, i := range inQuery {
+		if outcomes[i].Kept > 0 {
+			return &submission.Error{
+				Status: http.StatusBadRequest, Rule: "query-and-body", Offset: -1,
+				Detail: "the field " + s.Collection.Fields[i].Name + " stands in the query and in the body, and applications disagree on which counts",
+			}
+		}
+		outcomes[i].Kept = 1
+	}
+	if err := s.checkMethod(); err != nil {
+		return err
+	}
+	for _, i := range s.list.required {
+		if f := &s.Collection.Fields[i]; outcomes[i].Kept == 0 && (outcomes[i].Stripped == 0 || f.Otherwise == nil) {
+			detail := "the field " + f.Name + " is required"
+			if outcomes[i].Stripped > 0 {
+				detail += ", and what was sent is left out: " + strings.ReplaceAll(outcomes[i].Reason, "_", " ")
+			}
+			return &submission.Error{Status: http.StatusUnprocessableEntity, Rule: "required", Detail: detail, Offset: -1}
+		}
+	}
+	return nil
+}
+
+// checkMethod refuses a form that asks the application to take it for a
+// request of another method, when that is another collection's.
+func (s *Submission) checkMethod() error {
+	if s.list.method < 0 {
+		return nil
+	}
+	method, ok := s.work.report.Watched(s.list.method)
+	if !ok || method == "" {
+		return nil
+	}
+	other := s.Set.Match(strings.ToUpper(method), hostname(s.r.Host), s.r.URL.EscapedPath())
+	if other == nil || other == s.Collection {
+		return nil
+	}
+	return &submission.Error{
+		Status: http.StatusBadRequest, Rule: "method-override", Offset: -1,
+		Detail: "the field _method leads to the collection " + other.Name + ", whose fields are others",
+	}
+}
+
+func (s *Submission) replaceQuery() {
+	if s.r.URL.RawQuery != "" {
+		s.r.URL.RawQuery = string(s.work.query)
+		s.r.RequestURI = s.r.URL.RequestURI()
+	}
+}
+
+// replaceBody makes body what goes on; size −1 streams.
+func (s *Submission) replaceBody(contentType string, size int64, body forwarded) {
+	r := s.r
+	s.body, r.Body, r.ContentLength, r.TransferEncoding = body, body, size, nil
+	for _, name := range stale {
+		delete(r.Header, name)
+	}
+	r.Header["Content-Type"] = []string{contentType}
+	if size < 0 {
+		delete(r.Header, "Content-Length")
+	} else {
+		r.Header["Content-Length"] = []string{formatSize(size)}
+	}
+}
+
+// record writes the entry. What cannot be recorded is refused.
+func (s *Submission) record() {
+	if err := s.engine.Recorder.Record(s.r.Context(), s.entry()); err != nil && s.Refusal == nil {
+		s.Verdict, s.Refusal = Refused, unrecorded()
+	}
+}
+
+// ruleUnrecorded marks a refusal that holds in every mode: no record, no
+// delivery.
+const ruleUnrecorded = "unrecorded"
+
+func unrecorded() *submission.Error {
+	return &submission.Error{
+		Status: http.StatusServiceUnavailable, Rule: ruleUnrecorded, Offset: -1,
+		Detail: "the submission cannot be recorded at the moment",
+	}
+}
+
+// tell sets the headers that the application may store beside its row.
+func (s *Submission) tell() {
+	s.r.Header[headerReceipt] = []string{s.Receipt}
+	if s.list != nil && s.list.header != "" {
+		s.r.Header[headerPurpose] = []string{s.list.header}
+	}
+}
+
+// entry returns the entry of the submission as far as it was read.
+func (s *Submission) entry() *Entry {
+	e := &s.work.entry
+	*e = Entry{
+		Time: s.engine.Now(), Receipt: s.Receipt, Mode: s.Mode, Verdict: s.Verdict, Policy: s.Set.Version,
+		Collection: s.collection(), Kept: e.Kept[:0], Stripped: e.Stripped[:0],
+	}
+	if s.Refusal != nil {
+		e.Status, e.Rule = s.Refusal.Status, s.Refusal.Rule
+	}
+	if s.list == nil {
+		return e
+	}
+	e.Purposes = s.list.purposes
+	report := &s.work.report
+	for i := range report.Outcomes {
+		o := &report.Outcomes[i]
+		if o.Kept > 0 {
+			e.Kept = append(e.Kept, s.Collection.Fields[i].Name)
+		}
+		if o.Stripped > 0 {
+			e.Stripped = append(e.Stripped, StrippedField{Name: s.Collection.Fields[i].Name, Reason: o.Reason})
+		}
+	}
+	e.Undeclared = report.Undeclared
+	if s.engine.ShowUndeclared {
+		e.Names, _ = report.Names()
+	}
+	return e
+}
+
+func (s *Submission) collection() string {
+	if s.Collection == nil {
+		return ""
+	}
+	return s.Collection.Name
+}
