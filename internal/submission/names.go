@@ -119,14 +119,14 @@ func (n *names) begin(p *Plan) {
 func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
 	top := &n.plan.nodes[root]
 	if e := top.find(name, hashName(name)); e != nil {
-		return n.end(e.node, e.node, false)
+		return n.finish(e.node, e.node, false)
 	}
 	i := bytes.IndexByte(name, '[')
 	if i < 0 {
 		if top.any == void || !isWord(name) {
 			return void, faultNone
 		}
-		return n.end(top.any, n.at(root, freeMember, name), false)
+		return n.finish(top.any, n.at(root, freeMember, name), false)
 	}
 	if segments := bracketed(name[i:]); segments < 0 {
 		return void, faultNone
@@ -180,13 +180,13 @@ func (n *names) descend(at, here int32, rest []byte) (int32, fault) {
 		}
 		at = next
 	}
-	return n.end(at, here, repeats)
+	return n.finish(at, here, repeats)
 }
 
-// end gives the place of a whole name its value. A name without brackets
+// finish gives the place of a whole name its value. A name without brackets
 // behind it may stand for an element of a declared list: that is how
 // browsers send a choice of several.
-func (n *names) end(at, here int32, repeats bool) (int32, fault) {
+func (n *names) finish(at, here int32, repeats bool) (int32, fault) {
 	node := &n.plan.nodes[at]
 	if node.leaf == node.subtree {
 		element := n.plan.nodes[node.element].leaf

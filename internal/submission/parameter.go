@@ -17,17 +17,21 @@ type parameterNames struct {
 // add notes name, without regard to case; false if it was there already or
 // there is no room.
 func (n *parameterNames) add(name string) bool {
-	for _, other := range n.names[:n.count] {
-		if strings.EqualFold(other, name) {
-			return false
-		}
-	}
-	if n.count == len(n.names) {
+	if n.count == len(n.names) || n.has(name) {
 		return false
 	}
 	n.names[n.count] = name
 	n.count++
 	return true
+}
+
+func (n *parameterNames) has(name string) bool {
+	for _, other := range n.names[:n.count] {
+		if strings.EqualFold(other, name) {
+			return true
+		}
+	}
+	return false
 }
 
 // nextParameter reads one parameter of RFC 9110, section 5.6.6, and what

@@ -55,7 +55,7 @@ func (t *texts) strip(leaf int32, reason string) (out []byte, ok bool) {
 
 // undeclared reports a name that no field declares.
 func (t *texts) undeclared(name []byte) {
-	if t.rep.count == maxNames {
+	if t.rep.full() {
 		t.rep.Undeclared++
 		return
 	}

@@ -1,0 +1,208 @@
+package submission
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"unicode/utf8"
+)
+
+// windowSize is how much of a multipart body is held: enough for few calls
+// of the source, little enough for many uploads at once.
+const windowSize = 64 << 10
+
+// maxRetainedPart is the largest buffer that is kept for the next form.
+const maxRetainedPart = 64 << 10
+
+var partsPool = sync.Pool{New: func() any {
+	return &parts{splitter: splitter{window: make([]byte, windowSize)}}
+}}
+
+// parts follows a form part by part, and writes what goes on: to out, but
+// the contents of files as spans of the window.
+type parts struct {
+	texts
+	splitter
+	lim Limits
+
+	part    partHeader
+	todo    handling
+	leaf    int32
+	name    []byte // of the part
+	value   []byte // of a field
+	size    int64  // of the file so far
+	holding int64  // the sizes of all fields that were held
+	count   int    // of parts
+
+	mark    []byte // CRLF "--" and our boundary
+	marked  bool   // it was written
+	out     []byte
+	sent    int // of out
+	span    []byte
+	starved bool // the last step found too little in the window
+}
+
+// handling is what becomes of the content of a part.
+type handling uint8
+
+const (
+	dropContent handling = iota
+	holdContent          // a field, to be decided about when it is whole
+	passContent          // a file
+)
+
+func (s *parts) begin(p *Plan, lim Limits, rep *Report) {
+	s.texts.begin(p, rep)
+	s.lim = lim
+	s.splitter = splitter{window: s.window, delimiter: s.delimiter[:0]}
+	s.starved, s.marked = true, false
+	s.holding, s.count = 0, 0
+	s.out, s.sent, s.span = s.out[:0], 0, nil
+}
+
+// between sets the boundaries of what is read and what is written.
+func (s *parts) between(boundary, ours string) {
+	s.delimiter = append(append(s.delimiter[:0], "\r\n--"...), boundary...)
+	s.mark = append(append(s.mark[:0], "\r\n--"...), ours...)
+}
+
+func (s *parts) end() {
+	s.texts.end()
+	s.part, s.span = partHeader{}, nil
+	if cap(s.out) > maxRetainedPart {
+		s.out = nil
+	}
+	if cap(s.value) > maxRetainedPart {
+		s.value = nil
+	}
+}
+
+// step goes on by a piece of the form.
+func (s *parts) step() (piece, *Error) {
+	at := s.offset()
+	got, data, err := s.next()
+	s.starved = got == needMore
+	if err != nil {
+		return needMore, err
+	}
+	switch got {
+	case headerPiece:
+		err = s.header(string(data))
+		if err != nil {
+			err.Offset = at
+		}
+	case contentPiece, contentEnd:
+		err = s.content(data, got == contentEnd)
+	case needMore, formEnd:
+	}
+	return got, err
+}
+
+// header begins a part.
+func (s *parts) header(block string) (err *Error) {
+	if s.count++; s.count > s.lim.Fields {
+		return tooLarge("fields", "the form has more parts than the limit (max_fields)")
+	}
+	if s.part, err = parsePartHeader(block); err != nil {
+		return err
+	}
+	s.name = append(s.name[:0], s.part.name...)
+	if len(s.name) > s.lim.Name {
+		return tooLarge("name-length", "the name of a part is longer than the limit (max_name)")
+	}
+	at, f := s.resolve(s.name, s.lim.Depth)
+	if f != faultNone {
+		return f.error("form", 0)
+	}
+	s.todo, s.leaf, s.size, s.value = dropContent, s.plan.nodes[at].leaf, 0, s.value[:0]
+	if s.leaf == none || isCharset(s.name) {
+		s.undeclared(s.name)
+		return nil
+	}
+	field := &s.plan.fields[s.leaf]
+	switch {
+	case !s.part.file && (field.Kept || field.Watch):
+		s.todo = holdContent
+	case !field.Kept:
+		s.stripPart(field.Reason)
+	case !field.File:
+		s.stripPart(ReasonWrongType)
+	default:
+		s.todo = passContent
+		s.rep.keep(s.leaf)
+		s.writeHeader()
+	}
+	return nil
+}
+
+// content goes on with the content of a part, or ends it.
+func (s *parts) content(data []byte, last bool) *Error {
+	switch s.todo {
+	case dropContent:
+		return nil
+	case passContent:
+		s.size += int64(len(data))
+		limit := s.plan.fields[s.leaf].MaxFile
+		if limit == 0 {
+			limit = DefaultMaxFile
+		}
+		if s.size > limit {
+			e := tooLarge("file-size", fmt.Sprintf("a file is larger than the %d bytes that its field allows (max)", limit))
+			e.Offset = s.offset()
+			return e
+		}
+		s.span = data
+		return nil
+	}
+	if s.holding += int64(len(data)); s.holding > s.lim.Body {
+		e := tooLarge("body-size", "the fields of the form are larger than the limit (max_body)")
+		e.Offset = s.offset()
+		return e
+	}
+	s.value = append(s.value, data...)
+	if !last {
+		return nil
+	}
+	if !utf8.Valid(s.value) || !isText(s.value) {
+		return &Error{
+			Status: http.StatusBadRequest, Rule: "field-text", Offset: s.offset(),
+			Detail: "a field of the form holds a control character, or is not valid UTF-8; send it as a file if it is no text",
+		}
+	}
+	if text, ok := s.decide(s.value, s.leaf); ok {
+		s.writeHeader()
+		s.out = append(s.out, text...)
+	}
+	return nil
+}
+
+// stripPart leaves a part out whose content need not be known.
+func (s *parts) stripPart(reason string) {
+	if text, ok := s.strip(s.leaf, reason); ok {
+		s.part = partHeader{}
+		s.writeHeader()
+		s.out = append(s.out, text...)
+	}
+}
+
+// writeHeader writes the delimiter before a part, and its header.
+func (s *parts) writeHeader() {
+	s.writeMark()
+	s.out = append(s.out, "\r\n"...)
+	s.out = appendPartHeader(s.out, s.name, &s.part)
+}
+
+func (s *parts) writeMark() {
+	mark := s.mark
+	if !s.marked {
+		mark = mark[len("\r\n"):]
+		s.marked = true
+	}
+	s.out = append(s.out, mark...)
+}
+
+// close writes the closing delimiter.
+func (s *parts) close() {
+	s.writeMark()
+	s.out = append(s.out, "--\r\n"...)
+}
