@@ -236,7 +236,7 @@ func (b *streamed) end(inQuery []int) error {
 	if err := b.s.sound(inQuery); err != nil {
 		return err
 	}
-	if err := b.s.engine.Recorder.Record(b.s.r.Context(), b.s.entry()); err != nil {
+	if err := b.s.write(b.s.entry()); err != nil {
 		return unrecorded()
 	}
 	b.mu.Lock()
@@ -256,7 +256,7 @@ func (b *streamed) fail(err error) {
 	b.over, b.refusal = true, asRefusal(err)
 	e := b.s.entry()
 	e.Verdict, e.Status, e.Rule = Refused, b.refusal.Status, b.refusal.Rule
-	_ = b.s.engine.Recorder.Record(b.s.r.Context(), e) // it is refused anyway
+	_ = b.s.write(e) // it is refused anyway
 }
 
 // Close implements [io.Closer]. A form whose end nobody waited for is
@@ -265,7 +265,7 @@ func (b *streamed) Close() error {
 	b.mu.Lock()
 	if !b.over {
 		b.over = true
-		_ = b.s.engine.Recorder.Record(b.s.r.Context(), &Entry{
+		_ = b.s.write(&Entry{
 			Time: b.s.engine.Now(), Receipt: b.s.Receipt, Mode: b.s.Mode, Verdict: Refused, Policy: b.s.Set.Version,
 			Collection: b.s.collection(), Status: http.StatusBadRequest, Rule: "incomplete",
 		}) // it did not go on anyway

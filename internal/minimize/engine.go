@@ -29,6 +29,9 @@ type Submission struct {
 	work     *work
 	body     forwarded // in place of the request's body; nil: that stays
 	streamed *streamed // the body, when it is forwarded while it is read
+
+	mu      sync.Mutex
+	summary Summary
 }
 
 // work is the memory of one submission, used again and again.
@@ -57,6 +60,7 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) *Submission {
 		return nil
 	}
 	s := &Submission{Set: set, Collection: collection, Mode: e.Mode, engine: e, r: r}
+	s.summary.Collection = s.collection()
 	if !submitted {
 		// Nothing to strip, but what a collection answers names its purposes.
 		s.list, s.Refusal = e.allow(s, policy.Standing{})
@@ -255,3 +259,24 @@ func (s *Submission) StreamRefusal() *submission.Error {
 	defer s.streamed.mu.Unlock()
 	return s.streamed.refusal
 }
+
+// Summary is what may be told of a submission: names of the policy's and
+// counts.
+type Summary struct {
+	Collection                 string
+	Verdict                    Verdict
+	Rule                       string // of a refusal
+	Purposes                   string // separated by commas
+	Kept, Stripped, Undeclared int    // fields; undeclared ones apart
+}
+
+// Summary returns what was last recorded of the submission. It may be
+// called from any goroutine, and after Close.
+func (s *Submission) Summary() Summary {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.summary
+}
+
+// Streaming tells whether the body is read while it is forwarded.
+func (s *Submission) Streaming() bool { return s.streamed != nil }

@@ -310,9 +310,20 @@ func (s *Submission) replaceBody(contentType string, size int64, body forwarded)
 
 // record writes the entry. What cannot be recorded is refused.
 func (s *Submission) record() {
-	if err := s.engine.Recorder.Record(s.r.Context(), s.entry()); err != nil && s.Refusal == nil {
+	if err := s.write(s.entry()); err != nil && s.Refusal == nil {
 		s.Verdict, s.Refusal = Refused, unrecorded()
 	}
+}
+
+// write hands an entry to the recorder and keeps its summary.
+func (s *Submission) write(e *Entry) error {
+	s.mu.Lock()
+	s.summary = Summary{
+		Collection: e.Collection, Verdict: e.Verdict, Rule: e.Rule, Purposes: strings.Join(e.Purposes, ","),
+		Kept: len(e.Kept), Stripped: len(e.Stripped), Undeclared: e.Undeclared,
+	}
+	s.mu.Unlock()
+	return s.engine.Recorder.Record(s.r.Context(), e)
 }
 
 // ruleUnrecorded marks a refusal that holds in every mode: no record, no

@@ -1,0 +1,93 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+func init() {
+	caddy.RegisterModule(new(adminAPI))
+}
+
+// adminAPI answers GET /minimize/status on the admin endpoint.
+type adminAPI struct {
+	ctx caddy.Context
+}
+
+// status is the answer of GET /minimize/status.
+type status struct {
+	Policies []policyDetails `json:"policies"`
+	Counters []count         `json:"counters"`
+}
+
+// policyDetails is a policy in use, and what it declares.
+type policyDetails struct {
+	policyStatus
+	Collections []collectionDetails `json:"collections"`
+}
+
+type collectionDetails struct {
+	Name     string   `json:"name"`
+	On       []string `json:"on"`
+	Fields   int      `json:"fields"`
+	Purposes []string `json:"purposes"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*adminAPI) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.minimize", New: func() caddy.Module { return new(adminAPI) }}
+}
+
+// Provision implements [caddy.Provisioner].
+func (a *adminAPI) Provision(ctx caddy.Context) error {
+	a.ctx = ctx
+	return nil
+}
+
+// Routes implements [caddy.AdminRouter].
+func (a *adminAPI) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: "/minimize/status", Handler: caddy.AdminHandlerFunc(a.status)}}
+}
+
+func (a *adminAPI) status(w http.ResponseWriter, r *http.Request) error {
+	if r.Method != http.MethodGet {
+		return caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("method %s: expected GET", r.Method)}
+	}
+	answer := status{Policies: []policyDetails{}}
+	if app, err := a.ctx.AppIfConfigured("minimize"); err == nil {
+		for _, p := range app.(*App).inUse() {
+			answer.Policies = append(answer.Policies, details(p))
+		}
+	}
+	var err error
+	if answer.Counters, err = counters.counts(); err != nil {
+		return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
+	}
+	w.Header().Set("Content-Type", "application/json")
+	return json.NewEncoder(w).Encode(answer)
+}
+
+func details(p *livePolicy) policyDetails {
+	d := policyDetails{policyStatus: p.state(), Collections: []collectionDetails{}}
+	set := p.Load()
+	for _, c := range set.Collections {
+		collection := collectionDetails{Name: c.Name, Fields: len(c.Fields), Purposes: []string{}}
+		for _, pattern := range c.Patterns {
+			collection.On = append(collection.On, pattern.Text)
+		}
+		for id := range c.Purposes.All() {
+			collection.Purposes = append(collection.Purposes, set.Purposes[id].Name)
+		}
+		d.Collections = append(d.Collections, collection)
+	}
+	return d
+}
+
+// Interface guards.
+var (
+	_ caddy.AdminRouter = (*adminAPI)(nil)
+	_ caddy.Provisioner = (*adminAPI)(nil)
+)

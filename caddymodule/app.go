@@ -1,0 +1,166 @@
+// Package caddymodule adapts the engine to Caddy: the app, the handler, the
+// Caddyfile, telemetry, the admin endpoint and the commands. It decides
+// nothing about a submission.
+package caddymodule
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// App holds what the sites of a Caddy share: the policy that they use unless
+// they name their own, and the key of pseudonyms.
+type App struct {
+	// Policy names the files of the policy set that sites use unless they
+	// name their own; globs are allowed.
+	Policy []string `json:"policy,omitempty"`
+	// PolicyDigest is the SHA-256 of the files' content when the Caddyfile
+	// was adapted. It makes Caddy see that a reload changes something.
+	PolicyDigest string `json:"policy_digest,omitempty"`
+	// PseudonymKey is where the key of fields that keep a pseudonym comes
+	// from. It must have at least 16 bytes.
+	PseudonymKey *Secret `json:"pseudonym_key,omitempty"`
+	// PollInterval is how often the policy files are looked at besides the
+	// file system's own notices, which network file systems do not give.
+	// Default: 5s.
+	PollInterval caddy.Duration `json:"poll_interval,omitempty"`
+
+	ctx      caddy.Context
+	logger   *zap.Logger
+	key      []byte
+	metrics  *metrics
+	policies []*livePolicy // in use by the sites, each acquired as often as it stands here
+	started  bool
+	mu       sync.Mutex // guards policies and started while sites are provisioned
+}
+
+// Secret says where a secret is found: never in the configuration itself.
+type Secret struct {
+	// File holds the secret; one line end at its end does not count.
+	File string `json:"file,omitempty"`
+	// Env is the name of the environment variable that holds the secret.
+	Env string `json:"env,omitempty"`
+}
+
+func (s *Secret) read() ([]byte, error) {
+	switch {
+	case s.File != "" && s.Env != "":
+		return nil, fmt.Errorf("a secret comes from a file or from the environment, not from both")
+	case s.File != "":
+		data, err := os.ReadFile(s.File)
+		if err != nil {
+			return nil, fmt.Errorf("reading a secret: %w", err)
+		}
+		return []byte(strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")), nil
+	case s.Env != "":
+		value, ok := os.LookupEnv(s.Env)
+		if !ok {
+			return nil, fmt.Errorf("reading a secret: the environment variable %s is not set", s.Env)
+		}
+		return []byte(value), nil
+	}
+	return nil, fmt.Errorf("a secret names neither a file nor an environment variable")
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "minimize", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision reads the key and, when sites share one, the policy.
+func (a *App) Provision(ctx caddy.Context) error {
+	a.ctx, a.logger = ctx, ctx.Logger()
+	if a.PollInterval == 0 {
+		a.PollInterval = caddy.Duration(defaultPollInterval)
+	}
+	var err error
+	if a.PseudonymKey != nil {
+		if a.key, err = a.PseudonymKey.read(); err != nil {
+			return fmt.Errorf("pseudonym_key: %w", err)
+		}
+		if len(a.key) < 16 {
+			return fmt.Errorf("pseudonym_key: the key has %d bytes, at least 16 are needed: make one with `openssl rand -hex 32`", len(a.key))
+		}
+	}
+	if a.metrics, err = newMetrics(ctx.GetMetricsRegistry()); err != nil {
+		return err
+	}
+	if len(a.Policy) > 0 {
+		_, err = a.policy(a.Policy)
+	}
+	return err
+}
+
+// Start watches the policy files.
+func (a *App) Start() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.started = true
+	for _, p := range a.policies {
+		p.watch()
+	}
+	return nil
+}
+
+// Stop does nothing that Cleanup does not do better: requests in flight
+// still run.
+func (*App) Stop() error { return nil }
+
+// Cleanup releases the policies that were acquired.
+func (a *App) Cleanup() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, p := range a.policies {
+		if _, err := pool.Delete(p.key); err != nil {
+			a.logger.Error("releasing a policy", zap.Strings("files", p.files), zap.Error(err))
+		}
+	}
+	a.policies = nil
+	return nil
+}
+
+// policy returns the policy of files for a site; the app releases it. No
+// files name the one that sites share.
+func (a *App) policy(files []string) (*livePolicy, error) {
+	if len(files) == 0 {
+		files = a.Policy
+	}
+	if len(files) == 0 {
+		return nil, fmt.Errorf("no policy: name a file in the directive (minimize privacy.yaml) or in the global option (minimize { policy privacy.yaml })")
+	}
+	p, err := acquirePolicy(files, a.key, a.logger, a.PollInterval)
+	if err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.policies = append(a.policies, p)
+	if a.started {
+		p.watch()
+	}
+	return p, nil
+}
+
+// inUse returns the policies in use, each once.
+func (a *App) inUse() []*livePolicy {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Compact(slices.SortedFunc(slices.Values(a.policies), func(p, q *livePolicy) int { return strings.Compare(p.key, q.key) }))
+}
+
+// Interface guards.
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

@@ -1,0 +1,263 @@
+package caddymodule
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/google/uuid"
+	"go.uber.org/zap"
+
+	"github.com/modicum-proxy/modicum/internal/minimize"
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+func init() {
+	caddy.RegisterModule(new(Handler))
+}
+
+// Handler lets only those fields of a submission through that a declared
+// purpose allows. It stands before the handler of the application.
+type Handler struct {
+	// Policy names the files of this site's policy set; globs are allowed.
+	// Default: the policy of the `minimize` app.
+	Policy []string `json:"policy,omitempty"`
+	// PolicyDigest is the SHA-256 of the files' content when the Caddyfile
+	// was adapted. It makes Caddy see that a reload changes something.
+	PolicyDigest string `json:"policy_digest,omitempty"`
+	// Mode is `enforce`, or `report`: record what would be stripped, and
+	// forward what came. Default: enforce.
+	Mode string `json:"mode,omitempty"`
+	// Undeclared is what becomes of a submission that no collection
+	// declares: `strip`, `reject` or `pass`. Default: strip.
+	Undeclared string `json:"undeclared,omitempty"`
+	// Uninspected is what becomes of a body that is neither form nor JSON,
+	// or of an upgrade, where no collection is declared: `reject` or `pass`.
+	// Default: reject.
+	Uninspected string `json:"uninspected,omitempty"`
+	// MaxBody is the most bytes of a body held in memory. Default: 1 MiB.
+	MaxBody int64 `json:"max_body,omitempty"`
+	// MaxDepth is how deep JSON and bracketed names nest. Default: 32.
+	MaxDepth int `json:"max_depth,omitempty"`
+	// MaxFields is the most members, pairs or parts. Default: 1000.
+	MaxFields int `json:"max_fields,omitempty"`
+	// MaxName is the most bytes of a name. Default: 256.
+	MaxName int `json:"max_name,omitempty"`
+	// MaxInflated is the most bytes that a coded body decodes to.
+	// Default: 8 MiB.
+	MaxInflated int64 `json:"max_inflated,omitempty"`
+	// MaxRatio is the most bytes that a coded body decodes to for each of
+	// its own. Default: 20.
+	MaxRatio int64 `json:"max_ratio,omitempty"`
+	// BodyTimeout is how long a body held in memory, or each max_body bytes
+	// of a streamed one, may take to arrive. Default: 30s.
+	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
+	// Except are paths whose requests are left alone, with the wildcards of
+	// Caddy's path matcher.
+	Except []string `json:"except,omitempty"`
+	// ShowUndeclared puts the names of undeclared fields into the log. They
+	// can be personal data themselves. Default: false.
+	ShowUndeclared bool `json:"show_undeclared,omitempty"`
+	// Notice is the address of the site's privacy notice, for the Link
+	// header; `off` sends none. Default: /privacy.
+	Notice string `json:"notice,omitempty"`
+
+	app    *App
+	engine *minimize.Engine
+	except caddyhttp.MatchPath
+	logger *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Handler) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.minimize", New: func() caddy.Module { return new(Handler) }}
+}
+
+// Provision sets the defaults, loads the policy and makes the engine.
+func (h *Handler) Provision(ctx caddy.Context) error {
+	h.logger = ctx.Logger()
+	h.setDefaults()
+	app, err := ctx.App("minimize")
+	if err != nil {
+		return fmt.Errorf("loading the minimize app: %w", err)
+	}
+	h.app = app.(*App)
+	if h.engine, err = h.newEngine(); err != nil {
+		return err
+	}
+	p, err := h.app.policy(h.Policy)
+	if err != nil {
+		return err
+	}
+	h.engine.Policies = p.Policies
+	h.engine.Recorder = &recorder{log: ctx.Logger(collectionLog{}), metrics: h.app.metrics}
+	h.except = h.Except
+	if err := h.except.Provision(ctx); err != nil {
+		return fmt.Errorf("except: %w", err)
+	}
+	return nil
+}
+
+func (h *Handler) setDefaults() {
+	limits := submission.DefaultLimits()
+	setDefault(&h.Mode, "enforce")
+	setDefault(&h.Undeclared, "strip")
+	setDefault(&h.Uninspected, "reject")
+	setDefault(&h.MaxBody, limits.Body)
+	setDefault(&h.MaxDepth, limits.Depth)
+	setDefault(&h.MaxFields, limits.Fields)
+	setDefault(&h.MaxName, limits.Name)
+	setDefault(&h.MaxInflated, limits.Inflated)
+	setDefault(&h.MaxRatio, limits.Ratio)
+	setDefault(&h.BodyTimeout, caddy.Duration(30*time.Second))
+	setDefault(&h.Notice, "/privacy")
+}
+
+func setDefault[T comparable](option *T, value T) {
+	var zero T
+	if *option == zero {
+		*option = value
+	}
+}
+
+// newEngine reads the options.
+func (h *Handler) newEngine() (*minimize.Engine, error) {
+	e := &minimize.Engine{
+		Limits: submission.Limits{
+			Body: h.MaxBody, Depth: h.MaxDepth, Fields: h.MaxFields, Name: h.MaxName, Inflated: h.MaxInflated, Ratio: h.MaxRatio,
+		},
+		BodyTimeout:    time.Duration(h.BodyTimeout),
+		ShowUndeclared: h.ShowUndeclared,
+		Notice:         h.Notice,
+		Now:            time.Now,
+		NewReceipt:     func() string { return uuid.Must(uuid.NewV7()).String() },
+	}
+	if h.Notice == "off" {
+		e.Notice = ""
+	}
+	switch h.Mode {
+	case "enforce":
+	case "report":
+		e.Mode = minimize.Report
+	default:
+		return nil, fmt.Errorf("mode %q: expected enforce or report", h.Mode)
+	}
+	switch h.Undeclared {
+	case "strip":
+		e.Undeclared = minimize.Strip
+	case "pass":
+		e.Undeclared = minimize.Pass
+	case "reject":
+	default:
+		return nil, fmt.Errorf("undeclared %q: expected strip, reject or pass", h.Undeclared)
+	}
+	switch h.Uninspected {
+	case "pass":
+		e.Uninspected = minimize.Pass
+	case "reject":
+	default:
+		return nil, fmt.Errorf("uninspected %q: expected reject or pass", h.Uninspected)
+	}
+	if h.MaxBody < 0 || h.MaxDepth < 0 || h.MaxFields < 0 || h.MaxName < 0 || h.MaxInflated < 0 || h.MaxRatio < 0 || h.BodyTimeout < 0 {
+		return nil, fmt.Errorf("a limit is negative")
+	}
+	return e, nil
+}
+
+// ServeHTTP minimizes the request, forwards it and announces what was done.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if len(h.except) > 0 && minimize.PlainPath(r.URL.EscapedPath()) {
+		if match, err := h.except.MatchWithError(r); err != nil || match {
+			minimize.DeletePrivate(r.Header)
+			return next.ServeHTTP(w, r)
+		}
+	}
+	t := begin(r)
+	s, err := h.process(w, t.r)
+	t.decided(s)
+	if err != nil {
+		t.end()
+		return err
+	}
+	r = t.forward()
+	if s == nil {
+		return next.ServeHTTP(w, r)
+	}
+	defer s.Close()
+	defer t.end()
+	if !s.Forward() {
+		s.Announce(w.Header())
+		return h.refuse(w, r, s.Refusal)
+	}
+	rw := &announcer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, s: s}
+	err = next.ServeHTTP(rw, r)
+	if refusal := s.StreamRefusal(); refusal != nil && !rw.announced {
+		return h.refuse(w, r, refusal)
+	}
+	return err
+}
+
+// process keeps a panic of ours from being the site's: the request is
+// refused, and nothing of its body goes anywhere.
+func (h *Handler) process(w http.ResponseWriter, r *http.Request) (s *minimize.Submission, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.logger.Error("panic while minimizing a submission", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
+			s, err = nil, caddyhttp.Error(http.StatusInternalServerError, fmt.Errorf("minimizing a submission failed"))
+		}
+	}()
+	return h.engine.Process(w, r), nil
+}
+
+// announcer sets our headers when the response begins, over what the
+// application may have set.
+type announcer struct {
+	*caddyhttp.ResponseWriterWrapper
+	s         *minimize.Submission
+	announced bool
+}
+
+// WriteHeader implements [http.ResponseWriter]. Informational responses
+// have no headers of ours.
+func (a *announcer) WriteHeader(status int) {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		a.announce()
+	}
+	a.ResponseWriterWrapper.WriteHeader(status)
+}
+
+// Write implements [io.Writer].
+func (a *announcer) Write(p []byte) (int, error) {
+	a.announce()
+	return a.ResponseWriterWrapper.Write(p)
+}
+
+// ReadFrom implements [io.ReaderFrom].
+func (a *announcer) ReadFrom(r io.Reader) (int64, error) {
+	a.announce()
+	return a.ResponseWriterWrapper.ReadFrom(r)
+}
+
+// FlushError implements what [http.ResponseController] looks for.
+func (a *announcer) FlushError() error {
+	a.announce()
+	return http.NewResponseController(a.ResponseWriter).Flush()
+}
+
+func (a *announcer) announce() {
+	if !a.announced {
+		a.announced = true
+		a.s.Announce(a.Header())
+	}
+}
+
+// Interface guards.
+var (
+	_ caddy.Provisioner           = (*Handler)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
+	_ http.ResponseWriter         = (*announcer)(nil)
+)

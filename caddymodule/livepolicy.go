@@ -1,0 +1,207 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/fsnotify/fsnotify"
+	"go.uber.org/zap"
+
+	"github.com/modicum-proxy/modicum/internal/minimize"
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+const (
+	defaultPollInterval = 5 * time.Second
+	// settleTime is how long a burst of notices may last: editors write a
+	// file in several steps.
+	settleTime = 50 * time.Millisecond
+)
+
+// pool holds the policies of all configurations that are loaded, old and
+// new: a reload overlaps them.
+var pool = caddy.NewUsagePool()
+
+// livePolicy is a policy set that follows its files: a changed, valid set is
+// put in force in place, an invalid one is refused and the old one stays.
+type livePolicy struct {
+	*minimize.Policies
+	key    string // in the pool: the files, their content and the pseudonym key
+	files  []string
+	logger *zap.Logger
+	poll   time.Duration
+
+	watchOnce sync.Once
+	cancel    context.CancelFunc
+	watching  sync.WaitGroup
+
+	mu     sync.Mutex
+	digest string // of the files as last read, valid or not
+	status policyStatus
+}
+
+// policyStatus is what the admin endpoint tells of a policy.
+type policyStatus struct {
+	Files   []string  `json:"files"`
+	Version string    `json:"version"`
+	Loaded  time.Time `json:"loaded"`
+	// Error says why the files as they are now are not in force.
+	Error string `json:"error,omitempty"`
+}
+
+// acquirePolicy returns the policy of files from the pool, read and checked
+// when it is not there.
+func acquirePolicy(files []string, key []byte, logger *zap.Logger, poll caddy.Duration) (*livePolicy, error) {
+	sources, err := policy.ReadFiles(files...)
+	if err != nil {
+		return nil, err
+	}
+	digest := policy.Digest(sources)
+	keyDigest := sha256.Sum256(key)
+	poolKey := strings.Join(files, "\x00") + "\x00" + digest + "\x00" + hex.EncodeToString(keyDigest[:])
+	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
+		set, err := compile(sources, logger)
+		if err != nil {
+			return nil, err
+		}
+		holder, err := minimize.NewPolicies(set, key)
+		if err != nil {
+			return nil, err
+		}
+		return &livePolicy{
+			Policies: holder, key: poolKey, files: files, logger: logger, poll: time.Duration(poll), digest: digest,
+			status: policyStatus{Files: files, Version: set.Version, Loaded: time.Now()},
+		}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return value.(*livePolicy), nil
+}
+
+// compile compiles sources, and logs what is legal but odd.
+func compile(sources []policy.Source, logger *zap.Logger) (*policy.Set, error) {
+	set, diagnostics := policy.Compile(sources...)
+	if err := diagnostics.Err(); err != nil {
+		return nil, fmt.Errorf("the policy is not valid:\n%w", err)
+	}
+	for _, d := range diagnostics {
+		logger.Warn(d.Message, zap.String("at", d.Position.String()), zap.String("code", d.Code), zap.String("hint", d.Hint))
+	}
+	return set, nil
+}
+
+// watch begins to follow the files.
+func (p *livePolicy) watch() {
+	p.watchOnce.Do(func() {
+		var ctx context.Context
+		ctx, p.cancel = context.WithCancel(context.Background())
+		notices, err := fsnotify.NewWatcher()
+		if err != nil {
+			p.logger.Warn("watching the policy files: only polling them", zap.Error(err))
+		} else {
+			dirs := map[string]bool{}
+			for _, file := range p.files {
+				dirs[filepath.Dir(file)] = true
+			}
+			for dir := range dirs {
+				if err := notices.Add(dir); err != nil {
+					p.logger.Warn("watching the policy files: only polling them", zap.String("directory", dir), zap.Error(err))
+				}
+			}
+		}
+		p.watching.Go(func() { p.follow(ctx, notices) })
+	})
+}
+
+// follow looks at the files when the file system tells of a change, and
+// every now and then.
+func (p *livePolicy) follow(ctx context.Context, notices *fsnotify.Watcher) {
+	var events chan fsnotify.Event
+	if notices != nil {
+		defer notices.Close() //nolint:errcheck // nothing is left to do
+		events = notices.Events
+	}
+	ticker := time.NewTicker(p.poll)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			p.refresh()
+		case _, ok := <-events:
+			if !ok {
+				events = nil
+				continue
+			}
+			settled := time.After(settleTime)
+			for waiting := true; waiting; {
+				select {
+				case <-ctx.Done():
+					return
+				case <-events:
+				case <-settled:
+					waiting = false
+				}
+			}
+			p.refresh()
+		}
+	}
+}
+
+// refresh puts the files in force when they changed and are valid.
+func (p *livePolicy) refresh() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	sources, err := policy.ReadFiles(p.files...)
+	digest := ""
+	if err == nil {
+		digest = policy.Digest(sources)
+	}
+	if err == nil && digest == p.digest || err != nil && p.status.Error == err.Error() {
+		return
+	}
+	p.digest = digest
+	var set *policy.Set
+	if err == nil {
+		set, err = compile(sources, p.logger)
+	}
+	if err == nil {
+		err = p.Swap(set)
+	}
+	if err != nil {
+		p.status.Error = err.Error()
+		p.logger.Error("the changed policy is refused; the old one stays in force", zap.Strings("files", p.files), zap.String("version", p.status.Version), zap.Error(err))
+		return
+	}
+	p.status.Error, p.status.Version, p.status.Loaded = "", set.Version, time.Now()
+	p.logger.Info("a changed policy is in force", zap.Strings("files", p.files), zap.String("version", set.Version))
+}
+
+// state returns what there is to tell of the policy.
+func (p *livePolicy) state() policyStatus {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.status
+}
+
+// Destruct ends the watching. Requests in flight keep their set.
+func (p *livePolicy) Destruct() error {
+	p.watchOnce.Do(func() {})
+	if p.cancel != nil {
+		p.cancel()
+	}
+	p.watching.Wait()
+	p.Policies.Close()
+	return nil
+}
+
+var _ caddy.Destructor = (*livePolicy)(nil)

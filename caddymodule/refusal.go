@@ -1,0 +1,89 @@
+package caddymodule
+
+import (
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// problem is RFC 9457's problem details, with two members of ours.
+type problem struct {
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	Detail string `json:"detail"`
+	Rule   string `json:"rule"`
+	Offset *int64 `json:"offset,omitempty"` // in the decoded body or the query
+}
+
+//go:embed refusal.html
+var refusalHTML string
+
+var refusalPage = template.Must(template.New("refusal").Parse(refusalHTML))
+
+// refuse answers a refused submission: by the site's handle_errors where it
+// has one, by a small page or problem+json otherwise.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refusal *submission.Error) error {
+	if refusal.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if ok && server.Errors != nil && len(server.Errors.Routes) > 0 {
+		return caddyhttp.Error(refusal.Status, fmt.Errorf("refused by the rule %s: %w", refusal.Rule, refusal))
+	}
+	p := problem{Title: http.StatusText(refusal.Status), Status: refusal.Status, Detail: refusal.Error(), Rule: refusal.Rule}
+	if refusal.Offset >= 0 {
+		p.Offset = &refusal.Offset
+	}
+	header := w.Header()
+	header.Set("Cache-Control", "no-store")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Add("Vary", "Accept")
+	var body strings.Builder
+	if acceptsHTML(r.Header) {
+		header.Set("Content-Type", "text/html; charset=utf-8")
+		header.Set("Content-Security-Policy", "default-src 'none'; style-src 'sha256-"+refusalStyle+"'")
+		if err := refusalPage.Execute(&body, p); err != nil {
+			return fmt.Errorf("writing the refusal page: %w", err)
+		}
+	} else {
+		header.Set("Content-Type", "application/problem+json")
+		if err := json.NewEncoder(&body).Encode(p); err != nil {
+			return fmt.Errorf("writing the refusal: %w", err)
+		}
+	}
+	header.Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(refusal.Status)
+	if r.Method != http.MethodHead {
+		_, _ = w.Write([]byte(body.String())) // the client may be gone
+	}
+	return nil
+}
+
+// acceptsHTML tells whether a person's browser asks.
+func acceptsHTML(h http.Header) bool {
+	for _, value := range h["Accept"] {
+		if strings.Contains(value, "text/html") {
+			return true
+		}
+	}
+	return false
+}
+
+// refusalStyle is the digest of the page's style sheet, the only thing that
+// its Content-Security-Policy allows.
+var refusalStyle = func() string {
+	_, rest, _ := strings.Cut(refusalHTML, "<style>")
+	style, _, _ := strings.Cut(rest, "</style>")
+	digest := sha256.Sum256([]byte(style))
+	return base64.StdEncoding.EncodeToString(digest[:])
+}()
