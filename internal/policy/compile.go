@@ -117,7 +117,7 @@ func (c *compiler) purposes() {
 	}
 	for i := range c.set.Purposes {
 		p := &c.set.Purposes[i]
-		p.ID = PurposeID(i) //nolint:gosec // G115: bounded above
+		p.ID = PurposeID(i)
 		if p.Basis == Consent {
 			c.set.byConsent = c.set.byConsent.With(p.ID)
 		}

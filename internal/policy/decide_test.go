@@ -124,11 +124,11 @@ func TestPurposeSet(t *testing.T) {
 	}
 }
 
-func compile(t testing.TB, text string) *Set {
-	t.Helper()
+func compile(tb testing.TB, text string) *Set {
+	tb.Helper()
 	s, problems := Compile(Source{"policy.yaml", []byte(text)})
 	if err := problems.Err(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return s
 }

@@ -40,14 +40,12 @@ func caret(line string, at Position) string {
 	if len(text) > maxExcerptWidth {
 		text, tail = text[:maxExcerptWidth], "…"
 	}
-	pad := strings.Repeat(" ", len([]rune(cut)))
-	for _, c := range text[:column] {
+	pad := strings.Map(func(c rune) rune {
 		if c == '\t' {
-			pad += "\t" // whatever the width of a tab, the caret lines up
-		} else {
-			pad += " "
+			return c // whatever the width of a tab, the caret lines up
 		}
-	}
+		return ' '
+	}, cut+string(text[:column]))
 	return fmt.Sprintf("%5d | %s%s%s\n      | %s^", at.Line, cut, printable(text), tail, pad)
 }
 

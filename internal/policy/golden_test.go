@@ -19,7 +19,7 @@ func TestGoldenDiagnostics(t *testing.T) {
 		t.Fatal("testdata/diagnostics is empty", err)
 	}
 	for _, file := range files {
-		data, err := os.ReadFile(file)
+		data, err := os.ReadFile(file) //nolint:gosec // G304: a file of testdata
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,7 +44,7 @@ func TestGoldenDiagnostics(t *testing.T) {
 			}
 			continue
 		}
-		want, err := os.ReadFile(golden)
+		want, err := os.ReadFile(golden) //nolint:gosec // G304: a file of testdata
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func codes(t *testing.T) []string {
 		if strings.HasSuffix(file, "_test.go") {
 			continue
 		}
-		data, err := os.ReadFile(file)
+		data, err := os.ReadFile(file) //nolint:gosec // G304: a file of the package
 		if err != nil {
 			t.Fatal(err)
 		}

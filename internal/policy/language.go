@@ -4,22 +4,22 @@ import "github.com/goccy/go-yaml/ast"
 
 // The structs of this file are the policy language. Their tags are its keys: the
 // reader follows them, and the JSON Schema is generated from them and from the
-// comments that stand above the fields. A key without omitempty is required.
+// comments that stand above the fields. A key without omitzero is required.
 
 // document is one policy file.
 type document struct {
 	// The version of the policy language. There is only 1.
 	Version version `json:"version"`
 	// Who decides on purposes and means. One file of a set names it.
-	Controller controllerDecl `json:"controller,omitempty"`
+	Controller controllerDecl `json:"controller,omitzero"`
 	// The purposes that personal data may be collected for, by name.
-	Purposes named[purposeDecl, *purposeDecl] `json:"purposes,omitempty"`
+	Purposes named[purposeDecl, *purposeDecl] `json:"purposes,omitzero"`
 	// Field definitions that several collections share: a field refers to one with `use: name`.
-	Fields named[definitionDecl, *definitionDecl] `json:"fields,omitempty"`
+	Fields named[definitionDecl, *definitionDecl] `json:"fields,omitzero"`
 	// The places where data is collected, by name.
-	Collections named[collectionDecl, *collectionDecl] `json:"collections,omitempty"`
+	Collections named[collectionDecl, *collectionDecl] `json:"collections,omitzero"`
 	// Examples of submissions and of what passes of them.
-	Tests list[testDecl, *testDecl] `json:"tests,omitempty"`
+	Tests list[testDecl, *testDecl] `json:"tests,omitzero"`
 }
 
 // controllerDecl names the controller, as a notice does (GDPR Art. 13(1)).
@@ -27,15 +27,15 @@ type controllerDecl struct {
 	// The name of the company, body or person.
 	Name textValue `json:"name"`
 	// How to reach the controller: an e-mail address, a URL or a telephone number.
-	Contact word `json:"contact,omitempty"`
+	Contact word `json:"contact,omitzero"`
 	// The postal address.
-	Address textValue `json:"address,omitempty"`
+	Address textValue `json:"address,omitzero"`
 	// The country of establishment, ISO 3166-1 alpha-2.
-	Country country `json:"country,omitempty"`
+	Country country `json:"country,omitzero"`
 	// The data protection officer.
-	DPO partyDecl `json:"dpo,omitempty"`
+	DPO partyDecl `json:"dpo,omitzero"`
 	// The representative in the Union (GDPR Art. 27).
-	Representative partyDecl `json:"representative,omitempty"`
+	Representative partyDecl `json:"representative,omitzero"`
 
 	place
 }
@@ -43,31 +43,31 @@ type controllerDecl struct {
 // partyDecl is a person or an office that a notice names.
 type partyDecl struct {
 	// The name of the person or office.
-	Name textValue `json:"name,omitempty"`
+	Name textValue `json:"name,omitzero"`
 	// How to reach them: an e-mail address, a URL or a telephone number.
-	Contact word `json:"contact,omitempty"`
+	Contact word `json:"contact,omitzero"`
 	// The postal address.
-	Address textValue `json:"address,omitempty"`
+	Address textValue `json:"address,omitzero"`
 }
 
 // purposeDecl is one reason to process data.
 type purposeDecl struct {
 	// What people read as the name of the purpose.
-	Title textValue `json:"title,omitempty"`
+	Title textValue `json:"title,omitzero"`
 	// What is done with the data, for the notice.
-	Description textValue `json:"description,omitempty"`
+	Description textValue `json:"description,omitzero"`
 	// What the person gains by consenting.
-	Benefit textValue `json:"benefit,omitempty"`
+	Benefit textValue `json:"benefit,omitzero"`
 	// The lawful basis, GDPR Art. 6(1)(a) to (f), or not_personal.
 	Basis basis `json:"basis"`
 	// How long the data is kept: a number and h, d, w, mo or y.
-	Retention period `json:"retention,omitempty"`
+	Retention period `json:"retention,omitzero"`
 	// How long a consent stands before it is asked for again.
-	Expires period `json:"expires,omitempty"`
+	Expires period `json:"expires,omitzero"`
 	// Who receives the data, one or a list.
-	Recipients textList `json:"recipients,omitempty"`
+	Recipients textList `json:"recipients,omitzero"`
 	// The signal that counts as an objection: gpc is Global Privacy Control.
-	Objection objection `json:"objection,omitempty"`
+	Objection objection `json:"objection,omitzero"`
 }
 
 // collectionDecl is one place where data is collected.
@@ -75,31 +75,31 @@ type collectionDecl struct {
 	// The requests it is about: one pattern or a list, [METHOD ][HOST]/path as in Go's http.ServeMux.
 	On wordList `json:"on"`
 	// The fields that may pass: path to purpose, list of purposes, or rules. Any one of the purposes is enough.
-	Fields named[fieldDecl, *fieldDecl] `json:"fields,omitempty"`
+	Fields named[fieldDecl, *fieldDecl] `json:"fields,omitzero"`
 	// The field whose ticking is the consent, by purpose. Each purpose has a field of its own.
-	Consents named[consentDecl, *consentDecl] `json:"consents,omitempty"`
+	Consents named[consentDecl, *consentDecl] `json:"consents,omitzero"`
 }
 
 // rules are the keys of a field definition.
 type rules struct {
 	// The purposes; any one of them is enough.
-	For wordList `json:"for,omitempty"`
+	For wordList `json:"for,omitzero"`
 	// How the value is reduced before it passes.
-	Keep keep `json:"keep,omitempty"`
+	Keep keep `json:"keep,omitzero"`
 	// What the value has to be; anything else is stripped.
-	Type valueType `json:"type,omitempty"`
+	Type valueType `json:"type,omitzero"`
 	// The most characters of a value, or the most bytes of a file, such as 5MiB.
-	Max size `json:"max,omitempty"`
+	Max size `json:"max,omitzero"`
 	// An RE2 expression that the whole value has to match.
-	Pattern pattern `json:"pattern,omitempty"`
+	Pattern pattern `json:"pattern,omitzero"`
 	// The values that may pass.
-	OneOf scalarList `json:"one_of,omitempty"`
+	OneOf scalarList `json:"one_of,omitzero"`
 	// The constant that stands in for the field when it is stripped.
-	Otherwise constant `json:"otherwise,omitempty"`
+	Otherwise constant `json:"otherwise,omitzero"`
 	// Refuse a submission that lacks the field.
-	Required boolean `json:"required,omitempty"`
+	Required boolean `json:"required,omitzero"`
 	// What data it is: a data category of the fideslang taxonomy, such as user.contact.email.
-	Category word `json:"category,omitempty"`
+	Category word `json:"category,omitzero"`
 }
 
 // definitionDecl is a field definition that collections share.
@@ -108,7 +108,7 @@ type definitionDecl struct{ rules }
 // fieldDecl is a field of a collection, in its short or its long form.
 type fieldDecl struct {
 	// The name of a definition under the top-level fields; the keys beside it override its own.
-	Use word `json:"use,omitempty"`
+	Use word `json:"use,omitzero"`
 	rules
 }
 
@@ -118,7 +118,7 @@ type consentDecl struct {
 	// The path of the field.
 	Field word `json:"field"`
 	// What the field holds when it is ticked. Default: any of on, true, 1 and yes.
-	Value scalar `json:"value,omitempty"`
+	Value scalar `json:"value,omitzero"`
 
 	place
 }
@@ -128,11 +128,11 @@ type testDecl struct {
 	// The request: METHOD [HOST]/path.
 	On word `json:"on"`
 	// The media type of the submission. Default: application/json.
-	Type word `json:"type,omitempty"`
+	Type word `json:"type,omitzero"`
 	// What is submitted.
 	Given example `json:"given"`
 	// The purposes that the person has consented to.
-	Consents wordList `json:"consents,omitempty"`
+	Consents wordList `json:"consents,omitzero"`
 	// What is expected of it.
 	Expect expectDecl `json:"expect"`
 
@@ -142,11 +142,11 @@ type testDecl struct {
 // expectDecl is what an example expects.
 type expectDecl struct {
 	// The fields that pass.
-	Kept wordList `json:"kept,omitempty"`
+	Kept wordList `json:"kept,omitzero"`
 	// The fields that do not pass.
-	Stripped wordList `json:"stripped,omitempty"`
+	Stripped wordList `json:"stripped,omitzero"`
 	// The submission is refused as a whole.
-	Refused boolean `json:"refused,omitempty"`
+	Refused boolean `json:"refused,omitzero"`
 
 	place
 }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -80,7 +81,7 @@ func register(mux *http.ServeMux, p Pattern) (refusal string) {
 		}
 	}()
 	method, host, path := splitPattern(p.Text)
-	mux.Handle(strings.TrimSpace(method+" "+strings.ToLower(host)+path), http.NotFoundHandler())
+	mux.Handle(joinPattern(method, host, path), http.NotFoundHandler())
 	return ""
 }
 
@@ -97,6 +98,19 @@ func splitPattern(pattern string) (method, host, path string) {
 	return method, rest[:slash], rest[slash:]
 }
 
+// joinPattern writes a pattern with its host in lower case.
+func joinPattern(method, host, path string) string {
+	pattern := strings.ToLower(host) + path
+	if method != "" {
+		pattern = method + " " + pattern
+	}
+	return pattern
+}
+
+// hostForm is a host as it stands in a request: a name in its ASCII form, or an
+// IPv4 address. A port is never compared.
+var hostForm = regexp.MustCompile(`^[A-Za-z0-9._-]{0,253}$`)
+
 // patternComplaint says what is wrong with a pattern by itself.
 func patternComplaint(method, host, path string) string {
 	switch {
@@ -104,15 +118,11 @@ func patternComplaint(method, host, path string) string {
 		return "the path is missing"
 	case method != strings.ToUpper(method):
 		return "a method is written in capitals"
-	case strings.ContainsRune(host, ':'):
-		return "a host is written without a port"
+	case !hostForm.MatchString(host):
+		return "a host is a name in ASCII, without a port"
 	}
 	// Under a method, so that an unclean path is refused for any.
-	alone := Pattern{Text: "GET " + host + path}
-	if method != "" {
-		alone.Text = method + " " + host + path
-	}
-	why := register(http.NewServeMux(), alone)
+	why := register(http.NewServeMux(), Pattern{Text: cmp.Or(method, "GET") + " " + host + path})
 	// "at offset 5:" would count in the pattern as the mux has it.
 	return muxPrefix.ReplaceAllString(why, "")
 }

@@ -56,7 +56,7 @@ func (p PurposeSet) All() iter.Seq[PurposeID] {
 	return func(yield func(PurposeID) bool) {
 		for i, word := range p {
 			for ; word != 0; word &= word - 1 {
-				if !yield(PurposeID(64*i + bits.TrailingZeros64(word))) {
+				if !yield(PurposeID(64*i + bits.TrailingZeros64(word))) { //nolint:gosec // G115: at most 255
 					return
 				}
 			}

@@ -232,7 +232,7 @@ func keysOf(t reflect.Type) structKeys {
 			continue
 		}
 		keys.names = append(keys.names, name)
-		keys.byName[name] = structKey{index: f.Index, required: options != "omitempty"}
+		keys.byName[name] = structKey{index: f.Index, required: options != "omitzero"}
 	}
 	return keys
 }

@@ -82,7 +82,7 @@ func TestSchemaAcceptsPolicies(t *testing.T) {
 	files, _ := filepath.Glob("../../examples/*/*.yaml")
 	valid, _ := filepath.Glob("testdata/valid/*.yaml")
 	for _, file := range append(files, valid...) {
-		data, err := os.ReadFile(file)
+		data, err := os.ReadFile(file) //nolint:gosec // G304: an example or testdata
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -118,7 +118,7 @@ func TestSchemaRejects(t *testing.T) {
 		"a field without purpose": purposes + "fields: {a: {type: email}}\n",
 		"unknown key of a field":  purposes + "fields: {a: {for: p, tipe: email}}\n",
 		"unknown type":            purposes + "fields: {a: {for: p, type: emial}}\n",
-		"unknown reduction":       purposes + "fields: {a: {for: p, keep: yaer}}\n",
+		"unknown reduction":       purposes + "fields: {a: {for: p, keep: years}}\n",
 		"reduction needs number":  purposes + "fields: {a: {for: p, keep: first}}\n",
 		"reduction takes none":    purposes + "fields: {a: {for: p, keep: year(1)}}\n",
 		"round too far":           purposes + "fields: {a: {for: p, keep: round(16)}}\n",

@@ -65,7 +65,7 @@ func (r *reader) acceptable(tokens token.Tokens) bool {
 	s := shape{reader: r, ok: true}
 	directive, content := false, false // what stands before: a directive, anything else
 	for _, t := range tokens {
-		switch t.Type {
+		switch t.Type { //nolint:exhaustive // scalars and comments need no check
 		case token.AnchorType, token.MergeKeyType:
 			s.refuse(t, "alias", "anchors and merge keys are not part of the policy language",
 				"share a definition under the top-level fields and refer to it with use")

@@ -3,6 +3,7 @@ package policy
 import (
 	"fmt"
 	"regexp"
+	"slices"
 
 	"github.com/goccy/go-yaml/ast"
 	"golang.org/x/text/language"
@@ -89,12 +90,7 @@ func (w *word) read(r *reader, n ast.Node) {
 
 // among reports a word that is none of the known ones.
 func (w word) among(r *reader, what string, known []string) {
-	for _, k := range known {
-		if w.text == k {
-			return
-		}
-	}
-	if w.text != "" {
+	if w.text != "" && !slices.Contains(known, w.text) {
 		r.problems.add(Diagnostic{
 			Code: "unknown-" + what, Position: w.at,
 			Message: fmt.Sprintf("there is no %s %q", what, w.text), Hint: didYouMean(w.text, known),
