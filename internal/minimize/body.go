@@ -254,21 +254,25 @@ func (b *streamed) fail(err error) {
 		return
 	}
 	b.over, b.refusal = true, asRefusal(err)
-	e := b.s.entry()
-	e.Verdict, e.Status, e.Rule = Refused, b.refusal.Status, b.refusal.Rule
-	_ = b.s.write(e) // it is refused anyway
+	b.writeRefusal(b.refusal.Status, b.refusal.Rule)
+}
+
+// writeRefusal records that the application did not get the form. It looks
+// at nothing that a reader may still be changing.
+func (b *streamed) writeRefusal(status int, rule string) {
+	_ = b.s.write(&Entry{
+		Time: b.s.engine.Now(), Receipt: b.s.Receipt, Mode: b.s.Mode, Verdict: Refused, Policy: b.s.Set.Version,
+		Collection: b.s.collection(), Status: status, Rule: rule,
+	}) // an error cannot refuse it more
 }
 
 // Close implements [io.Closer]. A form whose end nobody waited for is
-// recorded as such; what was read of it may still be changing.
+// recorded as such.
 func (b *streamed) Close() error {
 	b.mu.Lock()
 	if !b.over {
 		b.over = true
-		_ = b.s.write(&Entry{
-			Time: b.s.engine.Now(), Receipt: b.s.Receipt, Mode: b.s.Mode, Verdict: Refused, Policy: b.s.Set.Version,
-			Collection: b.s.collection(), Status: http.StatusBadRequest, Rule: "incomplete",
-		}) // it did not go on anyway
+		b.writeRefusal(http.StatusBadRequest, "incomplete")
 	}
 	b.mu.Unlock()
 	err := b.form.Close()

@@ -355,8 +355,8 @@ func (s *Submission) entry() *Entry {
 	if s.Refusal != nil {
 		e.Status, e.Rule = s.Refusal.Status, s.Refusal.Rule
 	}
-	if s.list == nil {
-		return e
+	if s.list == nil || s.Refusal != nil {
+		return e // nothing is collected of what is refused
 	}
 	e.Purposes = s.list.purposes
 	report := &s.work.report
