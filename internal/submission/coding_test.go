@@ -1,0 +1,254 @@
+package submission
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"github.com/andybalholm/brotli"
+	"github.com/klauspost/compress/flate"
+	"github.com/klauspost/compress/zstd"
+)
+
+// encode codes text as the Content-Encoding named.
+func encode(t testing.TB, coding, text string) []byte {
+	t.Helper()
+	var b bytes.Buffer
+	var w io.WriteCloser
+	switch coding {
+	case "gzip":
+		w = gzip.NewWriter(&b)
+	case "deflate":
+		w = zlib.NewWriter(&b)
+	case "raw deflate":
+		w, _ = flate.NewWriter(&b, 6)
+	case "br":
+		w = brotli.NewWriter(&b)
+	case "zstd":
+		w, _ = zstd.NewWriter(&b)
+	default:
+		return []byte(text)
+	}
+	if _, err := io.WriteString(w, text); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.Bytes()
+}
+
+var codings = []string{"gzip", "deflate", "br", "zstd"}
+
+func decodeAll(coding string, body io.Reader, lim Limits) (string, error) {
+	r, err := Decode(http.Header{"Content-Encoding": {coding}}, body, lim)
+	if err != nil {
+		return "", err
+	}
+	defer r.Close()
+	out, err := io.ReadAll(r)
+	return string(out), err
+}
+
+func TestDecode(t *testing.T) {
+	text := strings.Repeat("email=a%40b.example&name=Жанна&", 50)
+	for _, coding := range append(codings, "identity") {
+		for _, name := range []string{coding, strings.ToUpper(coding), " " + coding + " "} {
+			for range 3 { // a decoder is used again
+				for _, src := range []io.Reader{
+					bytes.NewReader(encode(t, coding, text)),
+					iotest.OneByteReader(bytes.NewReader(encode(t, coding, text))),
+					iotest.DataErrReader(bytes.NewReader(encode(t, coding, text))),
+				} {
+					got, err := decodeAll(name, src, DefaultLimits())
+					if err != nil || got != text {
+						t.Fatalf("%q: %d bytes, %v", name, len(got), err)
+					}
+				}
+			}
+		}
+		if got, err := decodeAll(coding, bytes.NewReader(encode(t, coding, "")), DefaultLimits()); err != nil || got != "" {
+			t.Errorf("%s of nothing: %q, %v", coding, got, err)
+		}
+	}
+	r, err := Decode(http.Header{}, strings.NewReader(text), DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := io.ReadAll(r); err != nil || string(got) != text {
+		t.Errorf("without a coding: %v", err)
+	}
+}
+
+func TestDecodeRefuses(t *testing.T) {
+	for _, values := range [][]string{
+		// 36 frameworks ignore a coding that they do not know and read on.
+		{"foo"},
+		{""},
+		{"x-gzip"},
+		{"compress"},
+		{"dcb"},
+		{"gzip\x00"},
+		// What decodes twice here may decode once there.
+		{"gzip, gzip"},
+		{"gzip", "gzip"},
+		{"identity", "gzip"},
+		{"identity,gzip"},
+		{"gzip;q=1"},
+	} {
+		_, err := Decode(http.Header{"Content-Encoding": values}, strings.NewReader("{}"), DefaultLimits())
+		if err == nil {
+			t.Errorf("%q: decoded", values)
+		} else if e := refusal(t, err); e.Status != 415 || e.Rule != "content-coding" {
+			t.Errorf("%q: %d %s", values, e.Status, e.Rule)
+		}
+	}
+	text := strings.Repeat("some text of some length ", 20)
+	for _, coding := range codings {
+		whole := encode(t, coding, text)
+		// A decoder that takes what it got as the whole passes half a form.
+		for _, n := range []int{0, 1, len(whole) / 2, len(whole) - 1} {
+			_, err := decodeAll(coding, bytes.NewReader(whole[:n]), DefaultLimits())
+			if e := refusal(t, err); e.Status != 400 || e.Rule != "coding-truncated" {
+				t.Errorf("%s cut at %d: %d %s", coding, n, e.Status, e.Rule)
+			}
+		}
+		// To some decoders the rest is another body, to others nothing.
+		for _, garbage := range []string{"\x00", "{}", `{"ssn":1}`} {
+			_, err := decodeAll(coding, bytes.NewReader(append(bytes.Clone(whole), garbage...)), DefaultLimits())
+			if e := refusal(t, err); e.Status != 400 {
+				t.Errorf("%s with garbage behind: %d %s", coding, e.Status, e.Rule)
+			}
+		}
+		_, err := decodeAll(coding, strings.NewReader("email=a%40b.example&name=x"), DefaultLimits())
+		if e := refusal(t, err); e.Status != 400 {
+			t.Errorf("%s that is none: %d %s", coding, e.Status, e.Rule)
+		}
+	}
+	// A second gzip member is more text to some decoders, garbage to others.
+	twice := append(encode(t, "gzip", "a=1"), encode(t, "gzip", "&ssn=2")...)
+	_, err := decodeAll("gzip", bytes.NewReader(twice), DefaultLimits())
+	if e := refusal(t, err); e.Rule != "trailing-data" {
+		t.Errorf("two gzip members: %s", e.Rule)
+	}
+	// Some clients mean the bare format by "deflate"; RFC 9110 does not.
+	if _, err := decodeAll("deflate", bytes.NewReader(encode(t, "raw deflate", text)), DefaultLimits()); err == nil {
+		t.Error("bare deflate was decoded")
+	}
+}
+
+// TestDecodeBombs: a few bytes must not become many.
+func TestDecodeBombs(t *testing.T) {
+	lim := DefaultLimits()
+	zeros := strings.Repeat("\x00", 16<<20)
+	for _, coding := range codings {
+		bomb := encode(t, coding, zeros)
+		_, err := decodeAll(coding, bytes.NewReader(bomb), lim)
+		if e := refusal(t, err); e.Status != 413 || e.Rule != "inflated-ratio" {
+			t.Errorf("%s: %d %s", coding, e.Status, e.Rule)
+		}
+		wide := lim
+		wide.Ratio = 1 << 20
+		_, err = decodeAll(coding, bytes.NewReader(bomb), wide)
+		if e := refusal(t, err); e.Status != 413 || e.Rule != "inflated-size" {
+			t.Errorf("%s without a ratio: %d %s", coding, e.Status, e.Rule)
+		}
+		// A short text may be as repetitive as it likes.
+		if _, err := decodeAll(coding, bytes.NewReader(encode(t, coding, zeros[:64<<10])), lim); err != nil {
+			t.Errorf("%s of 64 KiB: %v", coding, err)
+		}
+	}
+	// A frame may ask its decoder to hold 512 MiB for one byte.
+	var b bytes.Buffer
+	w, err := zstd.NewWriter(&b, zstd.WithWindowSize(512<<20), zstd.WithSingleSegment(false))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.WriteString(w, zeros)
+	_ = w.Close()
+	_, err = decodeAll("zstd", &b, lim)
+	if e := refusal(t, err); e.Status != 413 || e.Rule != "inflated-window" {
+		t.Errorf("window: %d %s", e.Status, e.Rule)
+	}
+}
+
+// TestDecodeSourceFails: a client that goes away is not one that sends
+// garbage, and its error is the caller's to judge.
+func TestDecodeSourceFails(t *testing.T) {
+	gone := errors.New("gone")
+	for _, coding := range codings {
+		whole := encode(t, coding, strings.Repeat("some text", 1000))
+		for _, n := range []int{0, len(whole) / 2, len(whole)} {
+			src := io.MultiReader(bytes.NewReader(whole[:n]), iotest.ErrReader(gone))
+			if _, err := decodeAll(coding, src, DefaultLimits()); !errors.Is(err, gone) {
+				t.Errorf("%s after %d bytes: %v", coding, n, err)
+			}
+		}
+	}
+}
+
+// TestDecodeCloseMeetsRead: an HTTP transport may close a body while it is
+// read. The decoder must then not serve the next body until the Read is over.
+func TestDecodeCloseMeetsRead(t *testing.T) {
+	for _, coding := range codings {
+		pr, pw := io.Pipe()
+		r, err := Decode(http.Header{"Content-Encoding": {coding}}, pr, DefaultLimits())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = io.ReadAll(r) })
+		whole := encode(t, coding, strings.Repeat("some text", 1000))
+		if _, err := pw.Write(whole[:len(whole)/2]); err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		for range 4 {
+			if got, err := decodeAll(coding, bytes.NewReader(encode(t, coding, "other")), DefaultLimits()); err != nil || got != "other" {
+				t.Errorf("%s: %q, %v", coding, got, err)
+			}
+		}
+		_ = pw.Close()
+		wg.Wait()
+		if _, err := r.Read(make([]byte, 1)); err == nil {
+			t.Errorf("%s: read after Close", coding)
+		}
+		_ = r.Close()
+	}
+}
+
+func TestReadBody(t *testing.T) {
+	lim := DefaultLimits()
+	lim.Body = 1000
+	for _, size := range []int{0, 1, 511, 512, 999, 1000} {
+		body := strings.Repeat("x", size)
+		for _, buf := range [][]byte{nil, make([]byte, 3), make([]byte, 10, 4096)} {
+			for _, src := range []io.Reader{strings.NewReader(body), iotest.OneByteReader(strings.NewReader(body)), iotest.DataErrReader(strings.NewReader(body))} {
+				got, err := ReadBody(src, buf, lim)
+				if err != nil || string(got) != body {
+					t.Fatalf("%d bytes: got %d, %v", size, len(got), err)
+				}
+				if cap(got)-len(got) < Padding {
+					t.Errorf("%d bytes: %d spare", size, cap(got)-len(got))
+				}
+			}
+		}
+	}
+	_, err := ReadBody(strings.NewReader(strings.Repeat("x", 1001)), nil, lim)
+	if e := refusal(t, err); e.Status != 413 || e.Rule != "body-size" {
+		t.Errorf("%d %s", e.Status, e.Rule)
+	}
+	gone := errors.New("gone")
+	if _, err := ReadBody(iotest.ErrReader(gone), nil, lim); !errors.Is(err, gone) {
+		t.Error(err)
+	}
+}

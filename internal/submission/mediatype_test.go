@@ -1,0 +1,126 @@
+package submission
+
+import (
+	"errors"
+	"mime"
+	"net/http"
+	"strings"
+	"testing"
+)
+
+// refusal returns the *Error that err must be.
+func refusal(t testing.TB, err error) *Error {
+	t.Helper()
+	var refused *Error
+	if !errors.As(err, &refused) {
+		t.Fatalf("got %v, want an *Error", err)
+	}
+	return refused
+}
+
+func TestParseMedia(t *testing.T) {
+	for _, tt := range []struct {
+		header string
+		want   Media
+	}{
+		{"application/json", Media{MediaJSON, "application/json", ""}},
+		{"application/json; charset=utf-8", Media{MediaJSON, "application/json", ""}},
+		{"Application/JSON;charset=\"UTF-8\"", Media{MediaJSON, "application/json", ""}},
+		{"application/vnd.api+json", Media{MediaJSON, "application/vnd.api+json", ""}},
+		{"application/merge-patch+json ; charset=us-ascii", Media{MediaJSON, "application/merge-patch+json", ""}},
+		{"application/x-www-form-urlencoded", Media{MediaForm, "application/x-www-form-urlencoded", ""}},
+		{"application/x-www-form-urlencoded;charset=UTF-8", Media{MediaForm, "application/x-www-form-urlencoded", ""}},   // XMLHttpRequest in Firefox
+		{"application/x-www-form-urlencoded; charset=utf-8;", Media{MediaForm, "application/x-www-form-urlencoded", ""}}, // a stray ';' says nothing
+		{"multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW", Media{MediaMultipart, "multipart/form-data", "----WebKitFormBoundary7MA4YWxkTrZu0gW"}},
+		{"multipart/form-data; boundary=----geckoformboundary1f2e", Media{MediaMultipart, "multipart/form-data", "----geckoformboundary1f2e"}},
+		{"multipart/form-data; boundary=\"a b:c\"", Media{MediaMultipart, "multipart/form-data", "a b:c"}}, // .NET quotes
+		{"multipart/form-data; charset=utf-8; BOUNDARY=x", Media{MediaMultipart, "multipart/form-data", "x"}},
+		{"text/plain;charset=UTF-8", Media{MediaOther, "text/plain", ""}},
+		{"text/json", Media{MediaOther, "text/json", ""}},
+		{"application/+json", Media{MediaOther, "", ""}},
+		{"multipart/mixed; boundary=x", Media{MediaOther, "multipart/mixed", ""}},
+		{"video/mp4; codecs=\"avc1, mp4a\"", Media{MediaOther, "video/mp4", ""}},
+	} {
+		got, err := ParseMedia(http.Header{"Content-Type": {tt.header}})
+		if tt.want.Type == "" {
+			if err == nil {
+				t.Errorf("%q: not refused", tt.header)
+			}
+			continue
+		}
+		if err != nil || got != tt.want {
+			t.Errorf("%q: got %+v, %v, want %+v", tt.header, got, err, tt.want)
+		}
+		if _, _, err := mime.ParseMediaType(got.ContentType("b")); err != nil {
+			t.Errorf("%q: we write %q: %v", tt.header, got.ContentType("b"), err)
+		}
+	}
+	if got, err := ParseMedia(http.Header{}); err != nil || got.Kind != MediaNone {
+		t.Errorf("no header: %+v, %v", got, err)
+	}
+	if (Media{}).Kind != MediaOther {
+		t.Error("the zero kind can be read")
+	}
+}
+
+func TestParseMediaRefuses(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		values []string
+		rule   string
+	}{
+		// 21 frameworks take the first, 8 the last.
+		{"two headers", []string{"application/json", "application/x-www-form-urlencoded"}, "content-type-repeated"},
+		{"two equal headers", []string{"application/json", "application/json"}, "content-type-repeated"},
+		{"two types in one", []string{"application/json, text/plain"}, "content-type-syntax"},
+		// 17 frameworks take the first, 9 the last.
+		{"two boundaries", []string{"multipart/form-data; boundary=a; boundary=b"}, "content-type-repeated"},
+		{"two boundaries in two cases", []string{"multipart/form-data; boundary=a; Boundary=b"}, "content-type-repeated"},
+		{"two charsets", []string{"application/json; charset=utf-8; charset=utf-7"}, "content-type-repeated"},
+		// Nine frameworks detect UTF-16, seven decode EBCDIC when told so.
+		{"UTF-16", []string{"application/json; charset=utf-16"}, "charset"},
+		{"EBCDIC", []string{"application/x-www-form-urlencoded; charset=ibm037"}, "charset"},
+		{"Latin-1", []string{"application/x-www-form-urlencoded; charset=iso-8859-1"}, "charset"},
+		{"a quoted charset", []string{`application/json; charset="utf-7"`}, "charset"},
+		{"continued parameter", []string{"multipart/form-data; boundary*0=a; boundary*1=b"}, "content-type-parameter"},
+		{"extended parameter", []string{"multipart/form-data; boundary*=utf-8''a; boundary=b"}, "content-type-parameter"},
+		{"another parameter", []string{"application/json; profile=x"}, "content-type-parameter"},
+		{"a boundary of a form", []string{"application/x-www-form-urlencoded; boundary=x"}, "content-type-parameter"},
+		{"no boundary", []string{"multipart/form-data"}, "boundary"},
+		{"empty boundary", []string{`multipart/form-data; boundary=""`}, "boundary"},
+		{"long boundary", []string{"multipart/form-data; boundary=" + strings.Repeat("a", 71)}, "boundary"},
+		{"a space at the end of the boundary", []string{`multipart/form-data; boundary="a "`}, "boundary"},
+		{"a boundary of odd characters", []string{`multipart/form-data; boundary="a;b"`}, "boundary"},
+		// A backslash escapes to some parsers and stands for itself to others.
+		{"a backslash", []string{`multipart/form-data; boundary="a\b"`}, "content-type-syntax"},
+		{"an open quote", []string{`multipart/form-data; boundary="a`}, "content-type-syntax"},
+		{"garbage after a quote", []string{`multipart/form-data; boundary="a"b`}, "content-type-syntax"},
+		{"space before the equals sign", []string{"multipart/form-data; boundary =a"}, "content-type-syntax"},
+		{"a control character", []string{"multipart/form-data; boundary=\"a\x00\""}, "content-type-syntax"},
+		{"empty", []string{""}, "content-type-syntax"},
+		{"no subtype", []string{"json"}, "content-type-syntax"},
+		{"no-break space", []string{"application/json\u00a0"}, "content-type-syntax"},
+		{"many parameters", []string{"text/plain" + strings.Repeat("; a=b", 9)}, "content-type-repeated"},
+		{"nine different parameters", []string{"text/plain;a=1;b=1;c=1;d=1;e=1;f=1;g=1;h=1;i=1"}, "content-type-repeated"},
+	} {
+		got, err := ParseMedia(http.Header{"Content-Type": tt.values})
+		if err == nil {
+			t.Errorf("%s: read as %+v", tt.name, got)
+			continue
+		}
+		if e := refusal(t, err); e.Status != 415 || e.Rule != tt.rule || got != (Media{}) {
+			t.Errorf("%s: got %d %s %+v, want 415 %s", tt.name, e.Status, e.Rule, got, tt.rule)
+		}
+	}
+}
+
+// TestParseMediaFolds: letters that lower to ASCII ones must not make a type
+// of ours out of another ("K" is U+212A, the kelvin sign).
+func TestParseMediaFolds(t *testing.T) {
+	if m, err := ParseMedia(http.Header{"Content-Type": {"application/jſon"}}); err == nil {
+		t.Errorf("read as %+v", m)
+	}
+	if m, err := ParseMedia(http.Header{"Content-Type": {"application/json; charſet=utf-7"}}); err == nil {
+		t.Errorf("read as %+v", m)
+	}
+}
