@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/goccy/go-yaml"
 )
 
 func TestCompileDesign(t *testing.T) {
@@ -76,27 +79,30 @@ collections:
 		"{use: mail, for: q}":       {Purposes: q, Type: "email", Max: 100, Required: true, Category: "user.contact.email"},
 		"{use: mail, max: 7}":       {Purposes: p, Type: "email", Max: 7, Required: true, Category: "user.contact.email"},
 		"{use: mail, keep: domain}": {Purposes: p, Type: "email", Max: 100, Required: true, Category: "user.contact.email", Keep: Keep{"domain", 0}},
-		"{use: mail, required: false, type: text}": {Purposes: p, Type: "text", Max: 100, Category: "user.contact.email"},
-		"{for: p, keep: month}":                    {Purposes: p, Keep: Keep{"month", 0}},
-		"{for: p, keep: first(3)}":                 {Purposes: p, Keep: Keep{"first", 3}},
-		"{for: p, keep: last(4)}":                  {Purposes: p, Keep: Keep{"last", 4}},
-		"{for: p, keep: network}":                  {Purposes: p, Keep: Keep{"network", 0}},
-		"{for: p, keep: round(-3)}":                {Purposes: p, Keep: Keep{"round", -3}},
-		"{for: p, keep: round(0)}":                 {Purposes: p, Keep: Keep{"round", 0}},
-		"{for: p, keep: pseudonym}":                {Purposes: p, Keep: Keep{"pseudonym", 0}},
-		"{for: p, type: file, max: 200kB}":         {Purposes: p, Type: "file", Max: 200_000},
-		"{for: p, type: file, max: 1GiB}":          {Purposes: p, Type: "file", Max: 1 << 30},
-		"{for: p, type: file, max: 10}":            {Purposes: p, Type: "file", Max: 10},
-		`{for: p, one_of: [a, 1, 1.50, true]}`:     {Purposes: p, OneOf: []string{"a", "1", "1.50", "true"}},
-		`{for: p, one_of: a}`:                      {Purposes: p, OneOf: []string{"a"}},
-		`{for: p, otherwise: "a;b&\"ü"}`:           {Purposes: p, Otherwise: &Constant{`"a\u003bb\u0026\"ü"`, `a;b&"ü`}},
-		`{for: p, otherwise: 0}`:                   {Purposes: p, Otherwise: &Constant{"0", "0"}},
-		`{for: p, otherwise: -1.5e3}`:              {Purposes: p, Otherwise: &Constant{"-1.5e3", "-1.5e3"}},
-		`{for: p, otherwise: true}`:                {Purposes: p, Otherwise: &Constant{"true", "true"}},
-		`{for: p, otherwise: null}`:                {Purposes: p, Otherwise: &Constant{"null", ""}},
-		`{for: p, otherwise: ""}`:                  {Purposes: p, Otherwise: &Constant{`""`, ""}},
-		`{for: p, otherwise: "1"}`:                 {Purposes: p, Otherwise: &Constant{`"1"`, "1"}},
-		`{for: p, otherwise: 2026-11-22}`:          {Purposes: p, Otherwise: &Constant{`"2026-11-22"`, "2026-11-22"}},
+		"{use: mail, required: false, type: text}":            {Purposes: p, Type: "text", Max: 100, Category: "user.contact.email"},
+		"{for: p, keep: month}":                               {Purposes: p, Keep: Keep{"month", 0}},
+		"{for: p, keep: first(3)}":                            {Purposes: p, Keep: Keep{"first", 3}},
+		"{for: p, keep: last(4)}":                             {Purposes: p, Keep: Keep{"last", 4}},
+		"{for: p, keep: network}":                             {Purposes: p, Keep: Keep{"network", 0}},
+		"{for: p, keep: round(-3)}":                           {Purposes: p, Keep: Keep{"round", -3}},
+		"{for: p, keep: round(0)}":                            {Purposes: p, Keep: Keep{"round", 0}},
+		"{for: p, keep: pseudonym}":                           {Purposes: p, Keep: Keep{"pseudonym", 0}},
+		"{for: p, type: file, max: 200kB}":                    {Purposes: p, Type: "file", Max: 200_000},
+		"{for: p, type: file, max: 1GiB}":                     {Purposes: p, Type: "file", Max: 1 << 30},
+		"{for: p, type: file, max: 10}":                       {Purposes: p, Type: "file", Max: 10},
+		`{for: p, one_of: [a, 1, 1.50, true]}`:                {Purposes: p, OneOf: []string{"a", "1", "1.50", "true"}},
+		`{for: p, one_of: a}`:                                 {Purposes: p, OneOf: []string{"a"}},
+		`{for: p, otherwise: "a;b&\"ü"}`:                      {Purposes: p, Otherwise: &Constant{`"a\u003bb\u0026\"ü"`, `a;b&"ü`}},
+		`{for: p, otherwise: 0}`:                              {Purposes: p, Otherwise: &Constant{"0", "0"}},
+		`{for: p, otherwise: -1.5e3}`:                         {Purposes: p, Otherwise: &Constant{"-1.5e3", "-1.5e3"}},
+		`{for: p, otherwise: 1e400}`:                          {Purposes: p, Otherwise: &Constant{"1e400", "1e400"}},
+		`{for: p, otherwise: 123456789012345678901234567890}`: {Purposes: p, Otherwise: &Constant{"123456789012345678901234567890", "123456789012345678901234567890"}},
+		`{for: p, otherwise: "1e400"}`:                        {Purposes: p, Otherwise: &Constant{`"1e400"`, "1e400"}},
+		`{for: p, otherwise: true}`:                           {Purposes: p, Otherwise: &Constant{"true", "true"}},
+		`{for: p, otherwise: null}`:                           {Purposes: p, Otherwise: &Constant{"null", ""}},
+		`{for: p, otherwise: ""}`:                             {Purposes: p, Otherwise: &Constant{`""`, ""}},
+		`{for: p, otherwise: "1"}`:                            {Purposes: p, Otherwise: &Constant{`"1"`, "1"}},
+		`{for: p, otherwise: 2026-11-22}`:                     {Purposes: p, Otherwise: &Constant{`"2026-11-22"`, "2026-11-22"}},
 	} {
 		want.Name, want.Path, want.Position = "f", []string{"f"}, Position{"policy.yaml", 9, 7}
 		if got := compile(t, head+rule+"\n").Collections[0].Fields[0]; !reflect.DeepEqual(got, want) {
@@ -195,6 +201,40 @@ func TestVersionIsOfTheMeaning(t *testing.T) {
 	} {
 		if got := compile(t, text).Version; got == version {
 			t.Errorf("%s does not change the version", what)
+		}
+	}
+}
+
+// TestJSONIsYAML: a policy that a program writes is JSON, indented with tabs or not
+// at all.
+func TestJSONIsYAML(t *testing.T) {
+	s := compile(t, versioned)
+	text, err := yaml.YAMLToJSON([]byte(versioned))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var indented bytes.Buffer
+	if err := json.Indent(&indented, text, "", "\t"); err != nil {
+		t.Fatal(err)
+	}
+	for _, written := range []string{string(text), indented.String()} {
+		if got := compile(t, written); got.Version != s.Version || len(got.Tests) != 1 {
+			t.Errorf("another policy is read from\n%s", written)
+		}
+	}
+}
+
+func TestExpectations(t *testing.T) {
+	for text, want := range map[string]Expect{
+		"{kept: []}":                 {Kept: []string{}},
+		"{kept: a}":                  {Kept: []string{"a"}},
+		"{stripped: [a, b.*]}":       {Stripped: []string{"a", "b.*"}},
+		"{refused: true}":            {Refused: true},
+		"{kept: [a], stripped: [b]}": {Kept: []string{"a"}, Stripped: []string{"b"}},
+	} {
+		s := compile(t, "version: 1\ntests: [{on: POST /x, given: {}, expect: "+text+"}]\n")
+		if got := s.Tests[0].Expect; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s is %+v", text, got)
 		}
 	}
 }

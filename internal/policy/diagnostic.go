@@ -67,7 +67,10 @@ type Diagnostic struct {
 // message and hint on one line, the excerpt below.
 func (d Diagnostic) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%v: %v: %s", d.Position, d.Severity, d.Message)
+	if d.Position.File != "" {
+		fmt.Fprintf(&b, "%v: ", d.Position)
+	}
+	fmt.Fprintf(&b, "%v: %s", d.Severity, d.Message)
 	if d.Hint != "" {
 		b.WriteString("; ")
 		b.WriteString(d.Hint)

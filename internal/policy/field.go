@@ -109,7 +109,8 @@ func (c *compiler) check(r *rules) {
 			Message: "only the max of a file is a number of bytes", Hint: "write a number of characters, or add type: file",
 		})
 	}
-	if types := keepTypes[r.Keep.Kind]; kind != "" && kind != "file" && types != nil && slices.Contains(valueTypes, kind) && !slices.Contains(types, kind) {
+	types := keepTypes[r.Keep.Kind]
+	if len(types) > 0 && kind != "file" && slices.Contains(valueTypes, kind) && !slices.Contains(types, kind) {
 		c.problems.add(Diagnostic{
 			Code: "keep-of-type", Position: r.Keep.at,
 			Message: fmt.Sprintf("keep: %s makes no sense of type: %s", r.Keep.Kind, kind), Hint: "it is made for type: " + oneOf(types),

@@ -29,6 +29,10 @@ func (s *scalar) read(r *reader, n ast.Node) {
 	switch n := n.(type) {
 	case *ast.StringNode:
 		s.kind, s.Constant = "text", textConstant(n.Value)
+		if n.GetToken().Type == token.StringType && jsonNumber.MatchString(n.Value) {
+			// The parser takes a number that overflows a float for a text.
+			s.kind, s.JSON = "number", n.Value
+		}
 	case *ast.LiteralNode:
 		s.kind, s.Constant = "text", textConstant(n.Value.Value)
 	case *ast.IntegerNode, *ast.FloatNode, *ast.InfinityNode, *ast.NanNode:

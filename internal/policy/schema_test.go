@@ -62,6 +62,10 @@ func TestSchemaKnowsTheKeysOfTheReader(t *testing.T) {
 		}
 		keys := keysOf(s)
 		for _, name := range keys.names {
+			part := s.FieldByIndex(keys.byName[name].index).Type
+			if !reflect.PointerTo(part).Implements(reflect.TypeFor[value]()) {
+				t.Errorf("the key %q of %v cannot be read", name, s)
+			}
 			if _, ok := properties[name]; !ok {
 				t.Errorf("the schema lacks the key %q of %v", name, s)
 			}

@@ -22,7 +22,7 @@ func (r *reader) legible(data []byte) bool {
 	if len(data) > maxFileSize {
 		r.problems.add(Diagnostic{
 			Code: "too-large", Position: Position{File: r.file},
-			Message: fmt.Sprintf("the file has %d bytes, more than the %d a policy file may have", len(data), maxFileSize),
+			Message: fmt.Sprintf("the file has more than %d bytes", maxFileSize),
 			Hint:    "split it: a policy set may have several files",
 		})
 		return false

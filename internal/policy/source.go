@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"fmt"
+	"io"
 	"maps"
 	"os"
 	"path/filepath"
@@ -41,13 +42,23 @@ func ReadFiles(patterns ...string) ([]Source, error) {
 	}
 	sources := make([]Source, 0, len(names))
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		data, err := os.ReadFile(name) //nolint:gosec // G304: the operator names the files of the policy
+		data, err := readFile(name)
 		if err != nil {
 			return nil, fmt.Errorf("reading a policy file: %w", err)
 		}
 		sources = append(sources, Source{Name: name, Data: data})
 	}
 	return sources, nil
+}
+
+// readFile reads no more of a file than tells that it is too large.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // G304: the operator names the files of the policy
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close() //nolint:errcheck // nothing was written
+	return io.ReadAll(io.LimitReader(f, maxFileSize+1))
 }
 
 // Digest returns the hex SHA-256 of the bytes of the sources, whatever order they

@@ -157,6 +157,12 @@ func (t *textValue) read(r *reader, n ast.Node) {
 			})
 			continue
 		}
+		if _, twice := t.text[tag.String()]; twice {
+			r.problems.add(Diagnostic{
+				Code: "duplicate-key", Position: p.at,
+				Message: fmt.Sprintf("the language %v has a text already", tag), Hint: "keep one of the two",
+			})
+		}
 		var w word
 		w.read(r, p.node)
 		t.text[tag.String()] = w.text
