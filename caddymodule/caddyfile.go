@@ -3,12 +3,12 @@ package caddymodule
 import (
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/dustin/go-humanize"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -16,7 +16,7 @@ import (
 
 func init() {
 	httpcaddyfile.RegisterGlobalOption("minimize", parseGlobalOption)
-	httpcaddyfile.RegisterHandlerDirective("minimize", parseDirective)
+	httpcaddyfile.RegisterDirective("minimize", parseDirective)
 	// Inside encode, so that responses are still encoded, and after the
 	// handlers that authenticate.
 	httpcaddyfile.RegisterDirectiveOrder("minimize", httpcaddyfile.After, "encode")
@@ -33,9 +33,14 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	return httpcaddyfile.App{Name: "minimize", Value: caddyconfig.JSON(app, nil)}, nil
 }
 
-func parseDirective(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+// parseDirective takes no matcher, so that a policy's path may begin with a
+// slash.
+func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	handler := new(Handler)
-	return handler, handler.UnmarshalCaddyfile(h.Dispenser)
+	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	return h.NewRoute(nil, handler), nil
 }
 
 // UnmarshalCaddyfile sets up the app. Syntax:
@@ -78,7 +83,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // UnmarshalCaddyfile sets up the handler. Syntax:
 //
-//	minimize [<matcher>] [<policy files...>] {
+//	minimize [<policy files...>] {
 //		mode            enforce | report
 //		undeclared      strip | reject | pass
 //		uninspected     reject | pass
@@ -100,6 +105,9 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	var err error
 	if files := d.RemainingArgs(); len(files) > 0 {
+		if strings.HasPrefix(files[0], "@") {
+			return d.Errf("%s: minimize takes no matcher: write it as handle %s { minimize … }", files[0], files[0])
+		}
 		if h.Policy, h.PolicyDigest, err = policyFiles(d, files); err != nil {
 			return err
 		}
