@@ -29,7 +29,7 @@ func keptName(name string) bool {
 }
 
 // benchPlan keeps half of the vocabulary, at the top and in items.
-func benchPlan(b *testing.B) *Plan {
+func benchPlan(b testing.TB) *Plan {
 	b.Helper()
 	var paths []string
 	for _, name := range vocabulary[:len(vocabulary)/2] {
