@@ -5,17 +5,29 @@ import (
 	"strings"
 )
 
+// Route is where a request leads: the collection that it belongs to, and the
+// pattern that says so, as the policy writes it. The zero value leads nowhere.
+type Route struct {
+	Collection *Collection
+	Pattern    string
+}
+
 // Match returns the collection that a request belongs to, nil if none declares
-// it. Patterns, precedence and the reading of path are those of
-// [net/http.ServeMux], without its redirects: path is the escaped path, which
-// the caller has found clean, and host is without a port.
+// it. It reads the request as [Set.Route] does.
 func (s *Set) Match(method, host, path string) *Collection {
+	return s.Route(method, host, path).Collection
+}
+
+// Route returns where a request leads. Patterns, precedence and the reading of
+// path are those of [net/http.ServeMux], without its redirects: path is the
+// escaped path, which the caller has found clean, and host is without a port.
+func (s *Set) Route(method, host, path string) Route {
 	if s == nil || path == "" || path[0] != '/' {
-		return nil
+		return Route{}
 	}
 	if host != "" && len(s.routes.hosts) > 0 {
-		if c := s.routes.host(host).match(method, path); c != nil {
-			return c
+		if to := s.routes.host(host).match(method, path); to.Collection != nil {
+			return to
 		}
 	}
 	return s.routes.anyHost.match(method, path)
@@ -38,14 +50,14 @@ type methods struct {
 // step is a place in a tree of paths, reached by the segments before it. The final
 // slash of a path is a segment too, called "/": "{$}" is the pattern for it.
 type step struct {
-	collection *Collection // of the pattern that ends here
-	literal    map[string]*step
-	single     *step       // "{name}"
-	rest       *Collection // "{name...}", or a pattern that ends in a slash
+	end     Route // of the pattern that ends here
+	literal map[string]*step
+	single  *step // "{name}"
+	rest    Route // "{name...}", or a pattern that ends in a slash
 }
 
 // add enters a pattern that the judge has accepted.
-func (r *routes) add(method, host, path string, c *Collection) {
+func (r *routes) add(method, host, path string, to Route) {
 	ms := &r.anyHost
 	if host != "" {
 		host = strings.ToLower(host)
@@ -61,7 +73,7 @@ func (r *routes) add(method, host, path string, c *Collection) {
 	if tree == nil {
 		tree = new(step)
 	}
-	tree.add(path, c)
+	tree.add(path, to)
 	switch {
 	case method == "":
 		ms.any = tree
@@ -73,9 +85,9 @@ func (r *routes) add(method, host, path string, c *Collection) {
 }
 
 // add enters what is left of a path: nothing, or a slash and more.
-func (s *step) add(path string, c *Collection) {
+func (s *step) add(path string, to Route) {
 	if path == "" {
-		s.collection = c
+		s.end = to
 		return
 	}
 	segment, rest, _ := strings.Cut(path[1:], "/")
@@ -84,18 +96,18 @@ func (s *step) add(path string, c *Collection) {
 	}
 	switch {
 	case segment == "":
-		s.rest = c
+		s.rest = to
 	case segment == "{$}":
-		s.child("/").collection = c
+		s.child("/").end = to
 	case segment[0] != '{':
-		s.child(unescaped(segment)).add(rest, c)
+		s.child(unescaped(segment)).add(rest, to)
 	case strings.HasSuffix(segment, "...}"):
-		s.rest = c
+		s.rest = to
 	default:
 		if s.single == nil {
 			s.single = new(step)
 		}
-		s.single.add(rest, c)
+		s.single.add(rest, to)
 	}
 }
 
@@ -124,27 +136,27 @@ func (r *routes) host(host string) *methods {
 	return r.hosts[string(lower[:len(host)])]
 }
 
-func (ms *methods) match(method, path string) *Collection {
+func (ms *methods) match(method, path string) Route {
 	if ms == nil {
-		return nil
+		return Route{}
 	}
-	if c := ms.named[method].match(path); c != nil {
-		return c
+	if to := ms.named[method].match(path); to.Collection != nil {
+		return to
 	}
 	if method == "HEAD" {
-		if c := ms.named["GET"].match(path); c != nil {
-			return c
+		if to := ms.named["GET"].match(path); to.Collection != nil {
+			return to
 		}
 	}
 	return ms.any.match(path)
 }
 
-func (s *step) match(path string) *Collection {
+func (s *step) match(path string) Route {
 	if s == nil {
-		return nil
+		return Route{}
 	}
 	if path == "" {
-		return s.collection
+		return s.end
 	}
 	segment, rest := path, ""
 	if path != "/" {
@@ -153,13 +165,13 @@ func (s *step) match(path string) *Collection {
 			segment, rest = segment[:i], segment[i:]
 		}
 	}
-	if c := s.find(segment).match(rest); c != nil {
-		return c
+	if to := s.find(segment).match(rest); to.Collection != nil {
+		return to
 	}
 	// As in ServeMux, what decodes to a slash is taken for the final one.
 	if segment != "/" && segment != "%2F" && segment != "%2f" {
-		if c := s.single.match(rest); c != nil {
-			return c
+		if to := s.single.match(rest); to.Collection != nil {
+			return to
 		}
 	}
 	return s.rest

@@ -96,8 +96,12 @@ func TestMatchPrecedence(t *testing.T) {
 		{"GET", "", "*", "nothing"},
 		{"GET", "", "", "nothing"},
 	} {
-		if got := name(s.Match(c.method, c.host, c.path)); got != c.want {
+		to := s.Route(c.method, c.host, c.path)
+		if got := name(to.Collection); got != c.want {
 			t.Errorf("%s %s%s matches %s, not %s", c.method, c.host, c.path, got, c.want)
+		}
+		if to.Collection != nil && to.Pattern != c.want {
+			t.Errorf("%s %s%s is led by %s, not %s", c.method, c.host, c.path, to.Pattern, c.want)
 		}
 		agrees(t, s, mux, taken, c.method, c.host, c.path)
 	}

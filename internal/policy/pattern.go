@@ -48,7 +48,7 @@ func (ps *patterns) add(w word, c *Collection) {
 	}
 	ps.judged = append(ps.judged, p)
 	c.Patterns = append(c.Patterns, p)
-	ps.routes.add(method, host, path, c)
+	ps.routes.add(method, host, path, Route{Collection: c, Pattern: w.text})
 }
 
 // conflict reports a pattern that ties with one before it.

@@ -8,17 +8,25 @@ import (
 // maxSuggestLength bounds the words that are compared: longer ones are no typos.
 const maxSuggestLength = 64
 
+// Nearest returns the known word that was probably meant by what was written;
+// empty if none is near.
+func Nearest(written string, known []string) string {
+	nearest, best := "", len(written)/3+2
+	if len(written) > maxSuggestLength {
+		return ""
+	}
+	for _, word := range known {
+		if d := distance(strings.ToLower(written), strings.ToLower(word)); d < best {
+			nearest, best = word, d
+		}
+	}
+	return nearest
+}
+
 // didYouMean returns a hint that names the known word nearest to what was
 // written; or, when none is near, all of them if they are few.
 func didYouMean(written string, known []string) string {
-	nearest, best := "", len(written)/3+2
-	if len(written) <= maxSuggestLength {
-		for _, word := range known {
-			if d := distance(strings.ToLower(written), strings.ToLower(word)); d < best {
-				nearest, best = word, d
-			}
-		}
-	}
+	nearest := Nearest(written, known)
 	switch {
 	case nearest != "":
 		return fmt.Sprintf("did you mean %q?", nearest)
