@@ -159,9 +159,10 @@ func (rec *recorder) Record(ctx context.Context, e *minimize.Entry) error {
 	if line == nil {
 		return nil
 	}
-	fields := make([]zap.Field, 0, 12)
+	fields := make([]zap.Field, 0, 15)
 	fields = append(
 		fields,
+		zap.String("on", e.On),
 		zap.String("collection", e.Collection),
 		zap.Stringer("verdict", e.Verdict),
 		zap.Stringer("mode", e.Mode),
@@ -171,6 +172,7 @@ func (rec *recorder) Record(ctx context.Context, e *minimize.Entry) error {
 		zap.Int("undeclared", e.Undeclared),
 		zap.String("policy", e.Policy),
 		zap.String("receipt", e.Receipt),
+		zap.Duration("duration", e.Duration),
 	)
 	if len(e.Names) > 0 {
 		fields = append(fields, zap.Strings("undeclared_names", e.Names))

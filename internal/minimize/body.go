@@ -260,9 +260,10 @@ func (b *streamed) fail(err error) {
 // writeRefusal records that the application did not get the form. It looks
 // at nothing that a reader may still be changing.
 func (b *streamed) writeRefusal(status int, rule string) {
+	now := b.s.engine.Now()
 	_ = b.s.write(&Entry{
-		Time: b.s.engine.Now(), Receipt: b.s.Receipt, Mode: b.s.Mode, Verdict: Refused, Policy: b.s.Set.Version,
-		Collection: b.s.collection(), Status: status, Rule: rule,
+		Time: now, Duration: now.Sub(b.s.start), Receipt: b.s.Receipt, Mode: b.s.Mode, Verdict: Refused, Policy: b.s.Set.Version,
+		Collection: b.s.collection(), On: b.s.on(), Status: status, Rule: rule,
 	}) // an error cannot refuse it more
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/submission"
@@ -25,6 +26,8 @@ type Submission struct {
 
 	engine   *Engine
 	r        *http.Request
+	pattern  string // that led to the collection
+	start    time.Time
 	list     *allowList
 	work     *work
 	body     forwarded // in place of the request's body; nil: that stays
@@ -53,20 +56,20 @@ const maxPooled = 1 << 20
 func (e *Engine) Process(w http.ResponseWriter, r *http.Request) *Submission {
 	DeletePrivate(r.Header)
 	set, path := e.Policies.Load(), r.URL.EscapedPath()
-	collection := set.Match(r.Method, hostname(r.Host), path)
+	to := set.Route(r.Method, hostname(r.Host), path)
 	upgrade := isUpgrade(r)
-	submitted := upgrade || submits(r, collection != nil)
-	if !submitted && collection == nil {
+	submitted := upgrade || submits(r, to.Collection != nil)
+	if !submitted && to.Collection == nil {
 		return nil
 	}
-	s := &Submission{Set: set, Collection: collection, Mode: e.Mode, engine: e, r: r}
+	s := &Submission{Set: set, Collection: to.Collection, Mode: e.Mode, engine: e, r: r, pattern: to.Pattern}
 	s.summary.Collection = s.collection()
 	if !submitted {
 		// Nothing to strip, but what a collection answers names its purposes.
 		s.list, s.Refusal = e.allow(s, policy.Standing{})
 		return s
 	}
-	s.work = works.Get().(*work)
+	s.start, s.work = e.Now(), works.Get().(*work)
 	s.Receipt = e.NewReceipt()
 	s.Verdict = Minimized
 	if s.Collection == nil {

@@ -86,15 +86,22 @@ type Recorder interface {
 
 // Entry says what became of one submission: names and counts, never values.
 type Entry struct {
-	Time       time.Time
+	Time time.Time
+	// Duration is how long reading, deciding and rebuilding took, with the
+	// time that the body took to arrive.
+	Duration   time.Duration
 	Receipt    string // a UUIDv7
 	Mode       Mode
 	Verdict    Verdict
-	Policy     string   // the version of the policy set
-	Collection string   // empty for a gap
-	Purposes   []string // that let something pass, those not personal apart
-	Kept       []string // fields, as the policy names them
-	Stripped   []StrippedField
+	Policy     string // the version of the policy set
+	Collection string // empty for a gap
+	// On is the method and the pattern of the policy that led to the
+	// collection, "POST /checkout". Of a gap it is the method, with the path
+	// where the operator asked for names: a path can name a person.
+	On       string
+	Purposes []string // that let something pass, those not personal apart
+	Kept     []string // fields, as the policy names them
+	Stripped []StrippedField
 	// Undeclared counts what no field declares; Names holds the first of
 	// their names where the operator asked for them.
 	Undeclared int

@@ -347,10 +347,10 @@ func (s *Submission) tell() {
 
 // entry returns the entry of the submission as far as it was read.
 func (s *Submission) entry() *Entry {
-	e := &s.work.entry
+	e, now := &s.work.entry, s.engine.Now()
 	*e = Entry{
-		Time: s.engine.Now(), Receipt: s.Receipt, Mode: s.Mode, Verdict: s.Verdict, Policy: s.Set.Version,
-		Collection: s.collection(), Kept: e.Kept[:0], Stripped: e.Stripped[:0],
+		Time: now, Duration: now.Sub(s.start), Receipt: s.Receipt, Mode: s.Mode, Verdict: s.Verdict, Policy: s.Set.Version,
+		Collection: s.collection(), On: s.on(), Kept: e.Kept[:0], Stripped: e.Stripped[:0],
 	}
 	if s.Refusal != nil {
 		e.Status, e.Rule = s.Refusal.Status, s.Refusal.Rule
@@ -381,4 +381,17 @@ func (s *Submission) collection() string {
 		return ""
 	}
 	return s.Collection.Name
+}
+
+// on says where the request led, in the words of the policy.
+func (s *Submission) on() string {
+	switch {
+	case strings.ContainsAny(s.pattern, " \t"):
+		return s.pattern
+	case s.pattern != "":
+		return s.r.Method + " " + s.pattern
+	case s.engine.ShowUndeclared:
+		return s.r.Method + " " + s.r.URL.EscapedPath()
+	}
+	return s.r.Method
 }
