@@ -26,6 +26,7 @@ type parts struct {
 	lim Limits
 
 	part    partHeader
+	at      int64 // where its header begins
 	todo    handling
 	leaf    int32
 	name    []byte // of the part
@@ -79,7 +80,6 @@ func (s *parts) end() {
 
 // step goes on by a piece of the form.
 func (s *parts) step() (piece, *Error) {
-	at := s.offset()
 	got, data, err := s.next()
 	s.starved = got == needMore
 	if err != nil {
@@ -87,13 +87,14 @@ func (s *parts) step() (piece, *Error) {
 	}
 	switch got {
 	case headerPiece:
+		s.at = s.offset() - int64(len(data)+len(emptyLine))
 		err = s.header(string(data))
-		if err != nil {
-			err.Offset = at
-		}
 	case contentPiece, contentEnd:
 		err = s.content(data, got == contentEnd)
 	case needMore, formEnd:
+	}
+	if err != nil {
+		err.Offset = s.at
 	}
 	return got, err
 }
@@ -147,17 +148,13 @@ func (s *parts) content(data []byte, last bool) *Error {
 			limit = DefaultMaxFile
 		}
 		if s.size > limit {
-			e := tooLarge("file-size", fmt.Sprintf("a file is larger than the %d bytes that its field allows (max)", limit))
-			e.Offset = s.offset()
-			return e
+			return tooLarge("file-size", fmt.Sprintf("a file is larger than the %d bytes that its field allows (max)", limit))
 		}
 		s.span = data
 		return nil
 	}
 	if s.holding += int64(len(data)); s.holding > s.lim.Body {
-		e := tooLarge("body-size", "the fields of the form are larger than the limit (max_body)")
-		e.Offset = s.offset()
-		return e
+		return tooLarge("body-size", "the fields of the form are larger than the limit (max_body)")
 	}
 	s.value = append(s.value, data...)
 	if !last {
@@ -165,7 +162,7 @@ func (s *parts) content(data []byte, last bool) *Error {
 	}
 	if !utf8.Valid(s.value) || !isText(s.value) {
 		return &Error{
-			Status: http.StatusBadRequest, Rule: "field-text", Offset: s.offset(),
+			Status: http.StatusBadRequest, Rule: "field-text",
 			Detail: "a field of the form holds a control character, or is not valid UTF-8; send it as a file if it is no text",
 		}
 	}

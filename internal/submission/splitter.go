@@ -30,6 +30,7 @@ const (
 	splitStart     splitState = iota // the first delimiter
 	splitDelimiter                   // what follows "--boundary": CRLF or "--"
 	splitHeader
+	splitFirst // content that does not begin with the boundary
 	splitContent
 	splitTail // nothing, or CRLF
 	splitDone
@@ -97,6 +98,13 @@ func (s *splitter) next() (piece, []byte, *Error) {
 			s.take(len(crlf), splitHeader)
 		case splitHeader:
 			return s.header(rest)
+		case splitFirst:
+			// RFC 2046 lets a part end with its header: then the empty line
+			// belongs to a delimiter. To most readers it begins the content.
+			if dashed, short := cutPrefix(rest, s.delimiter[len(crlf):]); dashed || short {
+				return s.stopped(short, "multipart-delimiter", "the content of a part begins with the boundary")
+			}
+			s.state = splitContent
 		case splitContent:
 			return s.content(rest)
 		case splitTail:
@@ -118,7 +126,7 @@ func (s *splitter) header(rest []byte) (piece, []byte, *Error) {
 	switch {
 	case end >= 0:
 		end += from
-		s.take(end+len(emptyLine), splitContent)
+		s.take(end+len(emptyLine), splitFirst)
 		return headerPiece, rest[:end], nil
 	case len(rest) >= maxPartHeader:
 		return needMore, nil, &Error{
