@@ -82,6 +82,9 @@ type names struct {
 	table []namePlace
 	used  int    // of the table
 	texts []byte // free members, one after the other
+
+	branched bool   // the last name that was resolved whole has a branch
+	branch   branch // of the last name that has one
 }
 
 // namePlace is an entry of the table: the place that a segment leads to from
@@ -117,6 +120,7 @@ func (n *names) begin(p *Plan) {
 // resolve returns the node of the value that name stands for, void when no
 // field declares it.
 func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
+	n.branched = false
 	top := &n.plan.nodes[root]
 	if e := top.find(name, hashName(name)); e != nil {
 		return n.finish(e.node, e.node, false)
@@ -145,42 +149,69 @@ func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
 // descend follows the segments in brackets from a node and its place.
 func (n *names) descend(at, here int32, rest []byte) (int32, fault) {
 	repeats := false
-	for len(rest) > 0 {
+	for {
 		i := bytes.IndexByte(rest, ']')
 		segment := rest[1:i]
 		rest = rest[i+1:]
-		node := &n.plan.nodes[at]
-		var use role
-		next, key := node.element, int32(emptyElement)
-		if index, ok := parseIndex(segment); len(segment) == 0 {
-			repeats, use = true, emptyValue
-		} else if ok {
-			key, use = firstIndex-index, indexValue
-		} else if e := node.find(segment, hashName(segment)); e != nil {
-			next, key, use = e.node, e.node, asObject
-		} else {
-			next, key, use = node.any, freeMember, asObject
-			if !isWord(segment) {
-				next = void
-			}
+		if len(rest) == 0 {
+			n.branched, n.branch = true, branch{at: at, here: here, repeats: repeats}
+			return n.below(segment)
 		}
-		if use != asObject && len(rest) > 0 {
-			use <<= 1 // emptyBranch, indexBranch
+		repeats = repeats || len(segment) == 0
+		var f fault
+		if at, here, f = n.step(at, here, segment, false); at == void {
+			return void, f
 		}
-		if n.use(here, use) {
-			return void, faultMixed
-		}
-		if next == void {
-			return void, faultNone
-		}
-		if key > 0 && here == at {
-			here = key
-		} else {
-			here = n.at(here, key, segment)
-		}
-		at = next
 	}
-	return n.finish(at, here, repeats)
+}
+
+// branch is where the last segment of a name begins. Forms list the members
+// of one element after another, so the next name is likely to share it.
+type branch struct {
+	at, here int32
+	repeats  bool
+}
+
+// below resolves the name that ends in segment below the last branch.
+func (n *names) below(segment []byte) (int32, fault) {
+	at, here, f := n.step(n.branch.at, n.branch.here, segment, true)
+	if at == void {
+		return void, f
+	}
+	return n.finish(at, here, n.branch.repeats || len(segment) == 0)
+}
+
+// step follows one segment from a node and its place; void where the plan
+// knows nothing.
+func (n *names) step(at, here int32, segment []byte, last bool) (int32, int32, fault) {
+	node := &n.plan.nodes[at]
+	var use role
+	next, key := node.element, int32(emptyElement)
+	if index, ok := parseIndex(segment); len(segment) == 0 {
+		use = emptyValue
+	} else if ok {
+		key, use = firstIndex-index, indexValue
+	} else if e := node.find(segment, hashName(segment)); e != nil {
+		next, key, use = e.node, e.node, asObject
+	} else {
+		next, key, use = node.any, freeMember, asObject
+		if !isWord(segment) {
+			next = void
+		}
+	}
+	if use != asObject && !last {
+		use <<= 1 // emptyBranch, indexBranch
+	}
+	if n.use(here, use) {
+		return void, here, faultMixed
+	}
+	switch {
+	case next == void:
+		return void, here, faultNone
+	case key > 0 && here == at:
+		return next, key, faultNone
+	}
+	return next, n.at(here, key, segment), faultNone
 }
 
 // finish gives the place of a whole name its value. A name without brackets
