@@ -118,15 +118,16 @@ func (n *names) begin(p *Plan) {
 }
 
 // resolve returns the node of the value that name stands for, void when no
-// field declares it.
+// field declares it. A name with a bracket is split at it, even if the
+// policy spells the whole as one segment: there is one reading.
 func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
 	n.branched = false
 	top := &n.plan.nodes[root]
-	if e := top.find(name, hashName(name)); e != nil {
-		return n.finish(e.node, e.node, false)
-	}
 	i := bytes.IndexByte(name, '[')
 	if i < 0 {
+		if e := top.find(name, hashName(name)); e != nil {
+			return n.finish(e.node, e.node, false)
+		}
 		if top.any == void || !isWord(name) {
 			return void, faultNone
 		}

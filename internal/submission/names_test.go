@@ -52,7 +52,7 @@ var nameCases = []struct {
 	// PHP turns each of these into s_sn or s[sn].
 	{"beyond the grammar", []string{"s.sn", "s_sn"}, []string{"s.sn", "s sn", "s[sn", "s]sn", "s[sn]x", "s[sn]]", "s[[sn]]", "s[s[n]", "[s][sn]", " s", "s[sn].x", "", "s[s n]", "s[s\x00n]"}, faultNone},
 	{"spelled by the policy", []string{`user\.email`, "имя", "a b.c d"}, []string{`user.email>user\.email`, "имя>имя", "a b[c d]>a b.c d", "user_email"}, faultNone},
-	{"brackets spelled by the policy", []string{"a[b]"}, []string{"a[b]>a[b]", "a[c]"}, faultNone},
+	{"brackets are not spelled by the policy", []string{"a[b]", "!a.b", "s[sn"}, []string{"a[b]>!a.b", "a[c]", "s[sn"}, faultNone},
 	{"subtree", []string{"meta.**"}, []string{"meta[a]>meta.**", "meta[b][c][0][]>meta.**", "meta[a b]", "meta[имя]", "meta[x[y]]", "other"}, faultNone},
 	{"a choice of several in a subtree", []string{"meta.**"}, []string{"meta[a]>meta.**", "meta[a]>meta.**"}, faultNone},
 	{"everything", []string{"**"}, []string{"a>**", "b[c]>**", "b[d][]>**", "s.sn", "0>**"}, faultNone},
@@ -184,9 +184,6 @@ func namePath(fields []Field, name string) ([]string, bool) {
 	spelled := func(name string) bool {
 		return slices.ContainsFunc(fields, func(f Field) bool { return slices.Contains(f.Path, name) && name != "*" && name != "**" })
 	}
-	if slices.ContainsFunc(fields, func(f Field) bool { return len(f.Path) > 0 && f.Path[0] == name && name != "*" && name != "**" }) {
-		return []string{"." + name}, true
-	}
 	head, rest, _ := strings.Cut(name, "[")
 	segments := []string{head}
 	if rest != "" || strings.HasSuffix(name, "[") {
@@ -201,7 +198,7 @@ func namePath(fields []Field, name string) ([]string, bool) {
 		switch {
 		case i > 0 && indexSegment.MatchString(s):
 			path = append(path, "*")
-		case !strings.ContainsAny(s, "[]") && (spelled(s) || wordSegment.MatchString(s)):
+		case (i == 0 || !strings.ContainsAny(s, "[]")) && spelled(s), wordSegment.MatchString(s):
 			path = append(path, "."+s)
 		default:
 			return nil, false
@@ -257,11 +254,9 @@ func FuzzNames(f *testing.F) {
 			if !kept {
 				continue
 			}
-			if !slices.ContainsFunc(p.fields, func(f Field) bool { return strings.Contains(strings.Join(f.Path, ""), "[") }) {
-				for other := range values {
-					if strings.HasPrefix(other, name+"[") || strings.HasPrefix(name, other+"[") {
-						t.Fatalf("%q and %q are a value and a branch", name, other)
-					}
+			for other := range values {
+				if strings.HasPrefix(other, name+"[") || strings.HasPrefix(name, other+"[") {
+					t.Fatalf("%q and %q are a value and a branch", name, other)
 				}
 			}
 			values[name] = true
