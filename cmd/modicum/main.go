@@ -1,8 +1,11 @@
-// Command modicum is a full Caddy server with the standard modules and
-// data minimization.
+// Command modicum is a full Caddy server with the standard modules and data
+// minimization, and commands to write, check and try a privacy policy.
 package main
 
 import (
+	"runtime/debug"
+
+	"github.com/caddyserver/caddy/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
@@ -11,5 +14,23 @@ import (
 )
 
 func main() {
+	caddy.CustomBinaryName = "modicum"
+	if build, ok := debug.ReadBuildInfo(); ok {
+		caddy.CustomVersion = "Modicum " + build.Main.Version + ", Caddy" // Caddy's own version follows
+	}
+	caddy.CustomLongDescription = about
 	caddycmd.Main()
 }
+
+const about = `Modicum stands in front of a web application and lets it receive only the
+personal data that a declared purpose allows, and that the person has consented
+to where the purpose rests on consent.
+
+It is a Caddy server with one directive more, so all of Caddy's commands and
+configuration work. To begin:
+
+	modicum demo       # see it at work
+	modicum init       # write a policy and a Caddyfile to start from
+	modicum check      # check the policy and run its tests
+	modicum explain    # tell what becomes of one submission, field by field
+	modicum run        # serve`

@@ -11,7 +11,8 @@ const maxSuggestLength = 64
 // Nearest returns the known word that was probably meant by what was written;
 // empty if none is near.
 func Nearest(written string, known []string) string {
-	nearest, best := "", len(written)/3+2
+	// Two words that share nothing are not near, however short they are.
+	nearest, best := "", min(len(written)/3+2, len(written))
 	if len(written) > maxSuggestLength {
 		return ""
 	}

@@ -1,0 +1,194 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/modicum-proxy/modicum/internal/explain"
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+var checkCommand = caddycmd.Command{
+	Name:  "check",
+	Usage: "[<files...>] [--strict] [--json]",
+	Short: "Checks a privacy policy and runs its tests",
+	Long: `
+Reads the policy files (default: privacy.yaml; globs are allowed), tells every
+problem with its place, and takes the tests that stand in the policy through
+the same engine that serves requests.
+
+Exit status: 0 when all is well, warnings allowed; 1 when the policy has an
+error or a test fails, with --strict also for a warning; 2 when a file cannot
+be read or the command is misspelled.`,
+	CobraFunc: func(cmd *cobra.Command) {
+		strict := cmd.Flags().Bool("strict", false, "Take warnings for errors")
+		asJSON := cmd.Flags().Bool("json", false, "Print one JSON document")
+		command(cmd, func(cmd *cobra.Command, files []string) (int, error) {
+			report, err := check(cmd, files)
+			if err != nil {
+				return exitUsage, err
+			}
+			if *asJSON {
+				err = printJSON(cmd.OutOrStdout(), report)
+			} else {
+				report.print(cmd.OutOrStdout())
+			}
+			if !report.passes(*strict) {
+				return exitRefused, err
+			}
+			return 0, err
+		})
+	},
+}
+
+// checkReport is what `check` finds.
+type checkReport struct {
+	Files []string `json:"files"`
+	// Version is that of the policy set; empty when it has errors.
+	Version     string               `json:"version"`
+	Collections int                  `json:"collections"`
+	Fields      int                  `json:"fields"`
+	Diagnostics policy.Diagnostics   `json:"diagnostics"`
+	Tests       []explain.TestResult `json:"tests"`
+}
+
+func check(cmd *cobra.Command, files []string) (*checkReport, error) {
+	sources, err := readPolicy(files)
+	if err != nil {
+		return nil, err
+	}
+	set, diagnostics := policy.Compile(sources...)
+	report := &checkReport{Diagnostics: append(policy.Diagnostics{}, diagnostics...), Tests: []explain.TestResult{}}
+	for _, source := range sources {
+		report.Files = append(report.Files, source.Name)
+	}
+	if set == nil {
+		return report, nil
+	}
+	report.Version, report.Collections = set.Version, len(set.Collections)
+	for _, c := range set.Collections {
+		report.Fields += len(c.Fields)
+	}
+	report.Tests, err = explain.RunTests(cmd.Context(), set)
+	return report, err
+}
+
+// passes tells whether the policy may be used.
+func (r *checkReport) passes(strict bool) bool {
+	return r.count(policy.Error) == 0 && r.failed() == 0 && (!strict || r.count(policy.Warning) == 0)
+}
+
+func (r *checkReport) count(severity policy.Severity) int {
+	n := 0
+	for _, d := range r.Diagnostics {
+		if d.Severity == severity {
+			n++
+		}
+	}
+	return n
+}
+
+func (r *checkReport) failed() int {
+	n := 0
+	for i := range r.Tests {
+		if !r.Tests[i].Passed {
+			n++
+		}
+	}
+	return n
+}
+
+// print tells the problems, the tests that fail, and the sum.
+func (r *checkReport) print(w io.Writer) {
+	p := paletteFor(w)
+	for _, d := range r.Diagnostics {
+		printDiagnostic(w, p, d)
+	}
+	for i := range r.Tests {
+		if !r.Tests[i].Passed {
+			printFailure(w, p, &r.Tests[i])
+		}
+	}
+	errors, warnings, failed := r.count(policy.Error), r.count(policy.Warning), r.failed()
+	var sum []string
+	if errors > 0 {
+		sum = append(sum, p.bad.Render(plural(errors, "error")))
+	} else {
+		sum = append(sum, plural(r.Collections, "collection"), plural(r.Fields, "field"), p.good.Render(plural(len(r.Tests)-failed, "test")+" passed"))
+	}
+	if failed > 0 {
+		sum = append(sum, p.bad.Render(plural(failed, "test")+" failed"))
+	}
+	if warnings > 0 {
+		sum = append(sum, p.odd.Render(plural(warnings, "warning")))
+	}
+	_, _ = fmt.Fprintf(w, "%s: %s\n", p.strong.Render(strings.Join(r.Files, ", ")), strings.Join(sum, ", "))
+}
+
+// printDiagnostic prints what [policy.Diagnostic.String] says, in colours.
+func printDiagnostic(w io.Writer, p palette, d policy.Diagnostic) {
+	severity := p.bad
+	if d.Severity == policy.Warning {
+		severity = p.odd
+	}
+	message := d.Message
+	if d.Hint != "" {
+		message += "; " + d.Hint
+	}
+	_, _ = fmt.Fprintf(w, "%s: %s: %s\n", p.strong.Render(d.Position.String()), severity.Render(d.Severity.String()), message)
+	for line := range strings.Lines(d.Excerpt) {
+		line = strings.TrimSuffix(line, "\n")
+		if before, ok := strings.CutSuffix(line, "^"); ok {
+			line = before + severity.Render("^")
+		}
+		_, _ = fmt.Fprintln(w, line)
+	}
+}
+
+// printFailure prints what a test expected and what came: names only.
+func printFailure(w io.Writer, p palette, t *explain.TestResult) {
+	_, _ = fmt.Fprintf(w, "%s: %s: %s\n", p.strong.Render(t.Position.String()), p.bad.Render("test failed"), t.On)
+	if t.Hint != "" {
+		_, _ = fmt.Fprintf(w, "      %s\n", t.Hint)
+	}
+	expected, came := &t.Expected, &t.Came
+	if expected.Refused != came.Refused {
+		_, _ = fmt.Fprintf(w, "      expected %s\n          came %s\n", told(expected), told(came))
+		return
+	}
+	differ := func(what string, expected, came []string) {
+		if expected != nil && !slices.Equal(expected, came) {
+			_, _ = fmt.Fprintf(w, "      %-8s expected %s\n                   came %s\n", what, list(expected), list(came))
+		}
+	}
+	differ("kept", expected.Kept, came.Kept)
+	differ("stripped", expected.Stripped, came.Stripped)
+}
+
+// told says in a word what became of a whole submission.
+func told(o *explain.Outcome) string {
+	switch {
+	case o.Why != "":
+		return "a refusal: " + o.Why
+	case o.Refused:
+		return "a refusal"
+	}
+	return "a submission that goes on"
+}
+
+// printJSON prints a document for programs.
+func printJSON(w io.Writer, document any) error {
+	out := json.NewEncoder(w)
+	out.SetIndent("", "  ")
+	out.SetEscapeHTML(false)
+	if err := out.Encode(document); err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
+	}
+	return nil
+}

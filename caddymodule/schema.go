@@ -1,0 +1,28 @@
+package caddymodule
+
+import (
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+var schemaCommand = caddycmd.Command{
+	Name:  "schema",
+	Short: "Prints the JSON Schema of policy files",
+	Long: `
+Prints the JSON Schema (2020-12) of policy files, for editors that complete and
+check while one types. An editor with the YAML language server finds it by the
+first line of a policy:
+
+	# yaml-language-server: $schema=policy.v1.json`,
+	CobraFunc: func(cmd *cobra.Command) {
+		command(cmd, func(cmd *cobra.Command, args []string) (int, error) {
+			if err := cobra.NoArgs(cmd, args); err != nil {
+				return exitUsage, err
+			}
+			_, err := cmd.OutOrStdout().Write(policy.Schema())
+			return 0, err
+		})
+	},
+}
