@@ -215,7 +215,12 @@ func allowsName(fields []Field, path []string) bool {
 			return len(f.Path) == len(path) && !slices.Contains(f.Path, "**") && covers(f.Path, path)
 		})
 	}
-	if element := append(slices.Clone(path), "*"); !own(path) && own(element) {
+	below := func(path []string) bool { // the subtree that begins here
+		return slices.ContainsFunc(fields, func(f Field) bool {
+			return len(f.Path) == len(path)+1 && f.Path[len(path)] == "**" && covers(f.Path, path)
+		})
+	}
+	if element := append(slices.Clone(path), "*"); !own(path) && (own(element) || below(element)) {
 		return allows(fields, element)
 	}
 	return allows(fields, path)
