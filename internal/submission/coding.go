@@ -172,7 +172,7 @@ func ReadBody(r io.Reader, buf []byte, lim Limits) ([]byte, error) {
 		switch {
 		case int64(len(buf)) > lim.Body:
 			return nil, tooLarge("body-size", "the body is larger than the limit (max_body)")
-		case err == io.EOF: //nolint:errorlint // an end comes as it is
+		case err == io.EOF:
 			return buf, nil
 		case err != nil:
 			return nil, err

@@ -18,8 +18,8 @@ import (
 )
 
 // encode codes text as the Content-Encoding named.
-func encode(t testing.TB, coding, text string) []byte {
-	t.Helper()
+func encode(tb testing.TB, coding, text string) []byte {
+	tb.Helper()
 	var b bytes.Buffer
 	var w io.WriteCloser
 	switch coding {
@@ -37,10 +37,10 @@ func encode(t testing.TB, coding, text string) []byte {
 		return []byte(text)
 	}
 	if _, err := io.WriteString(w, text); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return b.Bytes()
 }
@@ -52,8 +52,8 @@ func decodeAll(coding string, body io.Reader, lim Limits) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	defer r.Close()
 	out, err := io.ReadAll(r)
+	_ = r.Close()
 	return string(out), err
 }
 

@@ -73,7 +73,7 @@ func (d *deflateDecoder) stop()       { d.input.Reset(nil) }
 // atEnd tells whether r is exhausted. A source that fails here is not.
 func atEnd(r *bufio.Reader) bool {
 	_, err := r.ReadByte()
-	return err == io.EOF //nolint:errorlint // an end comes as it is
+	return err == io.EOF
 }
 
 // brotliDecoder reads to the end of the source and refuses what follows.

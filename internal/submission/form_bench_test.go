@@ -50,6 +50,7 @@ func formValue(r *rand.Rand) string {
 
 // viaParseQuery keeps the same pairs with net/url.
 func viaParseQuery(b *testing.B, dst, body []byte) []byte {
+	b.Helper()
 	values, err := url.ParseQuery(string(body))
 	if err != nil {
 		b.Fatal(err)

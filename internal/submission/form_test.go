@@ -271,8 +271,8 @@ func TestFormAllocates(t *testing.T) {
 type pair struct{ name, value string }
 
 // parsePairs reads a form with net/url, but keeps the order.
-func parsePairs(t testing.TB, form string) []pair {
-	t.Helper()
+func parsePairs(tb testing.TB, form string) []pair {
+	tb.Helper()
 	var pairs []pair
 	for p := range strings.SplitSeq(form, "&") {
 		if p == "" {
@@ -282,7 +282,7 @@ func parsePairs(t testing.TB, form string) []pair {
 		name, err1 := url.QueryUnescape(name)
 		value, err2 := url.QueryUnescape(value)
 		if err1 != nil || err2 != nil {
-			t.Fatalf("%q: %v, %v", p, err1, err2)
+			tb.Fatalf("%q: %v, %v", p, err1, err2)
 		}
 		pairs = append(pairs, pair{name, value})
 	}
@@ -305,7 +305,7 @@ func FuzzForm(f *testing.F) {
 		}
 		out, _, err := rebuildForm(p, in, DefaultLimits())
 		if err != nil {
-			refusal(t, err)
+			_ = refusal(t, err)
 			return
 		}
 		var want []pair

@@ -9,11 +9,11 @@ import (
 )
 
 // refusal returns the *Error that err must be.
-func refusal(t testing.TB, err error) *Error {
-	t.Helper()
+func refusal(tb testing.TB, err error) *Error {
+	tb.Helper()
 	var refused *Error
 	if !errors.As(err, &refused) {
-		t.Fatalf("got %v, want an *Error", err)
+		tb.Fatalf("got %v, want an *Error", err)
 	}
 	return refused
 }

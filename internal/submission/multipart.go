@@ -67,11 +67,11 @@ func (m *Multipart) release() {
 
 // Read implements [io.Reader].
 func (m *Multipart) Read(p []byte) (int, error) {
-	if !m.lease.begin() {
+	if !m.begin() {
 		return 0, os.ErrClosed
 	}
 	n, err := m.read(p)
-	if m.lease.end() {
+	if m.end() {
 		m.release()
 	}
 	return n, err

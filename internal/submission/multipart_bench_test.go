@@ -74,6 +74,7 @@ func BenchmarkMultipartSmall(b *testing.B) {
 
 // spliceMIME keeps the same parts with mime/multipart.
 func spliceMIME(b *testing.B, src io.Reader, buf []byte) {
+	b.Helper()
 	r, w := multipart.NewReader(src, "B"), multipart.NewWriter(onlyWriter{io.Discard})
 	for {
 		part, err := r.NextRawPart()

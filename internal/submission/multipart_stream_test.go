@@ -50,11 +50,11 @@ func (r *repeated) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func uploadPlan(t testing.TB) *Plan {
-	t.Helper()
+func uploadPlan(tb testing.TB) *Plan {
+	tb.Helper()
 	p, err := NewPlan([]Field{{Path: []string{"a"}, Kept: true}, {Path: []string{"f"}, Kept: true, File: true, MaxFile: 1 << 40}})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -69,7 +69,7 @@ func TestMultipartStreams(t *testing.T) {
 		runtime.ReadMemStats(&before)
 		rep.Reset(p)
 		m := NewMultipart(upload(size), "B", p, DefaultLimits(), rep)
-		defer m.Close()
+		defer closing(t, m)
 		n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{m}, make([]byte, 32<<10))
 		if err != nil || n < size {
 			t.Fatalf("%d bytes, %v", n, err)
@@ -206,7 +206,7 @@ func FuzzMultipart(f *testing.F) {
 		out, rep, err := rebuildParts(p, in, DefaultLimits())
 		checkOtherReads(t, p, in, out, err, int(chop)+1)
 		if err != nil {
-			refusal(t, err)
+			_ = refusal(t, err)
 			if strings.HasSuffix(out, "--B--\r\n") && !strings.Contains(in, "--B--") {
 				t.Fatalf("refused, and ended: %q", out)
 			}
@@ -220,7 +220,7 @@ func FuzzMultipart(f *testing.F) {
 		}
 		rep.Reset(p)
 		m := NewMultipart(strings.NewReader(in), "B", p, DefaultLimits(), rep)
-		defer m.Close()
+		defer closing(t, m)
 		raw, err := io.ReadAll(m)
 		if err != nil {
 			t.Fatal(err)
@@ -233,7 +233,7 @@ func FuzzMultipart(f *testing.F) {
 		}
 		rep.Reset(p)
 		again := NewMultipart(bytes.NewReader(raw), m.Boundary(), p, DefaultLimits(), rep)
-		defer again.Close()
+		defer closing(t, again)
 		twice, err := io.ReadAll(again)
 		if err != nil || !bytes.Equal(twice, bytes.ReplaceAll(raw, []byte(m.Boundary()), []byte(again.Boundary()))) || rep.StrippedAny() {
 			t.Fatalf("rebuilt again: %q\nbecame %q, %v", raw, twice, err)
@@ -247,7 +247,7 @@ func FuzzMultipart(f *testing.F) {
 func splitParts(t *testing.T, in string) []parsedPart {
 	t.Helper()
 	var parts []parsedPart
-	for _, part := range strings.Split(strings.TrimPrefix(in, "--B"), "\r\n--B") {
+	for part := range strings.SplitSeq(strings.TrimPrefix(in, "--B"), "\r\n--B") {
 		if part == "--" || part == "--\r\n" {
 			return parts
 		}
@@ -277,7 +277,7 @@ func checkOtherReads(t *testing.T, p *Plan, in, out string, err error, size int)
 	}
 	rep.Reset(p)
 	m := NewMultipart(&chopped{strings.NewReader(in), size}, "B", p, DefaultLimits(), rep)
-	defer m.Close()
+	defer closing(t, m)
 	m.Observe = true
 	got, err3 := io.ReadAll(m)
 	if err3 != nil || string(got) != in || (m.Err() == nil) != (err == nil) {

@@ -30,15 +30,15 @@ func rebuildParts(p *Plan, body string, lim Limits) (string, *Report, error) {
 
 func readForm(p *Plan, src io.Reader, lim Limits, rep *Report) (string, error) {
 	m := NewMultipart(src, "B", p, lim, rep)
-	defer m.Close()
 	out, err := io.ReadAll(m)
+	_ = m.Close()
 	return strings.ReplaceAll(string(out), m.Boundary(), "B"), err
 }
 
 // filePlan keeps texts as formPlan does, and files where a path begins with
 // "file:".
-func filePlan(t testing.TB, paths ...string) *Plan {
-	t.Helper()
+func filePlan(tb testing.TB, paths ...string) *Plan {
+	tb.Helper()
 	var fields []Field
 	for _, path := range paths {
 		path, file := strings.CutPrefix(path, "file:")
@@ -47,7 +47,7 @@ func filePlan(t testing.TB, paths ...string) *Plan {
 	}
 	p, err := NewPlan(fields)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -268,7 +268,7 @@ func TestMultipartFields(t *testing.T) {
 	observed := new(Report)
 	observed.Reset(p)
 	m := NewMultipart(iotest.OneByteReader(strings.NewReader(in)), "B", p, DefaultLimits(), observed)
-	defer m.Close()
+	defer closing(t, m)
 	m.Observe = true
 	got, err := io.ReadAll(m)
 	if err != nil || string(got) != in || m.Err() != nil {

@@ -32,11 +32,12 @@ const (
 func (f fault) error(where string, offset int64) *Error {
 	e := &Error{Status: 400, Offset: offset}
 	switch f {
+	case faultNone:
 	case faultDepth:
 		e.Rule, e.Detail = "depth", "a name in the "+where+" nests deeper than the limit (max_depth)"
 	case faultRepeated:
 		e.Rule, e.Detail = "duplicate-name", "a name comes twice in the "+where+", and applications disagree on which counts; declare it as a list (name.*) if it is one"
-	default:
+	case faultMixed:
 		e.Rule, e.Detail = "name-conflict", "a name in the "+where+" stands for a value and for what holds values, and applications disagree on which counts"
 	}
 	return e
@@ -63,11 +64,9 @@ func (r role) mixed() bool {
 	if r&asValue != 0 && r != asValue {
 		return true
 	}
-	switch r & elementRoles {
-	case 0, emptyValue, emptyBranch, indexValue, indexBranch, indexValue | indexBranch, emptyValue | indexBranch:
-		return false
-	}
-	return true
+	lists := r & elementRoles
+	one := lists&(lists-1) == 0
+	return !one && lists != indexValue|indexBranch && lists != emptyValue|indexBranch
 }
 
 // names resolves the names of one form or query, and remembers how each
@@ -266,7 +265,7 @@ func (n *names) at(parent, segment int32, text []byte) int32 {
 
 // probe returns the entry of a place, or the free one where it belongs.
 func (n *names) probe(parent, segment int32, text []byte) *namePlace {
-	mask := uint64(len(n.table) - 1)
+	mask := uint64(len(n.table) - 1) //nolint:gosec // G115: grow was there
 	for i := hashPlace(parent, segment, text); ; i++ {
 		e := &n.table[i&mask]
 		if e.id == 0 || e.parent == parent && e.segment == segment && string(n.texts[e.from:e.to]) == string(text) {

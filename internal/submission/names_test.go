@@ -9,8 +9,8 @@ import (
 )
 
 // formPlan is plan with dots that are part of a name written "\.".
-func formPlan(t testing.TB, paths ...string) *Plan {
-	t.Helper()
+func formPlan(tb testing.TB, paths ...string) *Plan {
+	tb.Helper()
 	var fields []Field
 	for _, path := range paths {
 		path, denied := strings.CutPrefix(path, "!")
@@ -25,7 +25,7 @@ func formPlan(t testing.TB, paths ...string) *Plan {
 	}
 	p, err := NewPlan(fields)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }

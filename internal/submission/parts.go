@@ -141,6 +141,8 @@ func (s *parts) content(data []byte, last bool) *Error {
 	switch s.todo {
 	case dropContent:
 		return nil
+	case holdContent:
+		return s.hold(data, last)
 	case passContent:
 		s.size += int64(len(data))
 		limit := s.plan.fields[s.leaf].MaxFile
@@ -151,8 +153,13 @@ func (s *parts) content(data []byte, last bool) *Error {
 			return tooLarge("file-size", fmt.Sprintf("a file is larger than the %d bytes that its field allows (max)", limit))
 		}
 		s.span = data
-		return nil
 	}
+	return nil
+}
+
+// hold collects the text of a field, and lets the field decide about it when
+// it is whole.
+func (s *parts) hold(data []byte, last bool) *Error {
 	if s.holding += int64(len(data)); s.holding > s.lim.Body {
 		return tooLarge("body-size", "the fields of the form are larger than the limit (max_body)")
 	}
