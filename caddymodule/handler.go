@@ -3,14 +3,13 @@ package caddymodule
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/google/uuid"
-	"go.uber.org/zap"
 
 	"github.com/modicum-proxy/modicum/internal/minimize"
 	"github.com/modicum-proxy/modicum/internal/submission"
@@ -69,7 +68,7 @@ type Handler struct {
 	app    *App
 	engine *minimize.Engine
 	except caddyhttp.MatchPath
-	logger *zap.Logger
+	log    *slog.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -79,7 +78,7 @@ func (*Handler) CaddyModule() caddy.ModuleInfo {
 
 // Provision sets the defaults, loads the policy and makes the engine.
 func (h *Handler) Provision(ctx caddy.Context) error {
-	h.logger = ctx.Logger()
+	h.log = ctx.Slogger()
 	h.setDefaults()
 	app, err := ctx.App("minimize")
 	if err != nil {
@@ -133,6 +132,7 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 		BodyTimeout:    time.Duration(h.BodyTimeout),
 		ShowUndeclared: h.ShowUndeclared,
 		Notice:         h.Notice,
+		Log:            h.log,
 		Now:            time.Now,
 		NewReceipt:     func() string { return uuid.Must(uuid.NewV7()).String() },
 	}
@@ -170,47 +170,53 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 
 // ServeHTTP minimizes the request, forwards it and announces what was done.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	if len(h.except) > 0 && minimize.PlainPath(r.URL.EscapedPath()) {
-		if match, err := h.except.MatchWithError(r); err != nil || match {
-			minimize.DeletePrivate(r.Header)
-			return next.ServeHTTP(w, r)
-		}
+	if h.excepted(r) {
+		h.engine.Shield(r)
+		return next.ServeHTTP(w, r)
 	}
+	came, body := r, r.Body
 	t := begin(r)
-	s, err := h.process(w, t.r)
+	s := h.engine.Process(w, t.r)
 	t.decided(s)
-	if err != nil {
-		t.end()
-		return err
-	}
 	r = t.forward()
 	if s == nil {
 		return next.ServeHTTP(w, r)
 	}
+	defer t.end() // a form that is not read to its end is recorded by Close
 	defer s.Close()
-	defer t.end()
+	err := h.serve(w, r, s, next)
+	if err != nil && s.Mode == minimize.Enforce {
+		withhold(w, came, body)
+	}
+	return err
+}
+
+// serve forwards the request and announces what was done, or answers that it
+// is refused.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *minimize.Submission, next caddyhttp.Handler) error {
 	if !s.Forward() {
 		s.Announce(w.Header())
 		return h.refuse(w, r, s.Refusal)
 	}
+	if s.Mode == minimize.Enforce {
+		hideQuery(r, r.URL.RawQuery)
+	}
 	rw := &announcer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, s: s}
-	err = next.ServeHTTP(rw, r)
+	err := next.ServeHTTP(rw, r)
 	if refusal := s.StreamRefusal(); refusal != nil && !rw.announced {
+		s.Announce(w.Header())
 		return h.refuse(w, r, refusal)
 	}
 	return err
 }
 
-// process keeps a panic of ours from being the site's: the request is
-// refused, and nothing of its body goes anywhere.
-func (h *Handler) process(w http.ResponseWriter, r *http.Request) (s *minimize.Submission, err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			h.logger.Error("panic while minimizing a submission", zap.Any("panic", v), zap.ByteString("stack", debug.Stack()))
-			s, err = nil, caddyhttp.Error(http.StatusInternalServerError, fmt.Errorf("minimizing a submission failed"))
-		}
-	}()
-	return h.engine.Process(w, r), nil
+// excepted tells whether the operator wants the request left alone.
+func (h *Handler) excepted(r *http.Request) bool {
+	if len(h.except) == 0 || !minimize.PlainPath(r.URL.EscapedPath()) {
+		return false
+	}
+	match, err := h.except.MatchWithError(r)
+	return match && err == nil
 }
 
 // announcer sets our headers when the response begins, over what the

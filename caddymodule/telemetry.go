@@ -151,6 +151,9 @@ func (rec *recorder) Record(ctx context.Context, e *minimize.Entry) error {
 			attribute.String("privacy.mode", e.Mode.String()),
 			attribute.String("privacy.receipt", e.Receipt),
 		)
+		if e.Consent != "" {
+			span.SetAttributes(attribute.String("privacy.consent.source", e.Consent))
+		}
 		if e.Rule != "" {
 			span.SetAttributes(attribute.String("privacy.rule", e.Rule))
 		}

@@ -24,6 +24,9 @@ type source struct {
 	window  int64                    // bytes since the time began to count, and
 	waited  time.Duration            // how long they took to come
 	kept    bool                     // the submission closes it, at its end
+
+	mu     sync.Mutex
+	closed bool // no deadline is set any more: the next request has its own
 }
 
 // open takes the body of the request over. In report mode the request keeps
@@ -67,6 +70,13 @@ func (f *failing) Read(p []byte) (int, error) {
 	return f.Reader.Read(p)
 }
 
+// restore puts the body of a request in report mode together again, of which
+// some was read. It ends as it does: with err, or as it will.
+func (src *source) restore(err error) {
+	body := src.s.r.Body
+	src.s.r.Body = &original{Reader: io.MultiReader(bytes.NewReader(bytes.Clone(src.prefix)), &failing{body, err}), Closer: body}
+}
+
 // clock is the source's raw side: it reads within the time that is left.
 type clock source
 
@@ -75,7 +85,9 @@ func (c *clock) Read(p []byte) (int, error) {
 		return c.raw.Read(p)
 	}
 	start := time.Now()
-	_ = c.client.SetReadDeadline(start.Add(c.s.engine.BodyTimeout - c.waited)) // not every writer can
+	if !(*source)(c).deadline(start.Add(c.s.engine.BodyTimeout - c.waited)) {
+		return 0, os.ErrClosed
+	}
 	n, err := c.raw.Read(p)
 	c.waited += time.Since(start)
 	if c.window += int64(n); c.window >= c.s.engine.Limits.Body {
@@ -102,8 +114,11 @@ func (src *source) readWhole(buf []byte) ([]byte, error) {
 	if n := src.s.r.ContentLength; n > src.s.engine.Limits.Body {
 		return nil, tooLarge()
 	}
-	defer src.rest()
-	return submission.ReadBody(src.decoded, buf, src.s.engine.Limits)
+	buf, err := submission.ReadBody(src.decoded, buf, src.s.engine.Limits)
+	if err == nil {
+		src.rest()
+	}
+	return buf, err
 }
 
 func tooLarge() error {
@@ -127,6 +142,9 @@ func (src *source) readPrefix(buf *[]byte) (whole bool, err error) {
 	}
 	*buf, whole, err = readUpTo(src.decoded, *buf, src.s.engine.Limits.Body)
 	src.prefix = *buf
+	if whole {
+		src.rest()
+	}
 	return whole, err
 }
 
@@ -152,18 +170,35 @@ func readUpTo(r io.Reader, buf []byte, limit int64) (_ []byte, whole bool, err e
 // keep leaves the source open for a stream.
 func (src *source) keep() { src.kept = true }
 
-// rest ends the bound on time.
-func (src *source) rest() {
-	if src.client != nil {
-		_ = src.client.SetReadDeadline(time.Time{})
+// rest ends the bound on time, when the body was read to its end. After an
+// error it stays: the server reads what is left of a body before it answers,
+// and must not wait for it.
+func (src *source) rest() { src.deadline(time.Time{}) }
+
+// deadline sets until when the client may take. It is false when the source
+// is closed: the connection may be at its next request by then.
+func (src *source) deadline(t time.Time) bool {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	if src.client != nil && !src.closed {
+		_ = src.client.SetReadDeadline(t) // not every writer can
 	}
+	return !src.closed
 }
 
 // Close gives the decoder back, unless a stream keeps it.
 func (src *source) Close() {
 	if !src.kept {
-		_ = src.decoded.Close()
+		src.stop()
 	}
+}
+
+// stop ends the source for whoever still reads it.
+func (src *source) stop() {
+	src.mu.Lock()
+	src.closed = true
+	src.mu.Unlock()
+	_ = src.decoded.Close()
 }
 
 // forwarded is a body that goes on in place of the one that came.
@@ -196,89 +231,6 @@ func (h *held) Close() error {
 	defer h.mu.Unlock()
 	h.rest, h.closed = nil, true
 	return nil
-}
-
-// streamed is a form that is forwarded while it is read, by a goroutine of
-// the transport.
-type streamed struct {
-	form *submission.Multipart
-	src  *source
-	s    *Submission
-
-	mu       sync.Mutex
-	refusal  *submission.Error
-	stripped string // the header, once the form was read
-	over     bool
-}
-
-func (b *streamed) Read(p []byte) (n int, err error) {
-	// The transport's goroutine has nobody else to catch a panic of ours.
-	defer func() {
-		if v := recover(); v != nil {
-			n, err = 0, &submission.Error{Status: http.StatusInternalServerError, Rule: "internal", Detail: "reading the form failed", Offset: -1}
-			b.fail(err)
-		}
-	}()
-	n, err = b.form.Read(p)
-	switch {
-	case b.form.Observe && b.form.Err() != nil:
-		b.fail(b.form.Err())
-	case err != nil && err != io.EOF: //nolint:errorlint // an end comes as it is
-		b.fail(err)
-	}
-	return n, err
-}
-
-// end checks and records the form when all of it was read, before the
-// application sees the end.
-func (b *streamed) end(inQuery []int) error {
-	b.src.rest()
-	if err := b.s.sound(inQuery); err != nil {
-		return err
-	}
-	if err := b.s.write(b.s.entry()); err != nil {
-		return unrecorded()
-	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.stripped, b.over = strippedHeader(b.s), true
-	return nil
-}
-
-// fail records that the form was refused in mid-stream. The application got
-// no end of it.
-func (b *streamed) fail(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.over {
-		return
-	}
-	b.over, b.refusal = true, asRefusal(err)
-	b.writeRefusal(b.refusal.Status, b.refusal.Rule)
-}
-
-// writeRefusal records that the application did not get the form. It looks
-// at nothing that a reader may still be changing.
-func (b *streamed) writeRefusal(status int, rule string) {
-	now := b.s.engine.Now()
-	_ = b.s.write(&Entry{
-		Time: now, Duration: now.Sub(b.s.start), Receipt: b.s.Receipt, Mode: b.s.Mode, Verdict: Refused, Policy: b.s.Set.Version,
-		Collection: b.s.collection(), On: b.s.on(), Status: status, Rule: rule,
-	}) // an error cannot refuse it more
-}
-
-// Close implements [io.Closer]. A form whose end nobody waited for is
-// recorded as such.
-func (b *streamed) Close() error {
-	b.mu.Lock()
-	if !b.over {
-		b.over = true
-		b.writeRefusal(http.StatusBadRequest, "incomplete")
-	}
-	b.mu.Unlock()
-	err := b.form.Close()
-	_ = b.src.decoded.Close()
-	return err
 }
 
 func appendAll(dst []byte, r io.Reader) ([]byte, error) {

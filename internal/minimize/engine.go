@@ -2,9 +2,11 @@ package minimize
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
-	"strings"
+	"runtime"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -27,6 +29,7 @@ type Submission struct {
 	engine   *Engine
 	r        *http.Request
 	pattern  string // that led to the collection
+	consent  string // where a consent that counts came from
 	start    time.Time
 	list     *allowList
 	work     *work
@@ -53,16 +56,24 @@ const maxPooled = 1 << 20
 // forwarded: r then holds what goes on, in place of what came. It is nil
 // when r submits nothing and no collection answers it. Close the result
 // when the request is over.
-func (e *Engine) Process(w http.ResponseWriter, r *http.Request) *Submission {
-	DeletePrivate(r.Header)
+func (e *Engine) Process(w http.ResponseWriter, r *http.Request) (s *Submission) {
+	defer func() {
+		if v := recover(); v != nil {
+			s = e.broken(s, r, v)
+		}
+	}()
+	e.Shield(r)
 	set, path := e.Policies.Load(), r.URL.EscapedPath()
 	to := set.Route(r.Method, hostname(r.Host), path)
 	upgrade := isUpgrade(r)
-	submitted := upgrade || submits(r, to.Collection != nil)
+	if !upgrade {
+		e.settleLength(w, r)
+	}
+	submitted := upgrade || hasBody(r) || r.URL.RawQuery != "" && (to.Collection != nil || submitsQuery(set, r, path))
 	if !submitted && to.Collection == nil {
 		return nil
 	}
-	s := &Submission{Set: set, Collection: to.Collection, Mode: e.Mode, engine: e, r: r, pattern: to.Pattern}
+	s = &Submission{Set: set, Collection: to.Collection, Mode: e.Mode, engine: e, r: r, pattern: to.Pattern}
 	s.summary.Collection = s.collection()
 	if !submitted {
 		// Nothing to strip, but what a collection answers names its purposes.
@@ -75,6 +86,15 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) *Submission {
 	if s.Collection == nil {
 		s.Verdict = Gap
 	}
+	s.decideRoute(w, path, upgrade)
+	if s.Mode == Enforce && s.Refusal == nil {
+		s.tell()
+	}
+	return s
+}
+
+// decideRoute looks at where the request goes; its content comes after.
+func (s *Submission) decideRoute(w http.ResponseWriter, path string, upgrade bool) {
 	switch {
 	case !PlainPath(path):
 		s.refuse(&submission.Error{
@@ -86,9 +106,9 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) *Submission {
 			Status: http.StatusForbidden, Rule: "upgrade", Offset: -1,
 			Detail: "what follows an upgrade cannot be inspected",
 		})
-	case s.Collection == nil && e.Undeclared == Pass:
+	case s.Collection == nil && s.engine.Undeclared == Pass:
 		s.record()
-	case s.Collection == nil && e.Undeclared == Reject:
+	case s.Collection == nil && s.engine.Undeclared == Reject:
 		s.refuse(&submission.Error{
 			Status: http.StatusForbidden, Rule: "undeclared", Offset: -1,
 			Detail: "no collection of the policy declares this route",
@@ -96,47 +116,34 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) *Submission {
 	default:
 		s.rebuild(w)
 	}
-	if s.Mode == Enforce && s.Refusal == nil {
-		s.tell()
+}
+
+// broken refuses a request at which our code panicked: nothing of it goes
+// anywhere, and its memory is not used again.
+func (e *Engine) broken(s *Submission, r *http.Request, panicked any) *Submission {
+	e.logPanic(panicked)
+	if s == nil {
+		s = &Submission{Set: e.Policies.Load(), Mode: e.Mode, engine: e, r: r, start: e.Now()}
+	}
+	s.work, s.streamed = nil, nil
+	s.Verdict, s.Refusal = Refused, internal()
+	if err := s.writeRefusal(s.Refusal.Status, s.Refusal.Rule); err != nil {
+		s.summary = Summary{Collection: s.collection(), Verdict: Refused, Rule: s.Refusal.Rule}
 	}
 	return s
 }
 
-// submits tells whether a request submits anything: a body, or a query where
-// a collection or the method says that it is one.
-func submits(r *http.Request, declared bool) bool {
-	if r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody {
-		return true
+// logPanic logs where our code panicked. The value can hold what a client
+// sent, unless it is the runtime's.
+func (e *Engine) logPanic(v any) {
+	if e.Log == nil {
+		return
 	}
-	if r.URL.RawQuery == "" {
-		return false
+	what := fmt.Sprintf("%T", v)
+	if err, ok := v.(runtime.Error); ok {
+		what = err.Error()
 	}
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return declared
-	}
-	return true
-}
-
-// isUpgrade tells whether the connection is to become something else than
-// HTTP. An offer of h2c is no such thing: it is dropped with the headers of
-// the connection, which RFC 9110 allows.
-func isUpgrade(r *http.Request) bool {
-	if r.Method == http.MethodConnect {
-		return true
-	}
-	upgrade := r.Header["Upgrade"]
-	return len(upgrade) > 0 && !(len(upgrade) == 1 && strings.EqualFold(upgrade[0], "h2c"))
-}
-
-func hostname(host string) string {
-	if strings.IndexByte(host, ':') < 0 {
-		return host
-	}
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
-	}
-	return host
+	e.Log.Error("panic while minimizing a submission", "panic", what, "stack", string(debug.Stack()))
 }
 
 // allow returns the allow-list, or the refusal when it cannot be had.
@@ -157,6 +164,9 @@ func (s *Submission) standing() policy.Standing {
 	st, err := s.engine.Consents.Standing(s.r.Context(), s.r, s.Set, s.Collection.Purposes)
 	if err != nil {
 		return policy.Standing{}
+	}
+	if !st.Granted.IsEmpty() {
+		s.consent = "stored"
 	}
 	return st
 }
@@ -200,7 +210,7 @@ func isTimeout(err error) bool {
 
 // Forward tells whether the request may go on.
 func (s *Submission) Forward() bool {
-	return s.Refusal == nil || s.Mode == Report && s.Refusal.Rule != ruleUnrecorded
+	return s.Refusal == nil || s.Mode == Report && s.Refusal.Rule != ruleUnrecorded && s.Refusal.Rule != ruleInternal
 }
 
 // Close ends the submission. Nothing reads the request's body afterwards.
@@ -221,11 +231,14 @@ func (s *Submission) Close() {
 }
 
 // Announce sets the response headers that tell what is collected and what
-// was left out.
+// was left out, over any of these names that the application set.
 func (s *Submission) Announce(h http.Header) {
-	if s.Mode == Report || s.list == nil && s.Receipt == "" {
+	if s.Mode == Report {
 		return
 	}
+	delete(h, headerPurpose)
+	delete(h, headerStripped)
+	delete(h, headerReceipt)
 	if s.engine.Notice != "" && s.Collection != nil {
 		h.Add("Link", "<"+s.engine.Notice+`>; rel="privacy-policy"`)
 	}

@@ -13,13 +13,29 @@ const (
 	headerReceipt  = "Privacy-Receipt"
 )
 
-// DeletePrivate deletes the headers that only we may set: an application
-// must be able to believe them.
-func DeletePrivate(h http.Header) {
+// Shield deletes from a request, whether it submits something or not, what
+// must not reach an application: headers that only we may set, and an offer
+// of h2c, after which the client would talk to the application past us (RFC
+// 9113 has dropped it; "h2c smuggling"). When the engine enforces, also
+// those by which an application takes a request for another one.
+func (e *Engine) Shield(r *http.Request) {
+	h := r.Header
 	for name := range h {
 		if len(name) > 8 && strings.EqualFold(name[:8], "Privacy-") {
 			delete(h, name)
+			continue
 		}
+		switch name {
+		case "Http2-Settings":
+			delete(h, name)
+		case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url":
+			if e.Mode == Enforce {
+				delete(h, name)
+			}
+		}
+	}
+	if upgrade := h["Upgrade"]; len(upgrade) == 1 && strings.EqualFold(upgrade[0], "h2c") {
+		delete(h, "Upgrade")
 	}
 }
 
@@ -33,8 +49,7 @@ func purify(h http.Header) {
 	}
 	for name := range h {
 		switch name {
-		case "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Http2-Settings", "Expect",
-			"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url":
+		case "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade", "Expect":
 			delete(h, name)
 		default:
 			// CherryPy takes Content_Type for the real one.
@@ -102,8 +117,12 @@ func appendString(b []byte, s string) []byte {
 }
 
 // strippedHeader names what was left out, to the sender who sent it. It
-// ends with the number of those it does not name.
+// ends by telling that there were others. Of what is refused nothing is
+// told, and the report may be of another submission then.
 func strippedHeader(s *Submission) string {
+	if s.list == nil || s.Refusal != nil {
+		return ""
+	}
 	var b []byte
 	item := func(name, reason string) {
 		if len(b) > 0 {

@@ -5,6 +5,7 @@ package minimize
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -100,6 +101,9 @@ type Entry struct {
 	// where the operator asked for names: a path can name a person.
 	On       string
 	Purposes []string // that let something pass, those not personal apart
+	// Consent says where a consent that counted came from: "submission" (a
+	// field that was ticked), "stored"; empty: none did.
+	Consent  string
 	Kept     []string // fields, as the policy names them
 	Stripped []StrippedField
 	// Undeclared counts what no field declares; Names holds the first of
@@ -134,6 +138,8 @@ type Engine struct {
 	ShowUndeclared bool
 	// Notice is the address of the site's privacy notice; empty: none.
 	Notice string
+	// Log is told of panics; nil: nobody is.
+	Log *slog.Logger
 	// Now and NewReceipt are the clock and the source of receipts.
 	Now        func() time.Time
 	NewReceipt func() string

@@ -1,15 +1,22 @@
 package minimize
 
-import "strings"
+import (
+	"net/url"
+	"path"
+	"strings"
+	"unicode/utf8"
+)
 
 // PlainPath tells whether applications agree on which resource an escaped
 // path names: no empty or dot segments, no backslash, no path parameters
 // (";"), no escaped slash, backslash, dot, semicolon, percent sign or
-// control byte. Tomcat serves /a/..;/b as /b.
+// control byte, nothing but UTF-8. Tomcat serves /a/..;/b as /b, and to some
+// old decoders %c0%af is a slash.
 func PlainPath(escaped string) bool {
 	if escaped == "" || escaped[0] != '/' {
 		return false
 	}
+	coded := false
 	for i := 0; i < len(escaped); i++ {
 		switch c := escaped[i]; {
 		case c == '\\' || c == ';' || c <= ' ' || c == 0x7f:
@@ -18,10 +25,13 @@ func PlainPath(escaped string) bool {
 			if !plainSegment(escaped[i+1:]) {
 				return false
 			}
+		case c >= utf8.RuneSelf:
+			coded = true
 		case c == '%':
 			if i+2 >= len(escaped) {
 				return false
 			}
+			coded = true
 			switch strings.ToLower(escaped[i+1 : i+3]) {
 			case "2f", "5c", "2e", "3b", "25", "7f":
 				return false
@@ -31,7 +41,11 @@ func PlainPath(escaped string) bool {
 			}
 		}
 	}
-	return true
+	if !coded {
+		return true
+	}
+	decoded, err := url.PathUnescape(escaped)
+	return err == nil && utf8.ValidString(decoded)
 }
 
 // plainSegment tells whether rest begins with a segment that is neither a
@@ -39,4 +53,22 @@ func PlainPath(escaped string) bool {
 func plainSegment(rest string) bool {
 	segment, _, more := strings.Cut(rest, "/")
 	return segment != "." && segment != ".." && (segment != "" || !more)
+}
+
+// loosePath returns what the most forgiving application makes of an escaped
+// path: in lower case, escapes and parameters resolved, cleaned, without a
+// slash at its end.
+func loosePath(escaped string) string {
+	if PlainPath(escaped) && strings.IndexByte(escaped, '%') < 0 && escaped[len(escaped)-1] != '/' {
+		return strings.ToLower(escaped)
+	}
+	decoded, err := url.PathUnescape(escaped)
+	if err != nil {
+		decoded = escaped
+	}
+	segments := strings.Split(strings.ReplaceAll(strings.ToLower(decoded), `\`, "/"), "/")
+	for i, segment := range segments {
+		segments[i], _, _ = strings.Cut(segment, ";")
+	}
+	return (&url.URL{Path: path.Clean("/" + strings.Join(segments, "/"))}).EscapedPath()
 }

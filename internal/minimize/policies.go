@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"sync"
 	"sync/atomic"
 
 	"github.com/dgraph-io/ristretto/v2"
@@ -17,8 +18,12 @@ import (
 type Policies struct {
 	key     []byte // of pseudonyms
 	current atomic.Pointer[policy.Set]
-	cache   *ristretto.Cache[uint64, *allowList]
 	seed    maphash.Seed
+
+	// open keeps Close away while the cache is used: a request in flight may
+	// outlive the configuration that it began under.
+	open  sync.RWMutex
+	cache *ristretto.Cache[uint64, *allowList] // nil once closed
 }
 
 // maxAllowLists bounds the cache. One costs a few kilobytes, and a policy
@@ -60,8 +65,13 @@ func (p *Policies) Swap(set *policy.Set) error {
 // Load returns the set in force.
 func (p *Policies) Load() *policy.Set { return p.current.Load() }
 
-// Close releases the cache.
-func (p *Policies) Close() { p.cache.Close() }
+// Close releases the cache. Requests in flight do without it.
+func (p *Policies) Close() {
+	p.open.Lock()
+	defer p.open.Unlock()
+	p.cache.Close()
+	p.cache = nil
+}
 
 // allowKey is what an allow-list is compiled for.
 type allowKey struct {
@@ -95,6 +105,8 @@ type tick struct {
 func (p *Policies) allowList(set *policy.Set, c *policy.Collection, st policy.Standing) (*allowList, error) {
 	key := allowKey{set: set, collection: c, standing: st}
 	hash := maphash.Comparable(p.seed, key)
+	p.open.RLock()
+	defer p.open.RUnlock()
 	if l, ok := p.cache.Get(hash); ok && l.allowKey == key {
 		return l, nil
 	}

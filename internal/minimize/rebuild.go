@@ -12,22 +12,20 @@ import (
 // rebuild reads the submission, decides and puts what is allowed in its place.
 func (s *Submission) rebuild(w http.ResponseWriter) {
 	header := s.r.Header
-	if s.Mode == Report {
-		header = header.Clone() // the request goes on as it came
-	} else {
-		s.r.Trailer = nil
+	mayPass := s.Collection == nil && s.engine.Uninspected == Pass
+	if s.Mode == Report || mayPass {
+		header = header.Clone() // the request may go on as it came
 	}
 	purify(header)
 	media, err := submission.ParseMedia(header)
-	hasBody := s.r.ContentLength != 0 && s.r.Body != nil && s.r.Body != http.NoBody
-	if err != nil && hasBody {
+	if err != nil && hasBody(s.r) {
 		s.refuse(err)
 		return
 	}
 	var src *source
-	if hasBody {
+	if hasBody(s.r) {
 		if media.Kind == submission.MediaNone || media.Kind == submission.MediaOther {
-			s.rebuildQueryOnly(media)
+			s.rebuildQuery(media)
 			return
 		}
 		if src, err = s.open(w, header); err != nil {
@@ -36,17 +34,24 @@ func (s *Submission) rebuild(w http.ResponseWriter) {
 		}
 		defer src.Close()
 	}
-	standing := s.standing()
-	switch {
-	case media.Kind == submission.MediaMultipart && src != nil:
-		s.rebuildMultipart(src, media, standing)
-	default:
-		s.rebuildHeld(src, media, standing)
+	if s.Mode == Enforce {
+		s.r.Header, s.r.Trailer = header, nil
 	}
+	standing := s.standing()
+	if media.Kind == submission.MediaMultipart && src != nil {
+		s.rebuildMultipart(src, media, standing)
+		return
+	}
+	s.rebuildHeld(src, media, standing)
 }
 
-// rebuildQueryOnly is for a body of a type that we do not read.
-func (s *Submission) rebuildQueryOnly(media submission.Media) {
+// rebuildQuery is for a request with a body of a type that we do not read.
+// Where the body may pass, the query is still rebuilt.
+func (s *Submission) rebuildQuery(media submission.Media) {
+	if s.Collection == nil && s.engine.Uninspected == Pass {
+		s.rebuildHeld(nil, media, policy.Standing{})
+		return
+	}
 	refusal := &submission.Error{
 		Status: http.StatusUnsupportedMediaType, Rule: "media-type", Offset: -1,
 		Detail: "the body is neither JSON nor a form",
@@ -54,7 +59,7 @@ func (s *Submission) rebuildQueryOnly(media submission.Media) {
 	if media.Kind == submission.MediaNone {
 		refusal.Detail = "the body has no Content-Type"
 	}
-	s.uninspected(refusal)
+	s.refuse(refusal)
 }
 
 // decide runs read under the allow-list for what is known of the person,
@@ -79,7 +84,7 @@ func (s *Submission) decide(st policy.Standing, read func(*allowList) error) err
 		if granted == st.Granted {
 			return nil
 		}
-		st.Granted = granted
+		st.Granted, s.consent = granted, "submission"
 	}
 	return nil
 }
@@ -156,6 +161,9 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media, st po
 	work, lim := s.work, s.engine.Limits
 	whole, err := src.readPrefix(&work.body)
 	if err != nil {
+		if s.Mode == Report {
+			src.restore(err)
+		}
 		s.refuse(err)
 		return
 	}
@@ -201,6 +209,9 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media, st po
 		inQuery = s.keptInQuery()
 	}
 	if err != nil {
+		if s.Mode == Report {
+			src.restore(nil)
+		}
 		s.refuse(err)
 		return
 	}
@@ -297,6 +308,9 @@ func (s *Submission) replaceQuery() {
 func (s *Submission) replaceBody(contentType string, size int64, body forwarded) {
 	r := s.r
 	s.body, r.Body, r.ContentLength, r.TransferEncoding = body, body, size, nil
+	if size == 0 {
+		r.Body = http.NoBody // a body and no length would be one of unknown length
+	}
 	for _, name := range stale {
 		delete(r.Header, name)
 	}
@@ -308,90 +322,10 @@ func (s *Submission) replaceBody(contentType string, size int64, body forwarded)
 	}
 }
 
-// record writes the entry. What cannot be recorded is refused.
-func (s *Submission) record() {
-	if err := s.write(s.entry()); err != nil && s.Refusal == nil {
-		s.Verdict, s.Refusal = Refused, unrecorded()
-	}
-}
-
-// write hands an entry to the recorder and keeps its summary.
-func (s *Submission) write(e *Entry) error {
-	s.mu.Lock()
-	s.summary = Summary{
-		Collection: e.Collection, Verdict: e.Verdict, Rule: e.Rule, Purposes: strings.Join(e.Purposes, ","),
-		Kept: len(e.Kept), Stripped: len(e.Stripped), Undeclared: e.Undeclared,
-	}
-	s.mu.Unlock()
-	return s.engine.Recorder.Record(s.r.Context(), e)
-}
-
-// ruleUnrecorded marks a refusal that holds in every mode: no record, no
-// delivery.
-const ruleUnrecorded = "unrecorded"
-
-func unrecorded() *submission.Error {
-	return &submission.Error{
-		Status: http.StatusServiceUnavailable, Rule: ruleUnrecorded, Offset: -1,
-		Detail: "the submission cannot be recorded at the moment",
-	}
-}
-
 // tell sets the headers that the application may store beside its row.
 func (s *Submission) tell() {
 	s.r.Header[headerReceipt] = []string{s.Receipt}
 	if s.list != nil && s.list.header != "" {
 		s.r.Header[headerPurpose] = []string{s.list.header}
 	}
-}
-
-// entry returns the entry of the submission as far as it was read.
-func (s *Submission) entry() *Entry {
-	e, now := &s.work.entry, s.engine.Now()
-	*e = Entry{
-		Time: now, Duration: now.Sub(s.start), Receipt: s.Receipt, Mode: s.Mode, Verdict: s.Verdict, Policy: s.Set.Version,
-		Collection: s.collection(), On: s.on(), Kept: e.Kept[:0], Stripped: e.Stripped[:0],
-	}
-	if s.Refusal != nil {
-		e.Status, e.Rule = s.Refusal.Status, s.Refusal.Rule
-	}
-	if s.list == nil || s.Refusal != nil {
-		return e // nothing is collected of what is refused
-	}
-	e.Purposes = s.list.purposes
-	report := &s.work.report
-	for i := range report.Outcomes {
-		o := &report.Outcomes[i]
-		if o.Kept > 0 {
-			e.Kept = append(e.Kept, s.Collection.Fields[i].Name)
-		}
-		if o.Stripped > 0 {
-			e.Stripped = append(e.Stripped, StrippedField{Name: s.Collection.Fields[i].Name, Reason: o.Reason})
-		}
-	}
-	e.Undeclared = report.Undeclared
-	if s.engine.ShowUndeclared {
-		e.Names, _ = report.Names()
-	}
-	return e
-}
-
-func (s *Submission) collection() string {
-	if s.Collection == nil {
-		return ""
-	}
-	return s.Collection.Name
-}
-
-// on says where the request led, in the words of the policy.
-func (s *Submission) on() string {
-	switch {
-	case strings.ContainsAny(s.pattern, " \t"):
-		return s.pattern
-	case s.pattern != "":
-		return s.r.Method + " " + s.pattern
-	case s.engine.ShowUndeclared:
-		return s.r.Method + " " + s.r.URL.EscapedPath()
-	}
-	return s.r.Method
 }

@@ -1,0 +1,50 @@
+package caddymodule
+
+import (
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+)
+
+// Caddy remembers a request as it came beside the one that it works on: the
+// FastCGI transport sends its URI to the application as REQUEST_URI, and the
+// routes of handle_errors start from it. What was left out must not come
+// back that way.
+
+// hideQuery puts query in place of the one that came.
+func hideQuery(r *http.Request, query string) {
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok || original.URL == nil || original.URL.RawQuery == query {
+		return
+	}
+	original.URL.RawQuery = query
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Set("http.request.orig_uri", original.URL.RequestURI())
+	}
+}
+
+// drainTime is how long withhold waits for what is left of a body.
+const drainTime = time.Second
+
+// withhold empties a request that ended in an error, before the handlers of
+// errors get it: one of them may forward it to the application. body is the
+// one that came. Handlers before us may have made copies of the request, of
+// which the server goes on with the first: so the body itself is closed.
+func withhold(w http.ResponseWriter, r *http.Request, body io.Closer) {
+	r.URL.RawQuery = ""
+	hideQuery(r, "")
+	if r.ContentLength == 0 || body == nil {
+		return
+	}
+	client := http.NewResponseController(w)
+	_ = client.SetReadDeadline(time.Now().Add(drainTime)) // not every writer can
+	_ = body.Close()
+	_ = client.SetReadDeadline(time.Time{}) // as above
+	r.Body, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, 0, nil, nil
+	for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding", "Trailer", "Expect"} {
+		r.Header.Del(name)
+	}
+}
