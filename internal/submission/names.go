@@ -1,10 +1,6 @@
 package submission
 
-import (
-	"bytes"
-	"hash/maphash"
-	"math/bits"
-)
+import "bytes"
 
 // The names of form fields, as PHP, Rails and qs write paths: user[email],
 // items[0][sku], tags[]. A segment in brackets that is empty or an index is
@@ -43,32 +39,6 @@ func (f fault) error(where string, offset int64) *Error {
 	return e
 }
 
-// role is how a place was used so far in one submission.
-type role uint8
-
-const (
-	asValue      role = 1 << iota // name=
-	asObject                      // name[member]
-	emptyValue                    // name[]=
-	emptyBranch                   // name[][…]
-	indexValue                    // name[0]=
-	indexBranch                   // name[0][…]
-	elementRoles = emptyValue | emptyBranch | indexValue | indexBranch
-)
-
-// mixed tells whether roles do not go together. What is a value holds
-// nothing. Applications number the elements of name[] differently when
-// name[0] comes too; only jQuery.param writes both, for a list that holds
-// values and containers.
-func (r role) mixed() bool {
-	if r&asValue != 0 && r != asValue {
-		return true
-	}
-	lists := r & elementRoles
-	one := lists&(lists-1) == 0
-	return !one && lists != indexValue|indexBranch && lists != emptyValue|indexBranch
-}
-
 // names resolves the names of one form or query, and remembers how each
 // declared one was used.
 //
@@ -85,24 +55,6 @@ type names struct {
 	branched bool   // the last name that was resolved whole has a branch
 	branch   branch // of the last name that has one
 }
-
-// namePlace is an entry of the table: the place that a segment leads to from
-// another one.
-type namePlace struct {
-	parent   int32
-	segment  int32 // a named member's node; freeMember; emptyElement; the rest are indexes
-	from, to int32 // a free member's text
-	id       int32 // 0: the entry is free
-}
-
-const (
-	freeMember   = 0
-	emptyElement = -1
-	firstIndex   = -2 // and downwards
-)
-
-// maxNamePlaces is the largest table, in entries, that is kept for the next form.
-const maxNamePlaces = 1 << 13
 
 func (n *names) begin(p *Plan) {
 	n.plan = p
@@ -233,67 +185,6 @@ func (n *names) finish(at, here int32, repeats bool) (int32, fault) {
 		return void, faultRepeated
 	}
 	return at, faultNone
-}
-
-// use adds a role to a place, and tells whether it goes with those before.
-func (n *names) use(here int32, r role) (mixed bool) {
-	n.roles[here] |= r
-	return n.roles[here].mixed()
-}
-
-// at returns the place that a segment leads to from a place.
-func (n *names) at(parent, segment int32, text []byte) int32 {
-	if 2*(n.used+1) > len(n.table) {
-		n.grow()
-	}
-	if segment != freeMember {
-		text = nil
-	}
-	e := n.probe(parent, segment, text)
-	if e.id == 0 {
-		from := int32(len(n.texts)) //nolint:gosec // G115: a body is smaller than 2^31
-		n.texts = append(n.texts, text...)
-		*e = namePlace{
-			parent: parent, segment: segment, from: from, to: int32(len(n.texts)), //nolint:gosec // G115: as above
-			id: int32(len(n.roles)), //nolint:gosec // G115: as above
-		}
-		n.roles = append(n.roles, 0)
-		n.used++
-	}
-	return e.id
-}
-
-// probe returns the entry of a place, or the free one where it belongs.
-func (n *names) probe(parent, segment int32, text []byte) *namePlace {
-	mask := uint64(len(n.table) - 1) //nolint:gosec // G115: grow was there
-	for i := hashPlace(parent, segment, text); ; i++ {
-		e := &n.table[i&mask]
-		if e.id == 0 || e.parent == parent && e.segment == segment && string(n.texts[e.from:e.to]) == string(text) {
-			return e
-		}
-	}
-}
-
-func (n *names) grow() {
-	old := n.table
-	n.table = make([]namePlace, max(64, 2*len(old)))
-	for _, e := range old {
-		if e.id != 0 {
-			*n.probe(e.parent, e.segment, n.texts[e.from:e.to]) = e
-		}
-	}
-}
-
-// placeSeed keys the table: a client cannot choose what collides.
-var placeSeed = maphash.Bytes(nameSeed, []byte("place"))
-
-func hashPlace(parent, segment int32, text []byte) uint64 {
-	h := uint64(uint32(parent))<<32 | uint64(uint32(segment)) //nolint:gosec // G115: bits, not numbers
-	if len(text) > 0 {
-		h ^= maphash.Bytes(nameSeed, text)
-	}
-	high, low := bits.Mul64(h^placeSeed, 0x9e3779b97f4a7c15)
-	return high ^ low
 }
 
 // appendName appends the path that name spells, for a report: "items.*.sku".

@@ -82,7 +82,6 @@ const (
 type entry struct {
 	name string
 	json string // the name as we write it in JSON: "name": with quotes and colon
-	form string // the name percent-encoded as one bracket or first segment
 	hash uint32
 	node int32 // never 0 for an entry in use
 }
@@ -242,7 +241,6 @@ func newEntry(name string, at int32) entry {
 	return entry{
 		name: name,
 		json: string(append(appendJSONString(nil, name), ':')),
-		form: string(appendFormEscaped(nil, []byte(name))),
 		hash: hashName([]byte(name)),
 		node: at,
 	}

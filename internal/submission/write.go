@@ -23,12 +23,15 @@ func appendJSONString[S string | []byte](dst []byte, s S) []byte {
 // appendFormEscaped writes s percent-encoded, all but RFC 3986's unreserved
 // characters.
 func appendFormEscaped(dst, s []byte) []byte {
-	for _, c := range s {
-		if unreserved[c] {
-			dst = append(dst, c)
-		} else {
+	for i := 0; i < len(s); {
+		if c := s[i]; !unreserved[c] {
 			dst = append(dst, '%', hexDigits[c>>4], hexDigits[c&15])
+			i++
+			continue
 		}
+		n := skipUnreserved(s, i+1)
+		dst = append(dst, s[i:n]...)
+		i = n
 	}
 	return dst
 }
