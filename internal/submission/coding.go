@@ -142,8 +142,8 @@ func (d *decoded) fault(err error) error {
 	switch {
 	case d.source.err != nil && d.source.err != io.EOF: //nolint:errorlint // as above
 		return d.source.err
-	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded):
-		return tooLarge("inflated-window", "the body needs a larger window to decode than the 8 MiB that RFC 9659 allows")
+	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, errWindow):
+		return tooLarge("inflated-window", "the body needs a larger window to decode than 8 MiB")
 	case d.source.in == 0, errors.Is(err, io.ErrUnexpectedEOF):
 		return &Error{Status: http.StatusBadRequest, Rule: "coding-truncated", Detail: "the body ends in the middle of its content coding", Offset: -1}
 	case err != io.EOF: //nolint:errorlint // as above

@@ -165,6 +165,20 @@ func TestDecodeBombs(t *testing.T) {
 			t.Errorf("%s of 64 KiB: %v", coding, err)
 		}
 	}
+	// The largest window of brotli is 16 MiB, which a short body need not ask for.
+	for _, window := range []int{10, 16, 17, 18, 22, 23, 24} {
+		var b bytes.Buffer
+		w := brotli.NewWriterOptions(&b, brotli.WriterOptions{Quality: 5, LGWin: window})
+		_, _ = io.WriteString(w, "some text")
+		_ = w.Close()
+		got, err := decodeAll("br", &b, lim)
+		if window < 24 && (err != nil || got != "some text") {
+			t.Errorf("brotli with a window of 2^%d: %v", window, err)
+		}
+		if window == 24 && refusal(t, err).Rule != "inflated-window" {
+			t.Errorf("brotli with a window of 2^%d: %v", window, err)
+		}
+	}
 	// A frame may ask its decoder to hold 512 MiB for one byte.
 	var b bytes.Buffer
 	w, err := zstd.NewWriter(&b, zstd.WithWindowSize(512<<20), zstd.WithSingleSegment(false))

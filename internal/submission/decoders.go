@@ -2,6 +2,7 @@ package submission
 
 import (
 	"bufio"
+	"errors"
 	"io"
 	"sync"
 
@@ -11,9 +12,12 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxWindow bounds what a zstd frame may make its decoder hold: RFC 9659
-// lets a client ask for no more.
+// maxWindow bounds what a body may make its decoder hold: RFC 9659 lets a
+// client ask for no more of zstd, and we for no more of brotli.
 const maxWindow = 8 << 20
+
+// errWindow is a brotli body that asks for 16 MiB.
+var errWindow = errors.New("brotli: window too large")
 
 // decoder undoes one content coding. It is used again and again.
 type decoder interface {
@@ -30,7 +34,7 @@ type decoder interface {
 var (
 	gzipDecoders    = sync.Pool{New: func() any { return &gzipDecoder{input: bufio.NewReader(nil)} }}
 	deflateDecoders = sync.Pool{New: func() any { return &deflateDecoder{input: bufio.NewReader(nil)} }}
-	brotliDecoders  = sync.Pool{New: func() any { return &brotliDecoder{} }}
+	brotliDecoders  = sync.Pool{New: func() any { return &brotliDecoder{input: bufio.NewReader(nil)} }}
 	zstdDecoders    = sync.Pool{New: func() any { return &zstdDecoder{} }}
 )
 
@@ -77,11 +81,26 @@ func atEnd(r *bufio.Reader) bool {
 }
 
 // brotliDecoder reads to the end of the source and refuses what follows.
-type brotliDecoder struct{ brotli.Reader }
+type brotliDecoder struct {
+	brotli.Reader
+	input *bufio.Reader
+}
 
-func (d *brotliDecoder) start(src *source) error { return d.Reset(src) }
-func (d *brotliDecoder) whole() bool             { return true }
-func (d *brotliDecoder) stop()                   { _ = d.Reset(nil) }
+func (d *brotliDecoder) start(src *source) error {
+	d.input.Reset(src)
+	// RFC 7932, section 9.1: the four lowest bits say the largest window.
+	if first, err := d.input.Peek(1); err == nil && first[0]&15 == 15 {
+		return errWindow
+	}
+	return d.Reset(d.input)
+}
+
+func (d *brotliDecoder) whole() bool { return true }
+
+func (d *brotliDecoder) stop() {
+	d.input.Reset(nil)
+	_ = d.Reset(nil)
+}
 
 // zstdDecoder reads all frames to the end of the source, as RFC 8878 has it.
 type zstdDecoder struct{ *zstd.Decoder }

@@ -56,7 +56,6 @@ func ParseMedia(h http.Header) (Media, error) {
 	if !ok {
 		return Media{}, mediaError("content-type-syntax", "the Content-Type is not of the form type/subtype")
 	}
-	var charset string
 	var seen parameterNames
 	for rest != "" {
 		var p parameter
@@ -72,15 +71,14 @@ func ParseMedia(h http.Header) (Media, error) {
 		switch {
 		case m.Kind == MediaOther:
 		case strings.EqualFold(p.name, "charset"):
-			charset = p.value
+			if !strings.EqualFold(p.value, "utf-8") && !strings.EqualFold(p.value, "us-ascii") {
+				return Media{}, mediaError("charset", "the charset of the Content-Type is not utf-8")
+			}
 		case strings.EqualFold(p.name, "boundary") && m.Kind == MediaMultipart:
 			m.Boundary = p.value
 		default:
 			return Media{}, mediaError("content-type-parameter", "the Content-Type has a parameter other than charset, and boundary of multipart/form-data")
 		}
-	}
-	if charset != "" && !strings.EqualFold(charset, "utf-8") && !strings.EqualFold(charset, "us-ascii") {
-		return Media{}, mediaError("charset", "the charset of the Content-Type is not utf-8")
 	}
 	if m.Kind == MediaMultipart && !validBoundary(m.Boundary) {
 		return Media{}, mediaError("boundary", "multipart/form-data has no boundary of 1 to 70 characters that RFC 2046 allows")

@@ -81,6 +81,7 @@ func TestParseMediaRefuses(t *testing.T) {
 		{"UTF-16", []string{"application/json; charset=utf-16"}, "charset"},
 		{"EBCDIC", []string{"application/x-www-form-urlencoded; charset=ibm037"}, "charset"},
 		{"Latin-1", []string{"application/x-www-form-urlencoded; charset=iso-8859-1"}, "charset"},
+		{"an empty charset", []string{`application/json; charset=""`}, "charset"},
 		{"a quoted charset", []string{`application/json; charset="utf-7"`}, "charset"},
 		{"continued parameter", []string{"multipart/form-data; boundary*0=a; boundary*1=b"}, "content-type-parameter"},
 		{"extended parameter", []string{"multipart/form-data; boundary*=utf-8''a; boundary=b"}, "content-type-parameter"},

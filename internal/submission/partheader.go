@@ -153,14 +153,15 @@ func transferEncoding(value string) *Error {
 }
 
 // appendPartHeader writes the header block of a part, and the empty line
-// after it. A quote is written as browsers do.
+// after it. A name that leads to a field came without quote, backslash and
+// control character.
 func appendPartHeader(dst, name []byte, h *partHeader) []byte {
 	dst = append(dst, `Content-Disposition: form-data; name="`...)
-	dst = appendQuoted(dst, name)
+	dst = append(dst, name...)
 	dst = append(dst, '"')
 	if h.file {
 		dst = append(dst, `; filename="`...)
-		dst = appendQuoted(dst, h.filename)
+		dst = appendFilename(dst, h.filename)
 		dst = append(dst, '"')
 		if h.kind != "" {
 			dst = append(dst, "\r\nContent-Type: "...)
@@ -170,12 +171,16 @@ func appendPartHeader(dst, name []byte, h *partHeader) []byte {
 	return append(dst, "\r\n\r\n"...)
 }
 
-func appendQuoted[S string | []byte](dst []byte, s S) []byte {
-	for i := range len(s) {
-		if s[i] == '"' {
-			dst = append(dst, "%22"...)
-		} else {
-			dst = append(dst, s[i])
+// appendFilename writes a quote as browsers do, and a semicolon likewise:
+// some frameworks split a header there, quoted or not, and would find another
+// name in "x; name=ssn; y".
+func appendFilename(dst []byte, name string) []byte {
+	for i := range len(name) {
+		switch c := name[i]; c {
+		case '"', ';':
+			dst = append(dst, '%', hexDigits[c>>4], hexDigits[c&15])
+		default:
+			dst = append(dst, c)
 		}
 	}
 	return dst
