@@ -60,16 +60,18 @@ func submit(set *policy.Set, t *policy.Test) (Request, error) {
 // that the paths lead through.
 func nested(given string) (string, error) {
 	flat := gjson.Parse(given)
-	if !flat.IsObject() || !slices.ContainsFunc(names(flat), func(name string) bool { return strings.ContainsAny(name, `.\`) }) {
+	if !flat.IsObject() || !slices.ContainsFunc(names(flat), isPath) {
 		return given, nil
 	}
 	object, values := "{}", 0
 	var failed error
 	flat.ForEach(func(name, value gjson.Result) bool {
 		values += len(pairs(value))
-		var segments []string
-		if segments, failed = policy.ParsePath(name.Str); failed != nil {
-			return false
+		segments := []string{name.Str}
+		if isPath(name.Str) {
+			if segments, failed = policy.ParsePath(name.Str); failed != nil {
+				return false
+			}
 		}
 		for i := range segments {
 			segments[i] = escapeSegment(segments[i])
@@ -82,6 +84,9 @@ func nested(given string) (string, error) {
 	}
 	return object, failed
 }
+
+// isPath tells a path from a name that may hold anything but dots.
+func isPath(name string) bool { return strings.ContainsAny(name, `.\`) }
 
 func names(object gjson.Result) []string {
 	var names []string
