@@ -77,8 +77,8 @@ func (m *Multipart) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// read fills p as far as it can without waiting for the source when there
-// is something to return.
+// read fills p. It waits for the source unless p is half full: a byte that
+// was held back for the sake of a delimiter is not worth a write upstream.
 func (m *Multipart) read(p []byte) (n int, err error) {
 	s := m.parts
 	for n < len(p) {
@@ -96,7 +96,7 @@ func (m *Multipart) read(p []byte) (n int, err error) {
 		if m.err != nil {
 			break
 		}
-		if n > 0 && (m.Observe || s.starved) {
+		if n > len(p)/2 && (m.Observe || s.starved) {
 			return n, nil
 		}
 		if m.Observe {
