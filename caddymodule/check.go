@@ -12,6 +12,7 @@ import (
 
 	"github.com/modicum-proxy/modicum/internal/explain"
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
 var checkCommand = caddycmd.Command{
@@ -106,7 +107,7 @@ func (r *checkReport) failed() int {
 
 // print tells the problems, the tests that fail, and the sum.
 func (r *checkReport) print(w io.Writer) {
-	p := paletteFor(w)
+	p := terminal.PaletteFor(w)
 	for _, d := range r.Diagnostics {
 		printDiagnostic(w, p, d)
 	}
@@ -118,30 +119,30 @@ func (r *checkReport) print(w io.Writer) {
 	errors, warnings, failed := r.count(policy.Error), r.count(policy.Warning), r.failed()
 	var sum []string
 	if errors > 0 {
-		sum = append(sum, p.bad.Render(plural(errors, "error")))
+		sum = append(sum, p.Bad.Render(plural(errors, "error")))
 	} else {
-		sum = append(sum, plural(r.Collections, "collection"), plural(r.Fields, "field"), p.good.Render(plural(len(r.Tests)-failed, "test")+" passed"))
+		sum = append(sum, plural(r.Collections, "collection"), plural(r.Fields, "field"), p.Good.Render(plural(len(r.Tests)-failed, "test")+" passed"))
 	}
 	if failed > 0 {
-		sum = append(sum, p.bad.Render(plural(failed, "test")+" failed"))
+		sum = append(sum, p.Bad.Render(plural(failed, "test")+" failed"))
 	}
 	if warnings > 0 {
-		sum = append(sum, p.odd.Render(plural(warnings, "warning")))
+		sum = append(sum, p.Odd.Render(plural(warnings, "warning")))
 	}
-	_, _ = fmt.Fprintf(w, "%s: %s\n", p.strong.Render(strings.Join(r.Files, ", ")), strings.Join(sum, ", "))
+	_, _ = fmt.Fprintf(w, "%s: %s\n", p.Strong.Render(strings.Join(r.Files, ", ")), strings.Join(sum, ", "))
 }
 
 // printDiagnostic prints what [policy.Diagnostic.String] says, in colours.
-func printDiagnostic(w io.Writer, p palette, d policy.Diagnostic) {
-	severity := p.bad
+func printDiagnostic(w io.Writer, p terminal.Palette, d policy.Diagnostic) {
+	severity := p.Bad
 	if d.Severity == policy.Warning {
-		severity = p.odd
+		severity = p.Odd
 	}
 	message := d.Message
 	if d.Hint != "" {
 		message += "; " + d.Hint
 	}
-	_, _ = fmt.Fprintf(w, "%s: %s: %s\n", p.strong.Render(d.Position.String()), severity.Render(d.Severity.String()), message)
+	_, _ = fmt.Fprintf(w, "%s: %s: %s\n", p.Strong.Render(d.Position.String()), severity.Render(d.Severity.String()), message)
 	for line := range strings.Lines(d.Excerpt) {
 		line = strings.TrimSuffix(line, "\n")
 		if before, ok := strings.CutSuffix(line, "^"); ok {
@@ -152,8 +153,8 @@ func printDiagnostic(w io.Writer, p palette, d policy.Diagnostic) {
 }
 
 // printFailure prints what a test expected and what came: names only.
-func printFailure(w io.Writer, p palette, t *explain.TestResult) {
-	_, _ = fmt.Fprintf(w, "%s: %s: %s\n", p.strong.Render(t.Position.String()), p.bad.Render("test failed"), t.On)
+func printFailure(w io.Writer, p terminal.Palette, t *explain.TestResult) {
+	_, _ = fmt.Fprintf(w, "%s: %s: %s\n", p.Strong.Render(t.Position.String()), p.Bad.Render("test failed"), t.On)
 	if t.Hint != "" {
 		_, _ = fmt.Fprintf(w, "      %s\n", t.Hint)
 	}

@@ -3,17 +3,13 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
-	"unicode"
 
-	"charm.land/lipgloss/v2"
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
-	"github.com/charmbracelet/colorprofile"
 	"github.com/spf13/cobra"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
 func init() {
@@ -68,24 +64,6 @@ func readPolicy(files []string) ([]policy.Source, error) {
 	return policy.ReadFiles(files...)
 }
 
-// palette holds the styles of what we print. The zero value has no colours.
-type palette struct {
-	good, bad, odd, faint, strong lipgloss.Style
-}
-
-// paletteFor returns colours where w is a terminal that has them, and the
-// person did not forbid them (https://no-color.org/).
-func paletteFor(w io.Writer) palette {
-	if colorprofile.Detect(w, os.Environ()) < colorprofile.ANSI {
-		return palette{}
-	}
-	style := lipgloss.NewStyle
-	return palette{
-		good: style().Foreground(lipgloss.Green), bad: style().Foreground(lipgloss.Red).Bold(true), odd: style().Foreground(lipgloss.Yellow),
-		faint: style().Faint(true), strong: style().Bold(true),
-	}
-}
-
 // plural writes a count with its noun.
 func plural(n int, noun string) string {
 	if n != 1 {
@@ -99,16 +77,5 @@ func list(names []string) string {
 	if len(names) == 0 {
 		return "none"
 	}
-	return printable(strings.Join(names, ", "))
-}
-
-// printable keeps a name that somebody else made up from commanding the
-// terminal that it is printed on (CWE-150).
-func printable(text string) string {
-	return strings.Map(func(c rune) rune {
-		if !unicode.IsPrint(c) {
-			return '·'
-		}
-		return c
-	}, text)
+	return terminal.Printable(strings.Join(names, ", "))
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/modicum-proxy/modicum/internal/explain"
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
 var explainCommand = caddycmd.Command{
@@ -137,8 +138,8 @@ func (q *question) mediaType(body []byte) string {
 	case "form":
 		return "application/x-www-form-urlencoded"
 	case "multipart":
-		line, _, _ := strings.Cut(string(body), "\r\n")
-		return `multipart/form-data; boundary="` + strings.TrimPrefix(line, "--") + `"`
+		line, _, _ := strings.Cut(string(body), "\n")
+		return `multipart/form-data; boundary="` + strings.TrimPrefix(strings.TrimSuffix(line, "\r"), "--") + `"`
 	}
 	return q.kind
 }
@@ -162,19 +163,19 @@ func jsonExplanation(told *explain.Explanation) any {
 }
 
 func printExplanation(w io.Writer, told *explain.Explanation, ask explain.Request) {
-	p := paletteFor(w)
+	p := terminal.PaletteFor(w)
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	if told.Collection == "" {
 		hint := ""
 		if told.NearestPattern != "" {
 			hint = fmt.Sprintf("; did you mean %q?", told.NearestPattern)
 		}
-		say("%s is declared by %s%s", p.strong.Render(ask.On), p.bad.Render("no collection"), hint)
+		say("%s is declared by %s%s", p.Strong.Render(ask.On), p.Bad.Render("no collection"), hint)
 	} else {
-		say("%s belongs to the collection %s (%v)", p.strong.Render(ask.On), p.strong.Render(told.Collection), told.Position)
+		say("%s belongs to the collection %s (%v)", p.Strong.Render(ask.On), p.Strong.Render(told.Collection), told.Position)
 	}
 	if told.Refusal != nil {
-		say("\n%s with %d by the rule %s: %s", p.bad.Render("Refused"), told.Refusal.Status, told.Refusal.Rule, told.Refusal.Detail)
+		say("\n%s with %d by the rule %s: %s", p.Bad.Render("Refused"), told.Refusal.Status, told.Refusal.Rule, told.Refusal.Detail)
 		if shown := excerpt(told.Refusal.Offset, ask); shown != "" {
 			say("%s", shown)
 		}
@@ -188,7 +189,7 @@ func printExplanation(w io.Writer, told *explain.Explanation, ask explain.Reques
 		say("\nIt submits nothing.")
 	}
 	printFields(w, p, told)
-	say("\n%s", p.strong.Render("The application receives"))
+	say("\n%s", p.Strong.Render("The application receives"))
 	method, _, _ := strings.Cut(ask.On, " ")
 	say("  %s %s", method, told.Forwarded.Target)
 	printHeader(w, told.Forwarded.Header)
@@ -196,36 +197,36 @@ func printExplanation(w io.Writer, told *explain.Explanation, ask explain.Reques
 		say("\n%s", indented(body))
 	}
 	if len(told.Answer) > 0 {
-		say("\n%s", p.strong.Render("The sender is told"))
+		say("\n%s", p.Strong.Render("The sender is told"))
 		printHeader(w, told.Answer)
 	}
 }
 
 // printFields prints the verdict on each field.
-func printFields(w io.Writer, p palette, told *explain.Explanation) {
-	rows := [][]string{{p.strong.Render("field"), p.strong.Render("verdict"), p.strong.Render("purpose"), p.strong.Render("rule")}}
+func printFields(w io.Writer, p terminal.Palette, told *explain.Explanation) {
+	rows := [][]string{{p.Strong.Render("field"), p.Strong.Render("verdict"), p.Strong.Render("purpose"), p.Strong.Render("rule")}}
 	for i := range told.Fields {
 		f := &told.Fields[i]
-		rows = append(rows, []string{f.Name, verdict(p, f), f.Purpose, p.faint.Render(f.Position.String())})
+		rows = append(rows, []string{f.Name, verdict(p, f), f.Purpose, p.Faint.Render(f.Position.String())})
 	}
 	for _, u := range told.Undeclared {
-		row := []string{printable(u.Name), p.bad.Render("stripped: undeclared")}
+		row := []string{terminal.Printable(u.Name), p.Bad.Render("stripped: undeclared")}
 		if u.Nearest != "" {
 			row[1] += fmt.Sprintf("; did you mean %q?", u.Nearest)
 		}
 		rows = append(rows, row)
 	}
 	if told.MoreUndeclared {
-		rows = append(rows, []string{"and others", p.bad.Render("stripped: undeclared")})
+		rows = append(rows, []string{"and others", p.Bad.Render("stripped: undeclared")})
 	}
 	if len(rows) > 1 {
 		_, _ = fmt.Fprintln(w)
-		printColumns(w, rows)
+		terminal.Columns(w, rows)
 	}
 }
 
 // verdict says what became of a field, and why.
-func verdict(p palette, f *explain.Field) string {
+func verdict(p terminal.Palette, f *explain.Field) string {
 	kept := "kept"
 	if f.Keep != "" {
 		kept += ", reduced: " + f.Keep
@@ -236,41 +237,23 @@ func verdict(p palette, f *explain.Field) string {
 	}
 	switch {
 	case f.Kept > 0 && f.Stripped > 0:
-		return p.good.Render(kept) + ", " + p.odd.Render("some "+stripped)
+		return p.Good.Render(kept) + ", " + p.Odd.Render("some "+stripped)
 	case f.Kept > 0:
-		return p.good.Render(kept)
+		return p.Good.Render(kept)
 	case f.Stripped > 0:
-		return p.odd.Render(stripped)
+		return p.Odd.Render(stripped)
 	case f.Consent != "":
-		return p.faint.Render("absent; its tick is the consent to " + f.Consent)
+		return p.Faint.Render("absent; its tick is the consent to " + f.Consent)
 	case f.Reason != "":
-		return p.faint.Render("absent; would be " + stripped)
+		return p.Faint.Render("absent; would be " + stripped)
 	}
-	return p.faint.Render("absent")
-}
-
-// printColumns prints rows with their columns aligned by what they take on a
-// screen.
-func printColumns(w io.Writer, rows [][]string) {
-	widths := map[int]int{}
-	for _, row := range rows {
-		for i, cell := range row {
-			widths[i] = max(widths[i], lipgloss.Width(cell))
-		}
-	}
-	for _, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			line.WriteString("  " + cell + strings.Repeat(" ", widths[i]-lipgloss.Width(cell)))
-		}
-		_, _ = fmt.Fprintln(w, strings.TrimRight(line.String(), " "))
-	}
+	return p.Faint.Render("absent")
 }
 
 func printHeader(w io.Writer, h http.Header) {
 	for _, name := range slices.Sorted(maps.Keys(h)) {
 		for _, value := range h[name] {
-			_, _ = fmt.Fprintf(w, "  %s: %s\n", name, printable(value))
+			_, _ = fmt.Fprintf(w, "  %s: %s\n", name, terminal.Printable(value))
 		}
 	}
 }
@@ -285,7 +268,7 @@ func indented(body []byte) string {
 	}
 	var lines []string
 	for line := range strings.Lines(string(body)) {
-		lines = append(lines, "  "+printable(strings.TrimRight(line, "\r\n")))
+		lines = append(lines, "  "+terminal.Printable(strings.TrimRight(line, "\r\n")))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -307,6 +290,6 @@ func excerpt(offset int64, ask explain.Request) string {
 	before, after := []rune(text[:offset]), []rune(text[offset:])
 	before = before[max(0, len(before)-around):]
 	after = after[:min(len(after), around)]
-	shown := printable(string(before))
-	return "      | " + shown + printable(string(after)) + "\n      | " + strings.Repeat(" ", lipgloss.Width(shown)) + "^"
+	shown := terminal.Printable(string(before))
+	return "      | " + shown + terminal.Printable(string(after)) + "\n      | " + strings.Repeat(" ", lipgloss.Width(shown)) + "^"
 }

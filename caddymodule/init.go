@@ -12,6 +12,8 @@ import (
 
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
+
+	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
 // The starter files are valid as they stand, with these two for the site and
@@ -71,7 +73,7 @@ when the command is misspelled or a file cannot be read or written.`,
 
 // writeStarter writes what is not there yet, and says what to do next.
 func writeStarter(w io.Writer, dir, caddyfile string) (int, error) {
-	p := paletteFor(w)
+	p := terminal.PaletteFor(w)
 	say := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format+"\n", args...) }
 	if err := os.MkdirAll(dir, 0o755); err != nil { //nolint:gosec // G301: configuration is no secret
 		return exitUsage, fmt.Errorf("making the directory: %w", err)
@@ -85,18 +87,18 @@ func writeStarter(w io.Writer, dir, caddyfile string) (int, error) {
 		err := writeNew(path, file.content)
 		switch {
 		case errors.Is(err, fs.ErrExist):
-			say("%s %s is there already: %s", p.odd.Render("kept "), path, file.kept)
+			say("%s %s is there already: %s", p.Odd.Render("kept "), path, file.kept)
 			continue
 		case err != nil:
 			return exitUsage, err
 		}
 		written++
-		say("%s %s: %s", p.good.Render("wrote"), path, file.about)
+		say("%s %s: %s", p.Good.Render("wrote"), path, file.about)
 	}
 	if written == 0 {
 		return exitRefused, fmt.Errorf("there is nothing to write: name another directory, or move the files away")
 	}
-	say("\n%s", p.strong.Render("Next"))
+	say("\n%s", p.Strong.Render("Next"))
 	if dir != "." {
 		say("  cd %s", dir)
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
 // maxLogLine bounds a line of a collection log; ours are far shorter.
@@ -123,7 +124,7 @@ version: 1
 		a.routes[on].print(&b, "      ")
 	}
 	for _, collection := range slices.Sorted(maps.Keys(a.declared)) {
-		fmt.Fprintf(&b, "\n# Your collection %s receives besides what it declares:\n", printable(collection))
+		fmt.Fprintf(&b, "\n# Your collection %s receives besides what it declares:\n", terminal.Printable(collection))
 		a.declared[collection].print(&b, "#     ")
 	}
 	_, err := io.WriteString(w, b.String())
@@ -139,7 +140,8 @@ func (c fieldCounts) print(b *strings.Builder, indent string) {
 		return strings.Compare(x, y)
 	})
 	for _, name := range names {
-		if _, err := policy.ParsePath(name); err != nil {
+		// A member that a client called "**" must not become the path of everything.
+		if path, err := policy.ParsePath(name); err != nil || slices.Contains(path, "**") {
 			fmt.Fprintf(b, "%s# %s: no path of a field\n", strings.TrimSuffix(indent, "# "), yamlText(name))
 			continue
 		}
@@ -154,8 +156,11 @@ var notName = regexp.MustCompile(`[^A-Za-z0-9]+`)
 func collectionName(on string, taken map[string]bool) string {
 	method, path, _ := strings.Cut(on, " ")
 	base := strings.ToLower(strings.Trim(notName.ReplaceAllString(path, "_"), "_"))
-	if base == "" || base[0] >= '0' && base[0] <= '9' {
-		base = strings.TrimSuffix("page_"+base, "_")
+	if base == "" {
+		base = "home"
+	}
+	if base[0] >= '0' && base[0] <= '9' {
+		base = "page_" + base
 	}
 	base = base[:min(len(base), 40)]
 	name := base

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap/buffer"
 	"go.uber.org/zap/zapcore"
+
+	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
 func init() {
@@ -28,7 +31,7 @@ func init() {
 type LogFormat struct {
 	// zapcore's own encoder keeps what a logger adds to all its entries.
 	*zapcore.MapObjectEncoder `json:"-"`
-	palette                   palette
+	palette                   terminal.Palette
 }
 
 // CaddyModule returns the Caddy module information.
@@ -57,9 +60,9 @@ func (*LogFormat) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (f *LogFormat) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 	switch wo.(type) {
 	case caddy.StdoutWriter, *caddy.StdoutWriter:
-		f.palette = paletteFor(os.Stdout)
+		f.palette = terminal.PaletteFor(os.Stdout)
 	case caddy.StderrWriter, *caddy.StderrWriter:
-		f.palette = paletteFor(os.Stderr)
+		f.palette = terminal.PaletteFor(os.Stderr)
 	}
 	return nil
 }
@@ -73,6 +76,10 @@ func (f *LogFormat) Clone() zapcore.Encoder {
 	return clone
 }
 
+// usualRoute is the width that most routes fit into, so that what follows
+// them stands in a column.
+const usualRoute = 20
+
 // loggerName is the logger of the collection log.
 var loggerName = string(collectionLog{}.CaddyModule().ID)
 
@@ -85,7 +92,7 @@ func (f *LogFormat) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*b
 		fields[i].AddTo(all)
 	}
 	line := buffers.Get()
-	line.AppendString(f.palette.faint.Render(entry.Time.Format(time.TimeOnly)) + "  ")
+	line.AppendString(f.palette.Faint.Render(entry.Time.Format(time.TimeOnly)) + "  ")
 	if entry.LoggerName == loggerName {
 		f.submission(line, all.Fields)
 	} else {
@@ -103,45 +110,49 @@ func (f *LogFormat) submission(w io.Writer, entry map[string]any) {
 	undeclared := texts(entry["undeclared_names"])
 	count, _ := entry["undeclared"].(int)
 	if entry["verdict"] == "gap" {
-		says = append(says, p.bad.Render("no collection declares it"))
+		says = append(says, p.Bad.Render("no collection declares it"))
 	}
 	if status, refused := entry["status"]; refused {
-		says = append(says, p.bad.Render(fmt.Sprintf("refused %v", status))+fmt.Sprintf(" by the rule %v", entry["rule"]))
+		says = append(says, p.Bad.Render(fmt.Sprintf("refused %v", status))+fmt.Sprintf(" by the rule %v", entry["rule"]))
 	}
 	if names != "" {
-		says = append(says, p.good.Render("kept")+" "+printable(names))
+		says = append(says, p.Good.Render("kept")+" "+terminal.Printable(names))
 	}
 	if len(stripped) > 0 {
-		says = append(says, p.odd.Render("stripped")+" "+printable(strings.Join(stripped, ", ")))
+		says = append(says, p.Odd.Render("stripped")+" "+terminal.Printable(strings.Join(stripped, ", ")))
 	}
 	switch {
 	case len(undeclared) > 0:
-		says = append(says, p.bad.Render("undeclared")+" "+printable(strings.Join(undeclared, ", ")))
+		says = append(says, p.Bad.Render("undeclared")+" "+terminal.Printable(strings.Join(undeclared, ", ")))
 	case count > 0:
-		says = append(says, p.bad.Render("undeclared")+" "+plural(count, "field"))
+		says = append(says, p.Bad.Render("undeclared")+" "+plural(count, "field"))
 	}
 	if len(says) == 0 {
 		says = append(says, "nothing to keep")
 	}
 	if entry["mode"] == "report" {
-		says = append(says, p.odd.Render("reported only: forwarded as it came"))
+		says = append(says, p.Odd.Render("reported only: forwarded as it came"))
 	}
 	if took, ok := entry["duration"].(time.Duration); ok {
-		says = append(says, p.faint.Render(shortDuration(took)))
+		says = append(says, p.Faint.Render(shortDuration(took)))
 	}
-	_, _ = fmt.Fprintf(w, "%s  %s", p.strong.Render(printable(fmt.Sprint(entry["on"]))), strings.Join(says, p.faint.Render(" · ")))
+	on := terminal.Printable(fmt.Sprint(entry["on"]))
+	_, _ = fmt.Fprintf(w, "%s  %s", terminal.Pad(p.Strong.Render(on), usualRoute), strings.Join(says, p.Faint.Render(" · ")))
 }
+
+// digest is a SHA-256 in hex, of which the beginning is enough for a person.
+var digest = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
 
 // other writes an entry of any other logger.
 func (f *LogFormat) other(w io.Writer, entry zapcore.Entry, fields map[string]any) {
-	level, style := entry.Level.String(), f.palette.faint
+	level, style := entry.Level.String(), f.palette.Faint
 	switch {
 	case entry.Level >= zapcore.ErrorLevel:
-		style = f.palette.bad
+		style = f.palette.Bad
 	case entry.Level == zapcore.WarnLevel:
-		style = f.palette.odd
+		style = f.palette.Odd
 	}
-	_, _ = fmt.Fprintf(w, "%s  %s", style.Render(level), printable(entry.Message))
+	_, _ = fmt.Fprintf(w, "%s  %s", style.Render(level), terminal.Printable(entry.Message))
 	var names []string
 	for name := range fields {
 		names = append(names, name)
@@ -149,13 +160,14 @@ func (f *LogFormat) other(w io.Writer, entry zapcore.Entry, fields map[string]an
 	slices.Sort(names)
 	for _, name := range names {
 		if name != "error" {
-			_, _ = fmt.Fprintf(w, "  %s", f.palette.faint.Render(printable(fmt.Sprintf("%s=%v", name, fields[name]))))
+			value := digest.ReplaceAllString(fmt.Sprint(fields[name]), "$1…")
+			_, _ = fmt.Fprintf(w, "  %s", f.palette.Faint.Render(terminal.Printable(name+"="+value)))
 		}
 	}
 	if problem, ok := fields["error"]; ok {
 		// Diagnostics of a policy take lines of their own, with carets.
 		for line := range strings.Lines(fmt.Sprint(problem)) {
-			_, _ = fmt.Fprintf(w, "\n          %s", printable(strings.TrimRight(line, "\n")))
+			_, _ = fmt.Fprintf(w, "\n          %s", terminal.Printable(strings.TrimRight(line, "\n")))
 		}
 	}
 }

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	"github.com/spf13/cobra"
+
+	"github.com/modicum-proxy/modicum"
+	"github.com/modicum-proxy/modicum/examples/shop"
+)
+
+func init() {
+	caddycmd.RegisterCommand(caddycmd.Command{
+		Name:  "demo",
+		Usage: "[--port <number>] [--open]",
+		Short: "Shows data minimization at work on a small shop",
+		Long: `
+Starts a small web shop that asks for more than it needs, and the proxy in
+front of it, on this machine only. Prints what to try, and then a line for each
+submission: what the shop received, what it did not, and why.
+
+In the repository the policy is examples/shop/privacy.yaml itself, so that one
+can edit it and watch. Elsewhere it is a copy that goes when the demo ends.`,
+		CobraFunc: func(cmd *cobra.Command) {
+			port := cmd.Flags().Int("port", defaultPort, "The port of the shop as visitors see it; 0 is any that is free")
+			open := cmd.Flags().Bool("open", false, "Open the shop in the browser")
+			cmd.Args = cobra.NoArgs
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+				ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+				defer stop()
+				d := &demo{port: *port, open: *open, chosen: cmd.Flags().Changed("port"), out: cmd.OutOrStdout()}
+				return d.run(ctx)
+			}
+		},
+	})
+}
+
+const defaultPort = 8080
+
+// policyInRepository is where the shop's policy stands in our repository.
+var policyInRepository = filepath.Join("examples", "shop", "privacy.yaml")
+
+// demo is one run of the demonstration.
+type demo struct {
+	port   int
+	chosen bool // the person named the port
+	open   bool
+	out    io.Writer
+}
+
+// run serves until ctx ends.
+func (d *demo) run(ctx context.Context) error {
+	if err := d.findPort(ctx); err != nil {
+		return err
+	}
+	policy, remove, err := d.policy()
+	if err != nil {
+		return err
+	}
+	defer remove()
+	address, stop, err := serveShop(ctx)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	if err := d.loadCaddy(policy, address); err != nil {
+		return err
+	}
+	defer caddy.Stop() //nolint:errcheck // the process ends
+	d.greet(policy)
+	if d.open {
+		openBrowser(ctx, d.url())
+	}
+	<-ctx.Done()
+	_, _ = fmt.Fprintln(d.out, "\nThe demo has ended.")
+	return nil
+}
+
+func (d *demo) url() string { return fmt.Sprintf("http://localhost:%d", d.port) }
+
+// findPort makes sure that nobody listens on the port, which Caddy itself
+// does not notice where it may share one. Without a choice of the person's,
+// any free port will do.
+func (d *demo) findPort(ctx context.Context) error {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(d.port)))
+	if err != nil && d.chosen {
+		return fmt.Errorf("the port %d cannot be had: %w; choose another with --port, or any that is free with --port 0", d.port, err)
+	}
+	if err != nil {
+		if listener, err = config.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+			return fmt.Errorf("finding a free port: %w", err)
+		}
+	}
+	d.port = listener.Addr().(*net.TCPAddr).Port
+	return listener.Close()
+}
+
+// policy returns the policy's path, and what removes it afterwards.
+func (*demo) policy() (path string, remove func(), err error) {
+	if _, err := os.Stat(policyInRepository); err == nil {
+		path, err = filepath.Abs(policyInRepository)
+		return path, func() {}, err
+	}
+	dir, err := os.MkdirTemp("", "modicum-demo-")
+	if err != nil {
+		return "", nil, fmt.Errorf("making a directory for the policy: %w", err)
+	}
+	remove = func() { _ = os.RemoveAll(dir) }
+	path = filepath.Join(dir, "privacy.yaml")
+	if err := os.WriteFile(path, shop.Policy, 0o600); err != nil {
+		remove()
+		return "", nil, fmt.Errorf("writing the policy: %w", err)
+	}
+	return path, remove, nil
+}
+
+// serveShop starts the application on a port that is free.
+func serveShop(ctx context.Context) (address string, stop func(), err error) {
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", nil, fmt.Errorf("starting the shop: %w", err)
+	}
+	server := &http.Server{Handler: shop.New(), ReadHeaderTimeout: 10 * time.Second}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = server.Serve(listener) // until it is closed
+	}()
+	return listener.Addr().String(), func() { _ = server.Close(); <-done }, nil
+}
+
+// loadCaddy loads the Caddyfile of the demonstration, which asks its
+// environment for what differs from run to run.
+func (d *demo) loadCaddy(policy, shop string) error {
+	for name, value := range map[string]string{
+		"MODICUM_POLICY": policy, "MODICUM_SHOP": shop, "MODICUM_PORT": strconv.Itoa(d.port),
+	} {
+		if err := os.Setenv(name, value); err != nil {
+			return fmt.Errorf("setting %s: %w", name, err)
+		}
+	}
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(modicum.Caddyfile, map[string]any{"filename": "Caddyfile"})
+	if err != nil {
+		return fmt.Errorf("reading the Caddyfile: %w", err)
+	}
+	if err := caddy.Load(config, true); err != nil {
+		return fmt.Errorf("starting Caddy: %w", err)
+	}
+	return nil
+}
+
+// openBrowser does what a person would do with the address. That nothing
+// opens is no reason to end.
+func openBrowser(ctx context.Context, url string) {
+	open := exec.CommandContext(ctx, "xdg-open", url)
+	switch runtime.GOOS {
+	case "darwin":
+		open = exec.CommandContext(ctx, "open", url)
+	case "windows":
+		open = exec.CommandContext(ctx, "rundll32", "url.dll,FileProtocolHandler", url)
+	}
+	if err := open.Start(); err == nil {
+		go func() { _ = open.Wait() }()
+	}
+}

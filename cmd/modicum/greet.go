@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/modicum-proxy/modicum/internal/terminal"
+)
+
+// attempts are the commands that the demo invites to, with the shop's address
+// in the place of SHOP. The demo's test runs them.
+var attempts = []struct{ about, command string }{
+	{
+		"a profile that tells too much: the shop answers with what it received",
+		`curl -X PUT SHOP/api/profile -H 'Content-Type: application/json' \
+    -d '{"email": "ada@example.org", "birthday": "1990-12-10", "last_ip": "203.0.113.77", "shoe_size": 38}'`,
+	},
+	{
+		"an order; the birthday is for the newsletter, and nobody subscribed",
+		`curl -si SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 | grep ^Privacy`,
+	},
+	{
+		"the same with the box ticked: now the shop learns the year",
+		`curl -si SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 -d subscribe=on | grep ^Privacy`,
+	},
+	{
+		"a form that can be read in two ways, which is refused",
+		`curl SHOP/newsletter -d agree=on -d email=ada@example.org -d email=eve@example.org`,
+	},
+	{
+		"a request that no policy declares: it arrives empty",
+		`curl SHOP/api/visits -H 'Content-Type: application/json' -d '{"visitor": "v-7f3a91c2"}' -so /dev/null`,
+	},
+}
+
+// greet tells what there is to see and to try.
+func (d *demo) greet(policy string) {
+	p := terminal.PaletteFor(d.out)
+	var b strings.Builder
+	fmt.Fprintf(&b, "\n%s A shop that asks for more than it needs, behind a proxy that lets through what has a purpose.\n\n", p.Strong.Render("Modicum."))
+	fmt.Fprintf(&b, "  shop    %s\n  policy  %s %s\n\n", p.Link.Render(d.url()), shortPath(policy), p.Faint.Render("(edit it: a change counts at once)"))
+	fmt.Fprintf(&b, "%s order something there, or, in another terminal:\n", p.Strong.Render("Try it:"))
+	for _, a := range attempts {
+		fmt.Fprintf(&b, "\n  %s\n  %s\n", p.Faint.Render("# "+a.about), strings.ReplaceAll(a.command, "SHOP", d.url()))
+	}
+	fmt.Fprintf(&b, "\n%s names, never values. Ctrl-C ends the demo.\n\n", p.Strong.Render("What arrives now, line by line:"))
+	_, _ = io.WriteString(d.out, b.String())
+}
+
+// shortPath returns a path as seen from here, where that is shorter.
+func shortPath(path string) string {
+	here, err := os.Getwd()
+	if err != nil {
+		return path
+	}
+	if short, err := filepath.Rel(here, path); err == nil && len(short) < len(path) {
+		return short
+	}
+	return path
+}
