@@ -108,7 +108,7 @@ func (f *LogFormat) submission(w io.Writer, entry map[string]any) {
 	says := []string{}
 	names, stripped := strings.Join(texts(entry["kept"]), ", "), strippedTexts(entry["stripped"])
 	undeclared := texts(entry["undeclared_names"])
-	count, _ := entry["undeclared"].(int)
+	count, _ := entry["undeclared"].(int64)
 	if entry["verdict"] == "gap" {
 		says = append(says, p.Bad.Render("no collection declares it"))
 	}
@@ -125,7 +125,7 @@ func (f *LogFormat) submission(w io.Writer, entry map[string]any) {
 	case len(undeclared) > 0:
 		says = append(says, p.Bad.Render("undeclared")+" "+terminal.Printable(strings.Join(undeclared, ", ")))
 	case count > 0:
-		says = append(says, p.Bad.Render("undeclared")+" "+plural(count, "field"))
+		says = append(says, p.Bad.Render("undeclared")+" "+plural(int(count), "field"))
 	}
 	if len(says) == 0 {
 		says = append(says, "nothing to keep")
