@@ -32,7 +32,7 @@ var attempts = []struct{ about, command string }{
 	},
 	{
 		"a request that no policy declares: it arrives empty",
-		`curl SHOP/api/visits -H 'Content-Type: application/json' -d '{"visitor": "v-7f3a91c2"}' -so /dev/null`,
+		`curl SHOP/api/visits -H 'Content-Type: application/json' -d '{"visitor": "v-5e11ed0"}' -so /dev/null`,
 	},
 }
 
