@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 type source struct {
 	s       *Submission
 	raw     io.Reader // what is read is decoded
+	copied  bool      // raw is a copy: the request keeps its body
 	decoded io.ReadCloser
 	client  *http.ResponseController // nil: time is not bounded
 	prefix  []byte                   // was read ahead and comes first
@@ -29,21 +31,27 @@ type source struct {
 	closed bool // no deadline is set any more: the next request has its own
 }
 
+// maxPrefix is how much is held of a form that is known to be too large to
+// be held whole: the fields before its files. Many uploads at once must not
+// cost a max_body each.
+const maxPrefix = 32 << 10
+
 // open takes the body of the request over. In report mode the request keeps
 // its body, byte for byte; what is inspected is the part held in memory.
 func (s *Submission) open(w http.ResponseWriter, header http.Header) (*source, error) {
 	src := &source{s: s, raw: s.r.Body}
-	if s.Mode == Report {
-		held, whole, err := readUpTo(s.r.Body, nil, s.engine.Limits.Body)
+	switch limit := s.engine.Limits.Body; {
+	case s.Mode == Report && s.r.ContentLength <= limit:
+		held, whole, err := readUpTo(s.r.Body, nil, limit)
 		s.r.Body = &original{Reader: io.MultiReader(bytes.NewReader(held), &failing{s.r.Body, err}), Closer: s.r.Body}
 		if err != nil {
 			return nil, err
 		}
-		src.raw = bytes.NewReader(held)
-		if !whole {
-			src.raw = s.r.Body
+		src.raw, src.copied = s.r.Body, whole
+		if whole {
+			src.raw = bytes.NewReader(held)
 		}
-	} else if s.engine.BodyTimeout > 0 {
+	case s.Mode == Enforce && s.engine.BodyTimeout > 0:
 		src.client = http.NewResponseController(w)
 	}
 	var err error
@@ -100,7 +108,9 @@ func (c *clock) Read(p []byte) (int, error) {
 func (src *source) Read(p []byte) (int, error) {
 	if len(src.prefix) > 0 {
 		n := copy(p, src.prefix)
-		src.prefix = src.prefix[n:]
+		if src.prefix = src.prefix[n:]; len(src.prefix) == 0 {
+			src.prefix, src.s.work.body = nil, nil // the rest may take long
+		}
 		return n, nil
 	}
 	return src.decoded.Read(p)
@@ -129,33 +139,41 @@ func tooLarge() error {
 }
 
 // tooLargeToReport tells that a body in report mode was not read whole.
-func (src *source) tooLargeToReport() bool {
-	return src.s.Mode == Report && src.raw == io.Reader(src.s.r.Body)
-}
+func (src *source) tooLargeToReport() bool { return src.s.Mode == Report && !src.copied }
 
 // readPrefix reads as much of the body into *buf as may be held. whole says
 // that this is all; otherwise the source goes on with it.
 func (src *source) readPrefix(buf *[]byte) (whole bool, err error) {
-	if src.tooLargeToReport() && src.s.r.Header.Get("Content-Encoding") != "" {
-		// What is coded cannot be read and forwarded as it is at once.
-		return false, tooLarge()
+	report := src.s.Mode == Report
+	coded := len(src.s.r.Header["Content-Encoding"]) > 0
+	if report && coded && src.tooLargeToReport() {
+		return false, tooLarge() // it cannot be decoded and go on as it is at once
 	}
-	*buf, whole, err = readUpTo(src.decoded, *buf, src.s.engine.Limits.Body)
+	limit := src.s.engine.Limits.Body
+	if src.s.r.ContentLength > limit {
+		limit = min(limit, maxPrefix)
+	}
+	*buf, whole, err = readUpTo(src.decoded, *buf, limit)
 	src.prefix = *buf
-	if whole {
+	switch {
+	case whole:
 		src.rest()
+	case report && coded && err == nil:
+		err = tooLarge() // as above; what was decoded is a copy
+	case report && !coded && err != nil:
+		src.restore(err)
 	}
 	return whole, err
 }
 
-// readUpTo reads r into buf[:0] to its end, or a little past limit bytes.
+// readUpTo reads r into buf[:0] to its end, or one byte past limit.
 func readUpTo(r io.Reader, buf []byte, limit int64) (_ []byte, whole bool, err error) {
 	buf = buf[:0]
 	for int64(len(buf)) <= limit {
 		if len(buf) == cap(buf) {
-			buf = append(buf, make([]byte, max(4096, len(buf)))...)[:len(buf)]
+			buf = slices.Grow(buf, int(min(max(4096, int64(len(buf))), limit+1-int64(len(buf)))))
 		}
-		n, err := r.Read(buf[len(buf):cap(buf)])
+		n, err := r.Read(buf[len(buf):min(int64(cap(buf)), limit+1)])
 		buf = buf[:len(buf)+n]
 		if err == io.EOF { //nolint:errorlint // an end comes as it is
 			return buf, true, nil

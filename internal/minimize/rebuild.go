@@ -161,9 +161,6 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media, st po
 	work, lim := s.work, s.engine.Limits
 	whole, err := src.readPrefix(&work.body)
 	if err != nil {
-		if s.Mode == Report {
-			src.restore(err)
-		}
 		s.refuse(err)
 		return
 	}
