@@ -5,7 +5,7 @@ package modicum
 import (
 	_ "embed" // the Caddyfile
 
-	_ "github.com/modicum-proxy/modicum/caddymodule"
+	_ "github.com/modicum-proxy/modicum/caddymodule" // it registers itself
 )
 
 // Caddyfile is the configuration of the demonstration. It is embedded so that

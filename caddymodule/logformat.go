@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -70,9 +71,7 @@ func (f *LogFormat) ConfigureDefaultFormat(wo caddy.WriterOpener) error {
 // Clone implements [zapcore.Encoder].
 func (f *LogFormat) Clone() zapcore.Encoder {
 	clone := &LogFormat{MapObjectEncoder: zapcore.NewMapObjectEncoder(), palette: f.palette}
-	for name, value := range f.Fields {
-		clone.Fields[name] = value
-	}
+	maps.Copy(clone.Fields, f.Fields)
 	return clone
 }
 

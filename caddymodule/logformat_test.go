@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -28,8 +29,8 @@ func newLogFormat(t *testing.T) *LogFormat {
 // renames is missed here.
 func TestLogFormat(t *testing.T) {
 	stripped := func(pairs ...string) (fields []minimize.StrippedField) {
-		for i := 0; i < len(pairs); i += 2 {
-			fields = append(fields, minimize.StrippedField{Name: pairs[i], Reason: pairs[i+1]})
+		for pair := range slices.Chunk(pairs, 2) {
+			fields = append(fields, minimize.StrippedField{Name: pair[0], Reason: pair[1]})
 		}
 		return fields
 	}

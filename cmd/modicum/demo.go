@@ -169,13 +169,14 @@ func (d *demo) loadCaddy(policy, shop string) error {
 // openBrowser does what a person would do with the address. That nothing
 // opens is no reason to end.
 func openBrowser(ctx context.Context, url string) {
-	open := exec.CommandContext(ctx, "xdg-open", url)
+	command := []string{"xdg-open", url}
 	switch runtime.GOOS {
 	case "darwin":
-		open = exec.CommandContext(ctx, "open", url)
+		command = []string{"open", url}
 	case "windows":
-		open = exec.CommandContext(ctx, "rundll32", "url.dll,FileProtocolHandler", url)
+		command = []string{"rundll32", "url.dll,FileProtocolHandler", url}
 	}
+	open := exec.CommandContext(ctx, command[0], command[1:]...) //nolint:gosec // G204: the address is our own
 	if err := open.Start(); err == nil {
 		go func() { _ = open.Wait() }()
 	}

@@ -31,7 +31,8 @@ func startDemo(t *testing.T, dir string, args ...string) *running {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
-	d := &running{t: t, cmd: exec.CommandContext(ctx, "modicum", append([]string{"demo"}, args...)...), lines: make(chan string, 1000)}
+	command := exec.CommandContext(ctx, "modicum", append([]string{"demo"}, args...)...) //nolint:gosec // G204: it is this binary
+	d := &running{t: t, cmd: command, lines: make(chan string, 1000)}
 	d.cmd.Dir = dir
 	d.cmd.Env = append(os.Environ(), "HOME="+t.TempDir(), "XDG_DATA_HOME=", "XDG_CONFIG_HOME=", "TMPDIR="+t.TempDir(), "NO_COLOR=1")
 	d.cmd.Stderr = &d.stderr
@@ -209,7 +210,8 @@ func TestDemoInRepository(t *testing.T) {
 	}
 	write := func(from, to string) {
 		t.Helper()
-		if err := os.WriteFile(policy, bytes.Replace(text, []byte(from), []byte(to), 1), 0o600); err != nil {
+		text := bytes.Replace(text, []byte(from), []byte(to), 1)
+		if err := os.WriteFile(policy, text, 0o600); err != nil { //nolint:gosec // G703: in a directory of the test's
 			t.Fatal(err)
 		}
 	}

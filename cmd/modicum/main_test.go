@@ -45,7 +45,7 @@ func jsonDocument(ts *testscript.TestScript, neg bool, args []string) {
 	in := json.NewDecoder(strings.NewReader(ts.ReadFile(args[0])))
 	var document any
 	ts.Check(in.Decode(&document))
-	if _, err := in.Token(); err != io.EOF { //nolint:errorlint // an end comes as it is
+	if _, err := in.Token(); err != io.EOF {
 		ts.Fatalf("something follows the document")
 	}
 	at := document

@@ -9,6 +9,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strings"
 	"time"
@@ -147,31 +148,36 @@ func (e *Explainer) Explain(ctx context.Context, ask Request) (*Explanation, err
 	} else {
 		told.NearestPattern = policy.Nearest(ask.On, e.patterns())
 	}
-	s := e.engine.Process(nil, r)
+	s := e.engine.Process(nil, r) //nolint:contextcheck // the request bears it
 	if s == nil {
 		told.Verdict = minimize.None.String()
 		told.Forwarded = &Forwarded{Target: r.URL.RequestURI(), Header: r.Header}
 		return told, nil
 	}
 	defer s.Close()
-	return told, e.tell(told, s, r)
+	return told, tell(told, s, r)
+}
+
+// forwarded reads what goes on, or returns why nothing does. A form that
+// streams is read while it goes on, and may be refused yet.
+func forwarded(s *minimize.Submission, r *http.Request) ([]byte, *submission.Error, error) {
+	if s.Refusal != nil || r.Body == nil {
+		return nil, s.Refusal, nil
+	}
+	body, err := io.ReadAll(r.Body)
+	if refusal := s.StreamRefusal(); refusal != nil {
+		return nil, refusal, nil
+	}
+	return body, nil, err
 }
 
 // tell fills in what the engine found.
-func (e *Explainer) tell(told *Explanation, s *minimize.Submission, r *http.Request) error {
-	var body []byte
-	if s.Refusal == nil && r.Body != nil {
-		var err error
-		// A form that streams is read while it goes on, and may be refused yet.
-		if body, err = io.ReadAll(r.Body); err != nil && s.StreamRefusal() == nil {
-			return fmt.Errorf("reading what goes on: %w", err)
-		}
+func tell(told *Explanation, s *minimize.Submission, r *http.Request) error {
+	body, refusal, err := forwarded(s, r)
+	if err != nil {
+		return fmt.Errorf("reading what goes on: %w", err)
 	}
 	told.Verdict = s.Verdict.String()
-	refusal := s.Refusal
-	if refusal == nil {
-		refusal = s.StreamRefusal()
-	}
 	s.Announce(told.Answer)
 	if refusal != nil {
 		told.Verdict = minimize.Refused.String()
@@ -242,9 +248,7 @@ func (ask *Request) request(ctx context.Context) (*http.Request, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%q is no request: %w", ask.On, err)
 	}
-	for name, values := range ask.Header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, ask.Header)
 	r.RequestURI = r.URL.RequestURI()
 	return r, nil
 }

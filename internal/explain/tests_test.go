@@ -106,7 +106,7 @@ func TestExplain(t *testing.T) {
 	defer e.Close()
 	ask := Request{
 		On: "POST /order", Header: map[string][]string{"Content-Type": {"application/json"}},
-		Body: []byte(`{"name":"a","initial":"xyz","tags":["b",{}],"rating":5,"adress":{"city":"c"}}`),
+		Body: []byte(`{"name":"a","initial":"xyz","tags":["b",{}],"rating":5,"elsewhere":{"city":"c"}}`),
 	}
 	told, err := e.Explain(t.Context(), ask)
 	if err != nil {
@@ -132,7 +132,7 @@ func TestExplain(t *testing.T) {
 	if diff := cmp.Diff(want, told.Fields); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]Undeclared{{Name: "adress"}}, told.Undeclared); diff != "" {
+	if diff := cmp.Diff([]Undeclared{{Name: "elsewhere"}}, told.Undeclared); diff != "" {
 		t.Error(diff)
 	}
 	if told.Collection != "order" || told.Pattern != "POST /order" || told.Verdict != "minimized" || told.Answer.Get("Privacy-Receipt") == "" {
