@@ -111,9 +111,8 @@ func (d *zstdDecoder) start(src *source) (err error) {
 	}
 	d.Decoder, err = zstd.NewReader(
 		src,
-		zstd.WithDecoderConcurrency(1), // in the caller's goroutine
-		zstd.WithDecoderMaxWindow(maxWindow),
-		zstd.WithDecoderMaxMemory(maxWindow),
+		zstd.WithDecoderConcurrency(1),       // in the caller's goroutine
+		zstd.WithDecoderMaxMemory(maxWindow), // of a stream, the window
 		zstd.WithDecoderLowmem(true),
 	)
 	return err

@@ -34,7 +34,7 @@ var formCases = []struct {
 	{"no value", []string{"a", "b"}, "a=&b=&=x&=", "a=&b="},
 	{"equals signs in a value", []string{"a"}, "a=b=c==", "a=b%3Dc%3D%3D"},
 	{"spaces", []string{"a"}, "a=x+y%20z+", "a=x%20y%20z%20"},
-	{"our spelling", []string{"a", "b", "c"}, "a=%41%2d%7e&b=%c3%a9%2F&c=!'()*~,:@;/?$", "a=A-~&b=%C3%A9%2F&c=%21%27%28%29%2A~%2C%3A%40%3B%2F%3F%24"},
+	{"our spelling", []string{"a", "b", "c"}, "a=%41%2d%7e%2f%3A&b=%c3%a9%2F&c=!'()*~,:@;/?$", "a=A-~%2F%3A&b=%C3%A9%2F&c=%21%27%28%29%2A~%2C%3A%40%3B%2F%3F%24"},
 	{"raw UTF-8", []string{"a"}, "a=Жé", "a=%D0%96%C3%A9"},
 	{"half raw, half escaped UTF-8", []string{"a"}, "a=\xd0%96", "a=%D0%96"},
 	{"lines", []string{"a", "b"}, "a=x%0D%0Ay%09z&b=x\r\ny\tz", "a=x%0D%0Ay%09z&b=x%0D%0Ay%09z"},
@@ -43,6 +43,19 @@ var formCases = []struct {
 	{"semicolon in a name", []string{"a", "ssn"}, "a;ssn=2", ""},
 	{"escaped names", []string{"email", "user.email"}, "em%61il=x&user%5bemail%5D=y&%75ser[name]=z", "email=x&user%5Bemail%5D=y"},
 	{"elements", []string{"items.*.sku", "tags.*"}, "items[0][sku]=a&items[0][note]=n&items%5B1%5D%5Bsku%5D=b&tags[]=x&tags[]=y", "items%5B0%5D%5Bsku%5D=a&items%5B1%5D%5Bsku%5D=b&tags%5B%5D=x&tags%5B%5D=y"},
+	// What one name foretells of the next must not outlive it.
+	{
+		"names that begin alike",
+		[]string{"user.email", "user.name", "items.*.sku", "l.*"},
+		"user%5Bemail%5D=1&items%5b0%5d%5bsku%5d=2&user%5Bname%5D=3&user%5Bx%5D=4&user%5Bname%5Dx=5&items[1][sku]=6&items[1][email]=7&l%5B0%5D=8&l%5B1%5D=9&lo%5B1%5D=0",
+		"user%5Bemail%5D=1&items%5B0%5D%5Bsku%5D=2&user%5Bname%5D=3&items%5B1%5D%5Bsku%5D=6&l%5B0%5D=8&l%5B1%5D=9",
+	},
+	{
+		"names that begin alike, twice spelled",
+		[]string{"a.b.c", "a.b.d", "a.*.e"},
+		"a[b][c]=1&a%5Bb%5D%5Bd%5D=2&a[0][e]=3&a[1][e]=4&a%5B1%5D[x]=5&a[b][x]=6",
+		"a%5Bb%5D%5Bc%5D=1&a%5Bb%5D%5Bd%5D=2&a%5B0%5D%5Be%5D=3&a%5B1%5D%5Be%5D=4",
+	},
 	{"a choice of several", []string{"tags.*"}, "tags=x&tags=y", "tags=x&tags=y"},
 	{"spelled by the policy", []string{`user\.email`, "имя"}, "user.email=x&%D0%B8%D0%BC%D1%8F=y&user_email=z", "user.email=x&%D0%B8%D0%BC%D1%8F=y"},
 	// PHP turns "s sn" and "s.sn" into s_sn.
@@ -88,6 +101,7 @@ func TestFormRefuses(t *testing.T) {
 		{"IIS escape", "a=%u0041", "percent-encoding", 400, 2},
 		{"bad escape in a name", "%zz=1", "percent-encoding", 400, 0},
 		{"bad escape in what is stripped", "x=1&undeclared=%zz", "percent-encoding", 400, 15},
+		{"half an escape in what is stripped", "x=1&undeclared=%4z", "percent-encoding", 400, 15},
 		{"bad escape after a space", "a=+%", "percent-encoding", 400, 3},
 		// Bytes that are no UTF-8 are dropped by one, replaced by another.
 		{"bad UTF-8", "a=%ff", "utf-8", 400, 2},
@@ -103,6 +117,9 @@ func TestFormRefuses(t *testing.T) {
 		{"raw NUL", "a=x\x00", "control", 400, 2},
 		{"NUL in a name", "a%00=1", "control", 400, 0},
 		{"NUL in what is stripped", "undeclared=%00", "control", 400, 11},
+		{"raw NUL in what is stripped", "undeclared=1234\x005678", "control", 400, 11},
+		{"raw delete in what is stripped", "undeclared=1234\x7f5678", "control", 400, 11},
+		{"raw bad UTF-8 in what is stripped", "undeclared=1234\xff5678", "utf-8", 400, 11},
 		{"escape character", "a=%1B", "control", 400, 2},
 		{"delete", "a=%7F", "control", 400, 2},
 		{"line end in a name", "a%0A=1", "control", 400, 0},
@@ -115,6 +132,7 @@ func TestFormRefuses(t *testing.T) {
 		{"a list in two notations", "tags[]=x&tags=y", "name-conflict", 400, 9},
 		{"deep", "a[" + strings.Repeat("x][", 40) + "]=1", "depth", 400, 0},
 		{"a long name", strings.Repeat("n", 257) + "=1", "name-length", 413, 0},
+		{"a long name after a like one", "tags[x]=1&tags[" + strings.Repeat("n", 251) + "]=1", "name-length", 413, 10},
 		{"a long escaped name", strings.Repeat("%6E", 257) + "=1", "name-length", 413, 0},
 		{"many pairs", strings.Repeat("x=1&", 1001), "fields", 413, 4000},
 		{"many names", strings.Repeat("x&", 1001), "fields", 413, 2000},
@@ -227,7 +245,7 @@ func TestFormFields(t *testing.T) {
 	if !slices.Equal(rep.Outcomes, want) {
 		t.Errorf("got  %+v\nwant %+v", rep.Outcomes, want)
 	}
-	names, _ := rep.Names()
+	names := slices.Collect(rep.Names())
 	if want := []string{"items.*.note", "ssn", `s\.sn`}; rep.Undeclared != 4 || !slices.Equal(names, want) {
 		t.Errorf("undeclared %d: got %q, want %q", rep.Undeclared, names, want)
 	}
