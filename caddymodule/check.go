@@ -31,9 +31,9 @@ be read or the command is misspelled.`,
 		strict := cmd.Flags().Bool("strict", false, "Take warnings for errors")
 		asJSON := cmd.Flags().Bool("json", false, "Print one JSON document")
 		command(cmd, func(cmd *cobra.Command, files []string) (int, error) {
-			report, err := check(cmd, files)
+			report, status, err := check(cmd, files)
 			if err != nil {
-				return exitUsage, err
+				return status, err
 			}
 			if *asJSON {
 				err = printJSON(cmd.OutOrStdout(), report)
@@ -59,10 +59,11 @@ type checkReport struct {
 	Tests       []explain.TestResult `json:"tests"`
 }
 
-func check(cmd *cobra.Command, files []string) (*checkReport, error) {
+// check returns the report or, with an error, the exit status.
+func check(cmd *cobra.Command, files []string) (*checkReport, int, error) {
 	sources, err := readPolicy(files)
 	if err != nil {
-		return nil, err
+		return nil, exitUsage, err
 	}
 	set, diagnostics := policy.Compile(sources...)
 	report := &checkReport{Diagnostics: append(policy.Diagnostics{}, diagnostics...), Tests: []explain.TestResult{}}
@@ -70,14 +71,14 @@ func check(cmd *cobra.Command, files []string) (*checkReport, error) {
 		report.Files = append(report.Files, source.Name)
 	}
 	if set == nil {
-		return report, nil
+		return report, 0, nil
 	}
 	report.Version, report.Collections = set.Version, len(set.Collections)
 	for _, c := range set.Collections {
 		report.Fields += len(c.Fields)
 	}
 	report.Tests, err = explain.RunTests(cmd.Context(), set)
-	return report, err
+	return report, exitRefused, err
 }
 
 // passes tells whether the policy may be used.

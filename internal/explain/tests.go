@@ -30,17 +30,15 @@ type Outcome struct {
 	Why string `json:"why,omitempty"`
 }
 
-// RunTests takes each test of the policy set through the engine.
+// RunTests takes each test of the policy set through the engine. An error says
+// why the engine does not take the set.
 func RunTests(ctx context.Context, set *policy.Set) ([]TestResult, error) {
-	results := []TestResult{}
-	if len(set.Tests) == 0 {
-		return results, nil
-	}
 	e, err := New(set)
 	if err != nil {
 		return nil, err
 	}
 	defer e.Close()
+	results := []TestResult{}
 	for i := range set.Tests {
 		results = append(results, e.run(ctx, &set.Tests[i]))
 	}
