@@ -2,8 +2,10 @@ package caddymodule
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -95,7 +97,7 @@ func (t *telemetry) placeholder(key string) (any, bool) {
 	case "receipt":
 		return t.s.Receipt, true
 	case "purposes":
-		return summary.Purposes, true
+		return strings.Join(summary.Purposes, ","), true
 	case "kept":
 		return strconv.Itoa(summary.Kept), true
 	case "stripped":
@@ -162,31 +164,54 @@ func (rec *recorder) Record(ctx context.Context, e *minimize.Entry) error {
 	if line == nil {
 		return nil
 	}
-	fields := make([]zap.Field, 0, 15)
-	fields = append(
-		fields,
-		zap.String("on", e.On),
-		zap.String("collection", e.Collection),
-		zap.Stringer("verdict", e.Verdict),
-		zap.Stringer("mode", e.Mode),
-		zap.Strings("purposes", e.Purposes),
-		zap.Strings("kept", e.Kept),
-		zap.Array("stripped", strippedFields(e.Stripped)),
-		zap.Int("undeclared", e.Undeclared),
-		zap.String("policy", e.Policy),
-		zap.String("receipt", e.Receipt),
-		zap.Duration("duration", e.Duration),
+	line.Write(zap.Inline(&logLine{e: e, trace: span.SpanContext()}))
+	return nil
+}
+
+// logLine is an entry as the collection log shows it. It is one field, so
+// that a line costs no list of them.
+type logLine struct {
+	e     *minimize.Entry
+	trace trace.SpanContext
+}
+
+// MarshalLogObject implements [zapcore.ObjectMarshaler].
+func (l *logLine) MarshalLogObject(enc zapcore.ObjectEncoder) error {
+	e := l.e
+	enc.AddString("on", e.On)
+	enc.AddString("collection", e.Collection)
+	enc.AddString("verdict", e.Verdict.String())
+	enc.AddString("mode", e.Mode.String())
+	err := errors.Join(
+		enc.AddArray("purposes", names(e.Purposes)),
+		enc.AddArray("kept", names(e.Kept)),
+		enc.AddArray("stripped", strippedFields(e.Stripped)),
 	)
+	enc.AddInt("undeclared", e.Undeclared)
+	enc.AddString("policy", e.Policy)
+	enc.AddString("receipt", e.Receipt)
+	enc.AddDuration("duration", e.Duration)
 	if len(e.Names) > 0 {
-		fields = append(fields, zap.Strings("undeclared_names", e.Names))
+		err = errors.Join(err, enc.AddArray("undeclared_names", names(e.Names)))
 	}
 	if e.Rule != "" {
-		fields = append(fields, zap.Int("status", e.Status), zap.String("rule", e.Rule))
+		enc.AddInt("status", e.Status)
+		enc.AddString("rule", e.Rule)
 	}
-	if sc := span.SpanContext(); sc.HasTraceID() {
-		fields = append(fields, zap.Stringer("trace_id", sc.TraceID()))
+	if l.trace.HasTraceID() {
+		enc.AddString("trace_id", l.trace.TraceID().String())
 	}
-	line.Write(fields...)
+	return err
+}
+
+// names writes names of fields and purposes.
+type names []string
+
+// MarshalLogArray implements [zapcore.ArrayMarshaler].
+func (list names) MarshalLogArray(enc zapcore.ArrayEncoder) error {
+	for _, name := range list {
+		enc.AppendString(name)
+	}
 	return nil
 }
 

@@ -42,9 +42,9 @@ type Submission struct {
 
 // work is the memory of one submission, used again and again.
 type work struct {
-	body, out, query []byte
-	report           submission.Report
-	entry            Entry
+	body, out, query, header []byte
+	report                   submission.Report
+	entry                    Entry
 }
 
 var works = sync.Pool{New: func() any { return new(work) }}
@@ -281,9 +281,9 @@ func (s *Submission) StreamRefusal() *submission.Error {
 type Summary struct {
 	Collection                 string
 	Verdict                    Verdict
-	Rule                       string // of a refusal
-	Purposes                   string // separated by commas
-	Kept, Stripped, Undeclared int    // fields; undeclared ones apart
+	Rule                       string   // of a refusal
+	Purposes                   []string // not to be changed
+	Kept, Stripped, Undeclared int      // fields; undeclared ones apart
 }
 
 // Summary returns what was last recorded of the submission. It may be

@@ -1,6 +1,10 @@
 package minimize
 
-import "github.com/modicum-proxy/modicum/internal/policy"
+import (
+	"slices"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
 
 // Finding is what became of one declared field of a submission. A list may
 // have values of both kinds.
@@ -49,5 +53,5 @@ func (s *Submission) UndeclaredNames() (names []string, more bool) {
 	if s.Refusal != nil || s.work == nil || s.list == nil {
 		return nil, false
 	}
-	return s.work.report.Names()
+	return slices.Collect(s.work.report.Names()), s.work.report.More()
 }

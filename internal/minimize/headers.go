@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
 // Headers of ours. They are deleted from what clients send.
@@ -116,6 +118,10 @@ func appendString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
+// maxStripped bounds the header that names what was left out: servers in
+// front of us take only so much of headers.
+const maxStripped = 2 << 10
+
 // strippedHeader names what was left out, to the sender who sent it. It
 // ends by telling that there were others. Of what is refused nothing is
 // told, and the report may be of another submission then.
@@ -123,28 +129,28 @@ func strippedHeader(s *Submission) string {
 	if s.list == nil || s.Refusal != nil {
 		return ""
 	}
-	var b []byte
+	b, report, more := s.work.header[:0], &s.work.report, false
 	item := func(name, reason string) {
+		if len(b) > maxStripped {
+			more = true
+			return
+		}
 		if len(b) > 0 {
 			b = append(b, ", "...)
 		}
 		b = append(append(appendString(b, name), ";reason="...), reason...)
 	}
-	report := &s.work.report
 	for i := range report.Outcomes {
 		if o := &report.Outcomes[i]; o.Stripped > 0 {
 			item(s.Collection.Fields[i].Name, o.Reason)
 		}
 	}
-	if report.Undeclared == 0 {
-		return string(b)
+	for name := range report.Names() {
+		item(name, policy.ReasonNoPurpose)
 	}
-	names, more := report.Names()
-	for _, name := range names {
-		item(name, "no_purpose")
-	}
-	if more {
+	if more || report.More() {
 		b = append(b, ", others;reason=no_purpose"...)
 	}
+	s.work.header = b
 	return string(b)
 }

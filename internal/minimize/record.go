@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/submission"
@@ -36,7 +37,7 @@ func (s *Submission) writeRefusal(status int, rule string) (err error) {
 func (s *Submission) write(e *Entry) error {
 	s.mu.Lock()
 	s.summary = Summary{
-		Collection: e.Collection, Verdict: e.Verdict, Rule: e.Rule, Purposes: strings.Join(e.Purposes, ","),
+		Collection: e.Collection, Verdict: e.Verdict, Rule: e.Rule, Purposes: e.Purposes,
 		Kept: len(e.Kept), Stripped: len(e.Stripped), Undeclared: e.Undeclared,
 	}
 	s.mu.Unlock()
@@ -90,7 +91,7 @@ func (s *Submission) entry() *Entry {
 	}
 	e.Undeclared = report.Undeclared
 	if s.engine.ShowUndeclared {
-		e.Names, _ = report.Names()
+		e.Names = slices.Collect(report.Names())
 	}
 	return e
 }

@@ -122,7 +122,7 @@ func TestClients(t *testing.T) {
 			case MediaOther, MediaNone, MediaJSON:
 				t.Fatal(media)
 			}
-			if undeclared, _ := rep.Names(); rep.Undeclared > 0 && !slices.Equal(undeclared, []string{"_charset_"}) {
+			if undeclared := slices.Collect(rep.Names()); rep.Undeclared > 0 && !slices.Equal(undeclared, []string{"_charset_"}) {
 				t.Errorf("stripped %q", undeclared)
 			}
 		})

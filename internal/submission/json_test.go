@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -184,7 +185,7 @@ func TestJSONReport(t *testing.T) {
 	if diff := cmp.Diff(want, rep.Outcomes); diff != "" {
 		t.Error(diff)
 	}
-	names, _ := rep.Names()
+	names := slices.Collect(rep.Names())
 	if diff := cmp.Diff([]string{"x", "items.*.z", "items.*", `q\.r`, "d"}, names); diff != "" {
 		t.Error(diff)
 	}

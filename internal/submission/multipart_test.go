@@ -304,7 +304,7 @@ func checkFieldsReport(t *testing.T, rep *Report) {
 	if !slices.Equal(rep.Outcomes, want) {
 		t.Errorf("got  %+v\nwant %+v", rep.Outcomes, want)
 	}
-	if names, _ := rep.Names(); rep.Undeclared != 1 || !slices.Equal(names, []string{"items.*.x"}) {
+	if names := slices.Collect(rep.Names()); rep.Undeclared != 1 || !slices.Equal(names, []string{"items.*.x"}) {
 		t.Errorf("undeclared %d: %q", rep.Undeclared, names)
 	}
 	if v, ok := rep.Watched(5); !ok || v != "on" {

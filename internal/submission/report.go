@@ -1,6 +1,9 @@
 package submission
 
-import "slices"
+import (
+	"iter"
+	"slices"
+)
 
 // maxNames is how many undeclared names a report keeps to tell the sender.
 const maxNames = 16
@@ -78,17 +81,23 @@ func (r *Report) Reset(p *Plan) {
 	r.watched, r.more = r.watched[:0], false
 }
 
-// Names returns the first undeclared names, each once, and whether there
-// were more. They are for the sender of the submission and nobody else: an
-// undeclared name can be personal data.
-func (r *Report) Names() (names []string, more bool) {
-	start := int32(0)
-	for _, end := range r.ends[:r.count] {
-		names = append(names, string(r.names[start:end]))
-		start = end
+// Names yields the first undeclared names, each once. They are for the
+// sender of the submission and nobody else: an undeclared name can be
+// personal data.
+func (r *Report) Names() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		start := int32(0)
+		for _, end := range r.ends[:r.count] {
+			if !yield(string(r.names[start:end])) {
+				return
+			}
+			start = end
+		}
 	}
-	return names, r.more
 }
+
+// More tells whether there were undeclared names that Names does not yield.
+func (r *Report) More() bool { return r.more }
 
 // StrippedAny tells whether anything was left out.
 func (r *Report) StrippedAny() bool {
