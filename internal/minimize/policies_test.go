@@ -1,0 +1,279 @@
+package minimize
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/dgraph-io/ristretto/v2"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// A request runs under the policy that it began with, whatever is put in
+// force in the meantime.
+func TestSwapKeepsSetInFlight(t *testing.T) {
+	e, j := newEngine(t, shop)
+	old := e.Policies.Load()
+	e.Consents = consents(func(set *policy.Set, _ policy.PurposeSet) (policy.Standing, error) {
+		if err := e.Policies.Swap(compiled(t, strings.Replace(shop, "name: delivery\n      email", "email", 1))); err != nil {
+			t.Error(err)
+		}
+		return policy.Standing{}, nil
+	})
+	got := process(e, request("POST /checkout", jsonType, strings.NewReader(`{"name":"a"}`)))
+	if got.body != `{"name":"a"}` || got.Set != old || j.only(t).Policy != old.Version {
+		t.Errorf("forwarded %s under the version %s, recorded %s", got.body, got.Set.Version, j.entries[0].Policy)
+	}
+	e.Consents = nil
+	got = process(e, request("POST /checkout", jsonType, strings.NewReader(`{"name":"a"}`)))
+	if got.body != `{}` || got.Set.Version == old.Version {
+		t.Errorf("then forwarded %s under the version %s", got.body, got.Set.Version)
+	}
+}
+
+func TestSwapRefuses(t *testing.T) {
+	policies, err := NewPolicies(compiled(t, shop), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer policies.Close()
+	old := policies.Load()
+	err = policies.Swap(compiled(t, strings.Replace(shop, "opinion: poll", "opinion: {for: poll, keep: pseudonym}", 1)))
+	if err == nil || !strings.Contains(err.Error(), "privacy.yaml:19:") || !strings.Contains(err.Error(), "pseudonym_key") {
+		t.Errorf("a pseudonym without a key: %v, want the place and the remedy", err)
+	}
+	if policies.Load() != old {
+		t.Error("the old policy does not stay")
+	}
+}
+
+// Two keys of one hash must not share an allow-list: one person's consent
+// would let another's fields pass. Here every key has the hash of every other.
+func TestCacheEntriesOfOneHash(t *testing.T) {
+	policies, err := NewPolicies(compiled(t, shop), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer policies.Close()
+	set := policies.Load()
+	id, _ := set.PurposeID("newsletter")
+	granted := policy.Standing{Granted: policy.PurposeSet{}.With(id)}
+	keys := []allowKey{
+		{set, set.Collections[0], policy.Standing{}},
+		{set, set.Collections[0], granted},
+		{set, set.Collections[0], policy.Standing{Objected: granted.Granted}},
+		{set, set.Collections[1], policy.Standing{}},
+		{set, nil, policy.Standing{}},
+		{compiled(t, shop), set.Collections[0], policy.Standing{}},
+	}
+	lists := make([]*allowList, len(keys))
+	for i, key := range keys {
+		if lists[i], err = policies.compile(key.set, key.collection, key.standing); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for stored := range keys {
+		for _, key := range keys {
+			// What a collision would leave in the cache: another key's list.
+			policies.cache.Set(maphash.Comparable(policies.seed, key), lists[stored], 1)
+			policies.cache.Wait()
+		}
+		for _, key := range keys {
+			l, err := policies.allowList(key.set, key.collection, key.standing)
+			if err != nil || l.allowKey != key {
+				t.Fatalf("with the list of %+v in its place, %+v got that of %+v, %v", keys[stored], key, l.allowKey, err)
+			}
+			policies.cache.Wait()
+		}
+	}
+}
+
+func TestCacheIsUsedAndBounded(t *testing.T) {
+	policies, err := NewPolicies(compiled(t, shop), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer policies.Close()
+	set := policies.Load()
+	first, err := policies.allowList(set, set.Collections[0], policy.Standing{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	policies.cache.Wait()
+	if again, err := policies.allowList(set, set.Collections[0], policy.Standing{}); again != first || err != nil {
+		t.Error("compiled again")
+	}
+	// A client chooses what it consents to, but not how much memory that costs.
+	for i := range 3 * maxAllowLists {
+		st := policy.Standing{Granted: policy.PurposeSet{uint64(i)}}
+		if _, err := policies.allowList(set, set.Collections[1], st); err != nil {
+			t.Fatal(err)
+		}
+	}
+	policies.cache.Wait()
+	n := 0
+	policies.cache.IterValues(func(*allowList) bool { n++; return false })
+	if n > maxAllowLists {
+		t.Errorf("the cache holds %d lists, more than %d", n, maxAllowLists)
+	}
+}
+
+// A configuration may end while requests of it still run.
+func TestCloseInFlight(t *testing.T) {
+	for range 20 {
+		e, _ := newEngine(t, shop)
+		var wg sync.WaitGroup
+		for g := range 8 {
+			wg.Go(func() {
+				for i := range 200 {
+					e.Consents = nil
+					st := policy.Standing{Granted: policy.PurposeSet{uint64(g*1000 + i)}}
+					set := e.Policies.Load()
+					if l, err := e.Policies.allowList(set, set.Collections[0], st); err != nil || l.standing != st {
+						t.Errorf("got %v, %v", l, err)
+						return
+					}
+				}
+			})
+		}
+		e.Policies.Close()
+		e.Policies.Close()
+		wg.Wait()
+		if got := process(e, request("POST /checkout", jsonType, strings.NewReader(`{"name":"a","ssn":1}`))); got.body != `{"name":"a"}` {
+			t.Fatalf("once closed, forwarded %q, %v", got.body, got.Refusal)
+		}
+	}
+}
+
+// BenchmarkAllowList compares what a request pays for its allow-list: from
+// the cache, from the cache with ristretto's own cost counted, and compiled
+// each time.
+func BenchmarkAllowList(b *testing.B) {
+	for _, fields := range []int{10, 100} {
+		var text strings.Builder
+		text.WriteString("version: 1\ncontroller: {name: A, contact: a@a.example}\npurposes: {p: {title: T, basis: contract, retention: 1y}, c: {title: C, basis: consent, retention: 1y}}\ncollections:\n  a:\n    on: POST /a\n    fields:\n")
+		for i := range fields {
+			fmt.Fprintf(&text, "      address.field_%d: [p, c]\n", i)
+		}
+		policies, err := NewPolicies(compiled(b, text.String()), nil)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer policies.Close()
+		set := policies.Load()
+		lookup := func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := policies.allowList(set, set.Collections[0], policy.Standing{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		if _, err := policies.allowList(set, set.Collections[0], policy.Standing{}); err != nil {
+			b.Fatal(err)
+		}
+		policies.cache.Wait()
+		b.Run(fmt.Sprintf("fields=%d/cached", fields), lookup)
+		b.Run(fmt.Sprintf("fields=%d/cached, parallel", fields), func(b *testing.B) {
+			b.ReportAllocs()
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					_, _ = policies.allowList(set, set.Collections[0], policy.Standing{})
+				}
+			})
+		})
+		b.Run(fmt.Sprintf("fields=%d/compiled each time", fields), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := policies.compile(set, set.Collections[0], policy.Standing{}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		// Without IgnoreInternalCost ristretto adds its own 56 bytes to each
+		// entry's cost, and a cache of n entries holds a fraction of n.
+		for _, ignore := range []bool{true, false} {
+			b.Run(fmt.Sprintf("fields=%d/ristretto of 4096, IgnoreInternalCost=%v", fields, ignore), func(b *testing.B) {
+				cache, err := ristretto.NewCache(&ristretto.Config[uint64, *allowList]{NumCounters: 10 * maxAllowLists, MaxCost: maxAllowLists, BufferItems: 64, IgnoreInternalCost: ignore})
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer cache.Close()
+				l := new(allowList)
+				for i := range uint64(maxAllowLists) {
+					cache.Set(i, l, 1)
+					cache.Wait()
+				}
+				hits, i := 0, uint64(0)
+				for b.Loop() {
+					if _, ok := cache.Get(i % maxAllowLists); ok {
+						hits++
+					}
+					i++
+				}
+				b.ReportMetric(float64(hits)/float64(i), "hits/op")
+			})
+		}
+	}
+}
+
+// BenchmarkProcess is the whole way of a submission of 1 KB, half of its
+// members kept, with a recorder that does nothing.
+func BenchmarkProcess(b *testing.B) {
+	var body strings.Builder
+	body.WriteString(`{"name":"Anna","email":"a@example.org"`)
+	for i := range 8 {
+		fmt.Fprintf(&body, `,"items_%d":"%s"`, i, strings.Repeat("x", 50))
+	}
+	body.WriteString(`,"items":[`)
+	for i := range 8 {
+		if i > 0 {
+			body.WriteByte(',')
+		}
+		fmt.Fprintf(&body, `{"sku":"%s"}`, strings.Repeat("y", 45))
+	}
+	body.WriteString("]}")
+	e, _ := newEngine(b, shop)
+	e.Recorder = silent{}
+	e.NewReceipt = func() string { return "r" }
+	for _, mode := range []Mode{Enforce, Report} {
+		b.Run(fmt.Sprintf("%v/%d bytes", mode, body.Len()), func(b *testing.B) {
+			e.Mode = mode
+			r := request("POST /checkout", jsonType, nil)
+			reader := strings.NewReader("")
+			b.SetBytes(int64(body.Len()))
+			b.ReportAllocs()
+			for b.Loop() {
+				reader.Reset(body.String())
+				r.Body, r.ContentLength = nopCloser{reader}, int64(body.Len())
+				r.Header["Content-Type"] = []string{jsonType}
+				s := e.Process(nil, r)
+				if s.Refusal != nil {
+					b.Fatal(s.Refusal)
+				}
+				s.Close()
+			}
+		})
+	}
+	b.Run("nothing submitted", func(b *testing.B) {
+		r := request("GET /page?utm=1", "", nil)
+		b.ReportAllocs()
+		for b.Loop() {
+			if e.Process(nil, r) != nil {
+				b.Fatal("looked at")
+			}
+		}
+	})
+}
+
+type nopCloser struct{ *strings.Reader }
+
+func (nopCloser) Close() error { return nil }
+
+type silent struct{}
+
+func (silent) Record(context.Context, *Entry) error { return nil }
