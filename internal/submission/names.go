@@ -1,6 +1,9 @@
 package submission
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // The names of form fields, as PHP, Rails and qs write paths: user[email],
 // items[0][sku], tags[]. A segment in brackets that is empty or an index is
@@ -58,7 +61,8 @@ type names struct {
 
 func (n *names) begin(p *Plan) {
 	n.plan = p
-	n.roles = append(n.roles[:0], make([]role, len(p.nodes))...)
+	n.roles = slices.Grow(n.roles[:0], len(p.nodes))[:len(p.nodes)]
+	clear(n.roles)
 	if n.used > 0 {
 		clear(n.table)
 	}
