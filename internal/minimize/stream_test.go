@@ -231,6 +231,37 @@ func TestCloseWhileReading(t *testing.T) {
 	}
 }
 
+// The same, with Close just before the end.
+func TestCloseBeforeTheEnd(t *testing.T) {
+	e, j := newEngine(t, shop)
+	var s *Submission
+	body := &atEnd{Reader: strings.NewReader(bigForm()), do: func() { s.Close() }}
+	r := request("POST /upload", formData, body)
+	s = e.Process(httptest.NewRecorder(), r)
+	_, boundary, _ := strings.Cut(r.Header.Get("Content-Type"), "boundary=")
+	read, err := io.ReadAll(r.Body)
+	if err == nil || bytes.Contains(read, []byte(boundary+"--")) {
+		t.Errorf("the application got the end of the form, %v", err)
+	}
+	if entry := j.only(t); entry.Rule != "incomplete" {
+		t.Errorf("recorded %+v", entry)
+	}
+}
+
+// atEnd does something before it tells the end.
+type atEnd struct {
+	io.Reader
+	do func()
+}
+
+func (a *atEnd) Read(p []byte) (int, error) {
+	n, err := a.Reader.Read(p)
+	if errors.Is(err, io.EOF) {
+		a.do()
+	}
+	return n, err
+}
+
 // The buffers of a submission serve the next one. Nothing of one may turn up
 // in another: not its values, nor its names, nor its records.
 func TestNoLeakBetweenSubmissions(t *testing.T) {
@@ -278,22 +309,25 @@ func TestNoLeakBetweenSubmissions(t *testing.T) {
 	}
 }
 
-// A transport may read a held body when the request is over, too.
+// A transport may read a held body when the request is over, too: it must
+// not find the next submission there.
 func TestHeldBodyAfterClose(t *testing.T) {
 	e, _ := newEngine(t, shop)
-	r := request("POST /checkout", jsonType, strings.NewReader(`{"name":"canary"}`))
-	s := e.Process(httptest.NewRecorder(), r)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			if _, err := r.Body.Read(make([]byte, 1)); err != nil {
-				return
-			}
+	for range 100 {
+		r := request("POST /checkout", jsonType, strings.NewReader(`{"name":"the first of two"}`))
+		s := e.Process(httptest.NewRecorder(), r)
+		body := r.Body
+		if _, err := body.Read(make([]byte, 1)); err != nil {
+			t.Fatal(err)
 		}
-	})
-	s.Close()
-	wg.Wait()
-	if n, err := r.Body.Read(make([]byte, 100)); n > 0 || err == nil {
-		t.Errorf("read %d bytes, %v", n, err)
+		var wg sync.WaitGroup
+		wg.Go(s.Close)
+		wg.Go(func() { _, _ = body.Read(make([]byte, 1)) })
+		wg.Wait()
+		next := request("POST /checkout", jsonType, strings.NewReader(`{"name":"the second of two"}`))
+		defer e.Process(httptest.NewRecorder(), next).Close()
+		if rest, err := io.ReadAll(body); len(rest) > 0 || err == nil {
+			t.Fatalf("read %q, %v", rest, err)
+		}
 	}
 }
