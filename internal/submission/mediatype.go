@@ -25,15 +25,22 @@ type Media struct {
 	Type string
 	// Boundary is that of multipart/form-data.
 	Boundary string
+	// UTF8 says that there is a charset of utf-8. It goes on: a servlet
+	// without one reads a form as Latin-1.
+	UTF8 bool
 }
 
 // ContentType returns the Content-Type of what we write in place of a body
 // of this type; for multipart/form-data with boundary, else it is ignored.
 func (m Media) ContentType(boundary string) string {
-	if m.Kind == MediaMultipart {
-		return m.Type + "; boundary=" + boundary
+	written := m.Type
+	if m.UTF8 {
+		written += "; charset=utf-8"
 	}
-	return m.Type
+	if m.Kind == MediaMultipart {
+		written += "; boundary=" + boundary
+	}
+	return written
 }
 
 // ParseMedia reads the Content-Type of a request. Its errors are [*Error]s
@@ -71,7 +78,8 @@ func ParseMedia(h http.Header) (Media, error) {
 		switch {
 		case m.Kind == MediaOther:
 		case strings.EqualFold(p.name, "charset"):
-			if !strings.EqualFold(p.value, "utf-8") && !strings.EqualFold(p.value, "us-ascii") {
+			m.UTF8 = strings.EqualFold(p.value, "utf-8")
+			if !m.UTF8 && !strings.EqualFold(p.value, "us-ascii") {
 				return Media{}, mediaError("charset", "the charset of the Content-Type is not utf-8")
 			}
 		case strings.EqualFold(p.name, "boundary") && m.Kind == MediaMultipart:

@@ -23,23 +23,23 @@ func TestParseMedia(t *testing.T) {
 		header string
 		want   Media
 	}{
-		{"application/json", Media{MediaJSON, "application/json", ""}},
-		{"application/json; charset=utf-8", Media{MediaJSON, "application/json", ""}},
-		{"Application/JSON;charset=\"UTF-8\"", Media{MediaJSON, "application/json", ""}},
-		{"application/vnd.api+json", Media{MediaJSON, "application/vnd.api+json", ""}},
-		{"application/merge-patch+json ; charset=us-ascii", Media{MediaJSON, "application/merge-patch+json", ""}},
-		{"application/x-www-form-urlencoded", Media{MediaForm, "application/x-www-form-urlencoded", ""}},
-		{"application/x-www-form-urlencoded;charset=UTF-8", Media{MediaForm, "application/x-www-form-urlencoded", ""}},   // XMLHttpRequest in Firefox
-		{"application/x-www-form-urlencoded; charset=utf-8;", Media{MediaForm, "application/x-www-form-urlencoded", ""}}, // a stray ';' says nothing
-		{"multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW", Media{MediaMultipart, "multipart/form-data", "----WebKitFormBoundary7MA4YWxkTrZu0gW"}},
-		{"multipart/form-data; boundary=----geckoformboundary1f2e", Media{MediaMultipart, "multipart/form-data", "----geckoformboundary1f2e"}},
-		{"multipart/form-data; boundary=\"a b:c\"", Media{MediaMultipart, "multipart/form-data", "a b:c"}}, // .NET quotes
-		{"multipart/form-data; charset=utf-8; BOUNDARY=x", Media{MediaMultipart, "multipart/form-data", "x"}},
-		{"text/plain;charset=UTF-8", Media{MediaOther, "text/plain", ""}},
-		{"text/json", Media{MediaOther, "text/json", ""}},
-		{"application/+json", Media{MediaOther, "", ""}},
-		{"multipart/mixed; boundary=x", Media{MediaOther, "multipart/mixed", ""}},
-		{"video/mp4; codecs=\"avc1, mp4a\"", Media{MediaOther, "video/mp4", ""}},
+		{"application/json", Media{MediaJSON, "application/json", "", false}},
+		{"application/json; charset=utf-8", Media{MediaJSON, "application/json", "", true}},
+		{"Application/JSON;charset=\"UTF-8\"", Media{MediaJSON, "application/json", "", true}},
+		{"application/vnd.api+json", Media{MediaJSON, "application/vnd.api+json", "", false}},
+		{"application/merge-patch+json ; charset=us-ascii", Media{MediaJSON, "application/merge-patch+json", "", false}},
+		{"application/x-www-form-urlencoded", Media{MediaForm, "application/x-www-form-urlencoded", "", false}},
+		{"application/x-www-form-urlencoded;charset=UTF-8", Media{MediaForm, "application/x-www-form-urlencoded", "", true}},   // XMLHttpRequest in Firefox
+		{"application/x-www-form-urlencoded; charset=utf-8;", Media{MediaForm, "application/x-www-form-urlencoded", "", true}}, // a stray ';' says nothing
+		{"multipart/form-data; boundary=----WebKitFormBoundary7MA4YWxkTrZu0gW", Media{MediaMultipart, "multipart/form-data", "----WebKitFormBoundary7MA4YWxkTrZu0gW", false}},
+		{"multipart/form-data; boundary=----geckoformboundary1f2e", Media{MediaMultipart, "multipart/form-data", "----geckoformboundary1f2e", false}},
+		{"multipart/form-data; boundary=\"a b:c\"", Media{MediaMultipart, "multipart/form-data", "a b:c", false}}, // .NET quotes
+		{"multipart/form-data; charset=utf-8; BOUNDARY=x", Media{MediaMultipart, "multipart/form-data", "x", true}},
+		{"text/plain;charset=UTF-8", Media{MediaOther, "text/plain", "", false}},
+		{"text/json", Media{MediaOther, "text/json", "", false}},
+		{"application/+json", Media{MediaOther, "", "", false}},
+		{"multipart/mixed; boundary=x", Media{MediaOther, "multipart/mixed", "", false}},
+		{"video/mp4; codecs=\"avc1, mp4a\"", Media{MediaOther, "video/mp4", "", false}},
 	} {
 		got, err := ParseMedia(http.Header{"Content-Type": {tt.header}})
 		if tt.want.Type == "" {
@@ -50,6 +50,13 @@ func TestParseMedia(t *testing.T) {
 		}
 		if err != nil || got != tt.want {
 			t.Errorf("%q: got %+v, %v, want %+v", tt.header, got, err, tt.want)
+		}
+		again, err := ParseMedia(http.Header{"Content-Type": {got.ContentType("b")}})
+		if got.Boundary != "" {
+			got.Boundary = "b"
+		}
+		if err != nil || again != got {
+			t.Errorf("%q: we write %q: %+v, %v", tt.header, got.ContentType("b"), again, err)
 		}
 		if _, _, err := mime.ParseMediaType(got.ContentType("b")); err != nil {
 			t.Errorf("%q: we write %q: %v", tt.header, got.ContentType("b"), err)
