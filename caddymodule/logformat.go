@@ -7,6 +7,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -107,7 +108,7 @@ func (f *LogFormat) submission(w io.Writer, entry map[string]any) {
 	says := []string{}
 	names, stripped := strings.Join(texts(entry["kept"]), ", "), strippedTexts(entry["stripped"])
 	undeclared := texts(entry["undeclared_names"])
-	count, _ := entry["undeclared"].(int64)
+	count, _ := strconv.Atoi(fmt.Sprint(entry["undeclared"])) // encoders widen integers, or do not
 	if entry["verdict"] == "gap" {
 		says = append(says, p.Bad.Render("no collection declares it"))
 	}
@@ -124,7 +125,7 @@ func (f *LogFormat) submission(w io.Writer, entry map[string]any) {
 	case len(undeclared) > 0:
 		says = append(says, p.Bad.Render("undeclared")+" "+terminal.Printable(strings.Join(undeclared, ", ")))
 	case count > 0:
-		says = append(says, p.Bad.Render("undeclared")+" "+plural(int(count), "field"))
+		says = append(says, p.Bad.Render("undeclared")+" "+plural(count, "field"))
 	}
 	if len(says) == 0 {
 		says = append(says, "nothing to keep")
