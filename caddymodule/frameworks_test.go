@@ -1,0 +1,155 @@
+//go:build unix
+
+package caddymodule_test
+
+import (
+	"os"
+	"sync"
+	"testing"
+)
+
+// TestFrameworks puts real web frameworks behind Caddy and Modicum. Whatever
+// the parser of an application believes, it finds nothing in an attack that
+// the policy did not keep.
+//
+// What the frameworks are is in testdata/frameworks, and .ci/frameworks
+// installs them. One that this machine does not have is skipped, unless the
+// environment variable CI is "true": then all are there, or the test fails.
+func TestFrameworks(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starting the frameworks takes some seconds")
+	}
+	ups := startUpstreams(t)
+	t.Run("attacks", func(t *testing.T) { testAttacks(t, ups) })
+}
+
+// present skips the test of an upstream that is not to be had.
+func (u *upstream) present(t *testing.T) {
+	t.Helper()
+	switch {
+	case u.missing == nil:
+	case os.Getenv("CI") == "true":
+		t.Fatalf("%s cannot be started: %v; .ci/frameworks installs it", u.name, u.missing)
+	default:
+		t.Skipf("%s cannot be started: %v", u.name, u.missing)
+	}
+}
+
+// attack is a request that tries to carry the canary to an application.
+type attack struct {
+	name string
+	sent []byte
+	// carrier is the field whose own value holds the canary, where the
+	// attack is to make another field of it. The bytes are not searched then.
+	carrier string
+	// method is the only one under which the application may receive the
+	// canary, where the attack is on the method. As above.
+	method string
+	// cut says that the client ends its side of the connection.
+	cut bool
+	// beyond is an upstream that no proxy can help: it takes the content of a
+	// part, which is free, for pairs of a form.
+	beyond string
+	// unseen says that no framework here believes the canary even without
+	// us: Caddy or its server refuses the request, or the parser is one of
+	// those that are not here. What arrives as bytes is still an offence.
+	unseen bool
+}
+
+func testAttacks(t *testing.T, ups []*upstream) {
+	t.Helper()
+	attacks := allAttacks()
+	fell := matrix{counts: map[string]int{}}
+	t.Run("frameworks", func(t *testing.T) {
+		for _, u := range ups {
+			t.Run(u.name, func(t *testing.T) {
+				u.present(t)
+				t.Parallel()
+				for i := range attacks {
+					a := &attacks[i]
+					if u.plain(t, a) {
+						fell.add(u.name, a.name)
+					}
+					if a.beyond != u.name {
+						u.resist(t, a)
+					}
+				}
+			})
+		}
+	})
+	for _, u := range ups {
+		if u.missing != nil {
+			return // what would have fallen is not known
+		}
+		t.Logf("%-18s believes %3d of %d attacks when we are away", u.name, fell.counts[u.name], len(attacks))
+	}
+	for i := range attacks {
+		if a := &attacks[i]; fell.counts[a.name] == 0 && !a.unseen {
+			t.Errorf("%s: no framework believes the canary without us: the attack is none", a.name)
+		} else if a.unseen && fell.counts[a.name] > 0 {
+			t.Errorf("%s: a framework believes the canary without us: it is not unseen", a.name)
+		}
+	}
+}
+
+// plain tells whether the upstream believes the canary when nothing guards it.
+func (u *upstream) plain(t *testing.T, a *attack) bool {
+	t.Helper()
+	bodies := u.sites["plain"].exchange(t, a.sent, a.cut)
+	for _, body := range bodies {
+		if r := parseReceived(body); r != nil && r.Method != a.method && r.separate(a.carrier) != "" {
+			return true
+		}
+	}
+	return false
+}
+
+// offends returns what an upstream behind a guard should not have received.
+func (a *attack) offends(r *received) string {
+	switch {
+	case a.method == r.Method:
+		return ""
+	case a.carrier != "":
+		return r.separate(a.carrier)
+	}
+	return r.forbidden()
+}
+
+// resist sends the attack to every guard, and looks at what the upstream saw
+// and believes.
+func (u *upstream) resist(t *testing.T, a *attack) {
+	t.Helper()
+	for _, g := range guards()[1:] {
+		at := u.sites[g.name]
+		bodies := at.exchange(t, a.sent, a.cut)
+		for _, body := range bodies {
+			if r := parseReceived(body); r != nil {
+				if found := a.offends(r); found != "" {
+					t.Errorf("%s: behind %s, %s believes %s", a.name, g.name, u.name, found)
+				}
+			}
+		}
+		for _, text := range at.tap.take() {
+			if a.carrier != "" || a.method != "" {
+				break
+			}
+			if encoding := findCanary(text); encoding != "" {
+				t.Errorf("%s: behind %s, %s sees the canary (%s) in %q", a.name, g.name, u.name, encoding, text[:min(len(text), 600)])
+				break
+			}
+		}
+	}
+}
+
+// matrix counts, for frameworks and for attacks, what was believed.
+type matrix struct {
+	mu     sync.Mutex
+	counts map[string]int
+}
+
+func (m *matrix) add(framework, attack string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.counts[framework]++
+	m.counts[attack]++
+}
