@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,22 +21,17 @@ var vocabulary = []string{
 }
 
 func keptName(name string) bool {
-	for _, kept := range vocabulary[:len(vocabulary)/2] {
-		if name == kept {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(vocabulary[:len(vocabulary)/2], name)
 }
 
 // benchPlan keeps half of the vocabulary, at the top and in items.
-func benchPlan(b testing.TB) *Plan {
-	b.Helper()
+func benchPlan(tb testing.TB) *Plan {
+	tb.Helper()
 	var paths []string
 	for _, name := range vocabulary[:len(vocabulary)/2] {
 		paths = append(paths, name, "items.*."+name, "address."+name)
 	}
-	return plan(b, paths...)
+	return plan(tb, paths...)
 }
 
 // benchBodies makes 256 bodies of about size bytes. Alike bodies come from
@@ -129,6 +125,7 @@ var sink bool
 
 // spliceJSONText keeps the same members with jsontext's tokens and raw values.
 func spliceJSONText(b *testing.B, dst, body []byte) []byte {
+	b.Helper()
 	d := jsontext.NewDecoder(bytes.NewReader(body))
 	token := func() jsontext.Token {
 		tok, err := d.ReadToken()
@@ -185,6 +182,7 @@ func spliceJSONText(b *testing.B, dst, body []byte) []byte {
 
 // spliceGJSON keeps the same members with gjson, after gjson.Valid.
 func spliceGJSON(b *testing.B, dst, body []byte) []byte {
+	b.Helper()
 	if !gjson.ValidBytes(body) {
 		b.Fatal("invalid")
 	}
@@ -225,6 +223,7 @@ func spliceGJSON(b *testing.B, dst, body []byte) []byte {
 
 // viaMap decodes to a map, deletes and encodes.
 func viaMap(b *testing.B, body []byte) []byte {
+	b.Helper()
 	var m map[string]any
 	if err := json.Unmarshal(body, &m); err != nil {
 		b.Fatal(err)

@@ -18,11 +18,11 @@ type member struct {
 
 // oracle filters a valid JSON text the slow and obviously right way: into a
 // tree, every path of the tree against every path of the plan, and back.
-func oracle(t testing.TB, p *Plan, in string) string {
-	t.Helper()
+func oracle(tb testing.TB, p *Plan, in string) string {
+	tb.Helper()
 	d := json.NewDecoder(strings.NewReader(in))
 	d.UseNumber()
-	tree := readTree(t, d)
+	tree := readTree(tb, d)
 	kept, ok := filter(p.fields, nil, tree)
 	if !ok {
 		switch tree.(type) {
@@ -35,15 +35,15 @@ func oracle(t testing.TB, p *Plan, in string) string {
 		}
 	}
 	var b strings.Builder
-	writeTree(t, &b, kept)
+	writeTree(tb, &b, kept)
 	return b.String()
 }
 
-func readTree(t testing.TB, d *json.Decoder) any {
-	t.Helper()
+func readTree(tb testing.TB, d *json.Decoder) any {
+	tb.Helper()
 	tok, err := d.Token()
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	switch tok {
 	case json.Delim('{'):
@@ -51,16 +51,16 @@ func readTree(t testing.TB, d *json.Decoder) any {
 		for d.More() {
 			name, err := d.Token()
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
-			object = append(object, member{name.(string), readTree(t, d)})
+			object = append(object, member{name.(string), readTree(tb, d)})
 		}
 		_, _ = d.Token()
 		return object
 	case json.Delim('['):
 		list := []any{}
 		for d.More() {
-			list = append(list, readTree(t, d))
+			list = append(list, readTree(tb, d))
 		}
 		_, _ = d.Token()
 		return list
@@ -162,8 +162,8 @@ func reaches(fields []Field, path []string, list bool) bool {
 	return subtree
 }
 
-func writeTree(t testing.TB, b *strings.Builder, v any) {
-	t.Helper()
+func writeTree(tb testing.TB, b *strings.Builder, v any) {
+	tb.Helper()
 	switch v := v.(type) {
 	case []member:
 		b.WriteByte('{')
@@ -171,9 +171,9 @@ func writeTree(t testing.TB, b *strings.Builder, v any) {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			writeTree(t, b, m.name)
+			writeTree(tb, b, m.name)
 			b.WriteByte(':')
-			writeTree(t, b, m.value)
+			writeTree(tb, b, m.value)
 		}
 		b.WriteByte('}')
 	case []any:
@@ -182,13 +182,13 @@ func writeTree(t testing.TB, b *strings.Builder, v any) {
 			if i > 0 {
 				b.WriteByte(',')
 			}
-			writeTree(t, b, e)
+			writeTree(tb, b, e)
 		}
 		b.WriteByte(']')
 	default:
 		raw, err := json.Marshal(v)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		b.Write(raw)
 	}

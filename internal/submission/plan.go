@@ -100,7 +100,7 @@ func NewPlan(fields []Field) (*Plan, error) {
 	p.nodes[root] = node{leaf: none, subtree: none, any: void}
 	p.nodes[void] = node{leaf: none, subtree: none, any: void, element: void}
 	for i, f := range fields {
-		if err := p.add(int32(i), f); err != nil { //nolint:gosec // G115: a policy holds far fewer fields than 2^31
+		if err := p.add(int32(i), f); err != nil {
 			return nil, err
 		}
 	}
@@ -141,7 +141,7 @@ func (p *Plan) add(index int32, f Field) error {
 
 // child returns the node below at, made when it is not there yet.
 func (p *Plan) child(at int32, name string) int32 {
-	next := int32(len(p.nodes)) //nolint:gosec // G115: as above
+	next := int32(len(p.nodes)) //nolint:gosec // G115: a policy holds far fewer fields than 2^31
 	if name == "*" {
 		if p.nodes[at].element != 0 {
 			return p.nodes[at].element
@@ -210,8 +210,8 @@ func (n *node) index() {
 	if len(n.names) == 0 {
 		return
 	}
-	table := make([]entry, 1<<bits.Len(uint(2*len(n.names)-1))) //nolint:gosec // G115: at least one name
-	mask := uint32(len(table) - 1)                              //nolint:gosec // G115: as above
+	table := make([]entry, 1<<bits.Len(uint(2*len(n.names)-1)))
+	mask := uint32(len(table) - 1) //nolint:gosec // G115: as above
 	for _, e := range n.names {
 		i := e.hash & mask
 		for table[i].node != 0 {

@@ -151,7 +151,7 @@ func (s *shapes) add(shape int32, name []byte, hash uint32, fl flags) int32 {
 	if 2*len(s.slots) > len(s.table) {
 		s.table = make([]int32, 2*len(s.table))
 		for at := range s.slots[1:] {
-			s.enter(int32(at + 1)) //nolint:gosec // G115: as above
+			s.enter(int32(at + 1))
 		}
 	} else {
 		s.enter(int32(len(s.slots) - 1)) //nolint:gosec // G115: as above

@@ -1,0 +1,116 @@
+package submission
+
+import "github.com/tidwall/gjson"
+
+// note remembers the path of a value that no field declares, once for each
+// member of a shape and once for a list.
+func (s *jsonPass) note(f *frame, slot int32) {
+	switch {
+	case slot != 0:
+		n := &s.shapes.slots[slot]
+		if n.noted == s.shapes.texts {
+			return
+		}
+		n.noted = s.shapes.texts
+	case f.noted:
+		return
+	default:
+		f.noted = true
+	}
+	switch {
+	case s.rep.full():
+	case slot == 0:
+		path := s.path(nil)
+		s.rep.remember(path, hashName(path))
+	default:
+		n := &s.shapes.slots[slot]
+		if n.pathSize == 0 {
+			path := s.path(s.shapes.name(n))
+			n.path, n.pathSize, n.pathHash = int32(len(s.shapes.arena)), int32(len(path)), hashName(path) //nolint:gosec // G115: bounded by the limit on a body
+			s.shapes.arena = append(s.shapes.arena, path...)
+		}
+		s.rep.remember(s.shapes.arena[n.path:n.path+n.pathSize], n.pathHash)
+	}
+}
+
+// path spells the path of a member of the open container, or of an element
+// when name is nil.
+func (s *jsonPass) path(name []byte) []byte {
+	path := s.scratch[:0]
+	for i := range s.stack {
+		path = s.appendPath(path, &s.stack[i])
+	}
+	switch {
+	case name != nil:
+		path = appendSegment(path, name)
+	case len(s.stack) > 1:
+		path = appendSegment(path, []byte("*"))
+	}
+	s.scratch = path
+	return path
+}
+
+// appendPath appends the segment that leads to the container g.
+func (s *jsonPass) appendPath(path []byte, g *frame) []byte {
+	switch {
+	case g.slot != 0:
+		return appendSegment(path, s.shapes.name(&s.shapes.slots[g.slot]))
+	case g.shape > topShape:
+		return appendSegment(path, []byte("*"))
+	}
+	return path
+}
+
+// unquote returns what a checked string says. gjson reads the rare escapes:
+// what it is given here has passed the gate.
+func unquote(raw []byte, fl flags) []byte {
+	if fl&escaped == 0 {
+		return raw[1 : len(raw)-1]
+	}
+	return []byte(gjson.ParseBytes(raw).Str)
+}
+
+// appendSegment appends one segment of a path, spelled as a policy would.
+func appendSegment(path, name []byte) []byte {
+	if len(path) > 0 {
+		path = append(path, '.')
+	}
+	for _, c := range name {
+		if c == '.' || c == '\\' {
+			path = append(path, '\\')
+		}
+		path = append(path, c)
+	}
+	return path
+}
+
+// expected is the error for a byte that the grammar does not allow.
+func (s *jsonPass) expected(what string, i int) error {
+	if i >= len(s.b)-Padding {
+		return &Error{Status: 400, Rule: "json-syntax", Detail: "the JSON ends where " + what + " is expected", Offset: int64(len(s.b) - Padding)}
+	}
+	return &Error{Status: 400, Rule: "json-syntax", Detail: "the JSON does not hold the expected " + what, Offset: int64(i)}
+}
+
+// broken is the error for what looked like a token and is none.
+func (s *jsonPass) broken(i int, fl flags) error {
+	e := &Error{Status: 400, Offset: int64(i)}
+	switch fl { //nolint:exhaustive // the flags below broken are no faults
+	case badNumber:
+		e.Rule, e.Detail = "json-syntax", "a number does not follow the JSON grammar"
+	case longNumber:
+		e.Rule, e.Detail = "number-length", "a number has more than 40 characters"
+	case badEscape:
+		e.Rule, e.Detail = "json-syntax", "a string holds an escape that JSON does not know"
+	case loneHalf:
+		e.Rule, e.Detail = "lone-surrogate", "a string holds half of a surrogate pair, which applications read differently"
+	case invalidUTF8:
+		e.Rule, e.Detail = "utf-8", "a string is not valid UTF-8"
+	default:
+		if i >= len(s.b)-Padding {
+			return s.expected("the end of a string", i)
+		}
+		e.Rule, e.Detail = "json-syntax", "a string holds a control character"
+	}
+	return e
+}
