@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -194,10 +195,8 @@ func word(d *caddyfile.Dispenser, words ...string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	for _, w := range words {
-		if arg == w {
-			return arg, nil
-		}
+	if slices.Contains(words, arg) {
+		return arg, nil
 	}
 	return "", d.Errf("%s %q: expected one of %q", option, arg, words)
 }

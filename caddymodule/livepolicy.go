@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -33,17 +34,17 @@ var pool = caddy.NewUsagePool()
 // put in force in place, an invalid one is refused and the old one stays.
 type livePolicy struct {
 	*minimize.Policies
-	key    string // in the pool: the files, their content and the pseudonym key
-	files  []string
-	logger *zap.Logger
-	poll   time.Duration
+	key   string // in the pool: the files, their content, the pseudonym key, and how they are followed
+	files []string
+	poll  time.Duration
 
 	watchOnce sync.Once
 	cancel    context.CancelFunc
 	watching  sync.WaitGroup
 
 	mu     sync.Mutex
-	digest string // of the files as last read, valid or not
+	logger *zap.Logger // of the configuration that started last: the logs of others are closed
+	digest string      // of the files as last read, valid or not
 	status policyStatus
 }
 
@@ -65,8 +66,8 @@ func acquirePolicy(files []string, key []byte, logger *zap.Logger, poll caddy.Du
 	}
 	digest := policy.Digest(sources)
 	keyDigest := sha256.Sum256(key)
-	poolKey := strings.Join(files, "\x00") + "\x00" + digest + "\x00" + hex.EncodeToString(keyDigest[:])
-	value, _, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
+	poolKey := strings.Join(append(slices.Clip(files), digest, hex.EncodeToString(keyDigest[:]), time.Duration(poll).String()), "\x00")
+	value, loaded, err := pool.LoadOrNew(poolKey, func() (caddy.Destructor, error) {
 		set, err := compile(sources, logger)
 		if err != nil {
 			return nil, err
@@ -83,7 +84,11 @@ func acquirePolicy(files []string, key []byte, logger *zap.Logger, poll caddy.Du
 	if err != nil {
 		return nil, err
 	}
-	return value.(*livePolicy), nil
+	p := value.(*livePolicy)
+	if loaded {
+		p.refresh() // what is in force may be newer than what its key says
+	}
+	return p, nil
 }
 
 // compile compiles sources, and logs what is legal but odd.
@@ -98,14 +103,17 @@ func compile(sources []policy.Source, logger *zap.Logger) (*policy.Set, error) {
 	return set, nil
 }
 
-// watch begins to follow the files.
-func (p *livePolicy) watch() {
+// watch begins to follow the files, and to tell logger of it.
+func (p *livePolicy) watch(logger *zap.Logger) {
+	p.mu.Lock()
+	p.logger = logger
+	p.mu.Unlock()
 	p.watchOnce.Do(func() {
 		var ctx context.Context
 		ctx, p.cancel = context.WithCancel(context.Background())
 		notices, err := fsnotify.NewWatcher()
 		if err != nil {
-			p.logger.Warn("watching the policy files: only polling them", zap.Error(err))
+			logger.Warn("watching the policy files: only polling them", zap.Error(err))
 		} else {
 			dirs := map[string]bool{}
 			for _, file := range p.files {
@@ -113,7 +121,7 @@ func (p *livePolicy) watch() {
 			}
 			for dir := range dirs {
 				if err := notices.Add(dir); err != nil {
-					p.logger.Warn("watching the policy files: only polling them", zap.String("directory", dir), zap.Error(err))
+					logger.Warn("watching the policy files: only polling them", zap.String("directory", dir), zap.Error(err))
 				}
 			}
 		}
@@ -125,34 +133,40 @@ func (p *livePolicy) watch() {
 // every now and then.
 func (p *livePolicy) follow(ctx context.Context, notices *fsnotify.Watcher) {
 	var events chan fsnotify.Event
+	var lost chan error
 	if notices != nil {
 		defer notices.Close() //nolint:errcheck // nothing is left to do
-		events = notices.Events
+		events, lost = notices.Events, notices.Errors
 	}
 	ticker := time.NewTicker(p.poll)
 	defer ticker.Stop()
+	p.refresh() // they may have changed since they were read
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			p.refresh()
-		case _, ok := <-events:
-			if !ok {
-				events = nil
-				continue
+		case _ = <-lost: // so many notices that some were
+		case <-events:
+			if !settle(ctx, events, lost) {
+				return
 			}
-			settled := time.After(settleTime)
-			for waiting := true; waiting; {
-				select {
-				case <-ctx.Done():
-					return
-				case <-events:
-				case <-settled:
-					waiting = false
-				}
-			}
-			p.refresh()
+		}
+		p.refresh()
+	}
+}
+
+// settle waits until a burst of notices is over. It is false when ctx is.
+func settle(ctx context.Context, events chan fsnotify.Event, lost chan error) bool {
+	settled := time.After(settleTime)
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-events:
+		case _ = <-lost:
+		case <-settled:
+			return true
 		}
 	}
 }
@@ -200,7 +214,7 @@ func (p *livePolicy) Destruct() error {
 		p.cancel()
 	}
 	p.watching.Wait()
-	p.Policies.Close()
+	p.Close()
 	return nil
 }
 

@@ -33,10 +33,9 @@ type telemetry struct {
 // handler keeps a provider of its own, so it is taken from the span there is.
 func begin(r *http.Request) *telemetry {
 	t := &telemetry{r: r, parent: r.Context()}
-	if above := trace.SpanFromContext(t.parent); above.IsRecording() {
-		var ctx context.Context
-		ctx, t.span = above.TracerProvider().Tracer(scope).Start(t.parent, "minimize")
-		t.r = r.WithContext(ctx)
+	if above := trace.SpanFromContext(t.parent); above.IsRecording() { //nolint:contextcheck // it is the request's
+		ctx, span := above.TracerProvider().Tracer(scope).Start(t.parent, "minimize") //nolint:contextcheck,spancheck // as above; telemetry.end ends it
+		t.span, t.r = span, r.WithContext(ctx)
 	}
 	if repl, ok := t.parent.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(t.placeholder)
@@ -60,7 +59,7 @@ func (t *telemetry) decided(s *minimize.Submission) {
 
 // forward returns the request as it goes on, under the span it came with.
 func (t *telemetry) forward() *http.Request {
-	if t.r.Context() == t.parent { //nolint:contextcheck // it is the request's
+	if t.r.Context() == t.parent {
 		return t.r
 	}
 	return t.r.WithContext(t.parent)

@@ -6,6 +6,7 @@ package bench
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -47,7 +48,7 @@ func TestMain(m *testing.M) {
 
 // application reads every request whole and says how much it was.
 func application() {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		panic(err)
 	}
@@ -106,16 +107,21 @@ func start(b *testing.B, part, stdin string) (string, int) {
 	return strings.TrimSpace(line), cmd.Process.Pid
 }
 
-// variants are the sites of the measured server. The first is what the
+// variants are the sites of the measured server, each with an access log. The first is what the
 // others are compared with, the second its twin: what they differ by is the
 // tolerance of the rest.
-var variants = []struct{ name, options string }{
+var variants = []variant{
 	{"plain", ""},
 	{"AA-twin", ""},
 	{"request_buffers", "request_buffers 16MiB"},
 	{"modicum", "minimize"},
-	{"traced", "traced"},
+	{"modicum+request_buffers", "minimize request_buffers 16MiB"},
+	{"modicum+traced", "minimize traced"},
 }
+
+type variant struct{ name, options string }
+
+func (v variant) minimizes() bool { return strings.HasPrefix(v.options, "minimize") }
 
 // setup is a running server.
 type setup struct {
@@ -139,15 +145,16 @@ func newSetup(b *testing.B) *setup {
 		addr := freeAddr(b)
 		s.addrs = append(s.addrs, addr)
 		_, port, _ := net.SplitHostPort(addr)
-		fmt.Fprintf(&config, "http://:%s {\n bind 127.0.0.1\n", port)
-		proxy := v.options
-		switch v.options {
-		case "traced":
+		fmt.Fprintf(&config, "http://:%s {\n bind 127.0.0.1\n log\n", port)
+		if strings.Contains(v.options, "traced") {
 			config.WriteString(" tracing\n")
-			fallthrough
-		case "minimize":
-			proxy = ""
+		}
+		if v.minimizes() {
 			fmt.Fprintf(&config, " minimize %s {\n  max_fields 100000\n }\n", policyFile)
+		}
+		proxy := ""
+		if strings.Contains(v.options, "request_buffers") {
+			proxy = "request_buffers 16MiB"
 		}
 		fmt.Fprintf(&config, " reverse_proxy %s {\n %s\n }\n}\n", upstream, proxy)
 	}
@@ -162,7 +169,7 @@ func newSetup(b *testing.B) *setup {
 // collector takes spans and forgets them.
 func collector(b *testing.B) string {
 	b.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -176,7 +183,7 @@ func collector(b *testing.B) string {
 
 func freeAddr(b *testing.B) string {
 	b.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(b.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -344,8 +351,7 @@ func BenchmarkEndToEnd(b *testing.B) {
 					v := (i + round) % len(variants)
 					rate, cpu, upstream := slice(b, clients[v], s.pid, bodies)
 					perSecond[v], perRequest[v] = rate, float64(cpu)
-					minimizes := variants[v].options == "minimize" || variants[v].options == "traced"
-					if full := len(bodies[0]) - 200; minimizes == (upstream > int64(full)) {
+					if full := len(bodies[0]) - 200; variants[v].minimizes() == (upstream > int64(full)) {
 						b.Fatalf("%s: the application had %d bytes of a request", variants[v].name, upstream)
 					}
 				}

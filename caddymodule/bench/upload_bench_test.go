@@ -60,7 +60,7 @@ func BenchmarkUpload(b *testing.B) {
 		var speed [8]float64
 		for i := range variants {
 			v := (i + round) % len(variants)
-			if variants[v].name == "request_buffers" {
+			if strings.Contains(variants[v].options, "request_buffers") {
 				continue // it cannot take a body of this size
 			}
 			before := cpuTime(b, s.pid)
@@ -76,7 +76,7 @@ func BenchmarkUpload(b *testing.B) {
 	}
 	b.ReportMetric(0, "ns/op")
 	for v := 1; v < len(variants); v++ {
-		if variants[v].name != "request_buffers" {
+		if !strings.Contains(variants[v].options, "request_buffers") {
 			b.ReportMetric(median(perRound[v]), variants[v].name+"-rate")
 		}
 	}

@@ -182,7 +182,7 @@ func tell(told *Explanation, s *minimize.Submission, r *http.Request) error {
 	if refusal != nil {
 		told.Verdict = minimize.Refused.String()
 		told.Refusal = &Refusal{Status: refusal.Status, Rule: refusal.Rule, Detail: refusal.Detail, Offset: refusal.Offset}
-		return nil
+		return nil //nolint:nilerr // a refusal is what there is to tell
 	}
 	told.Forwarded = &Forwarded{Target: r.URL.RequestURI(), Header: r.Header, Body: body}
 	var declared []string
