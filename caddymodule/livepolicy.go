@@ -146,7 +146,7 @@ func (p *livePolicy) follow(ctx context.Context, notices *fsnotify.Watcher) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-		case _ = <-lost: // so many notices that some were
+		case <-lost: //nolint:errcheck // so many notices came that some were lost
 		case <-events:
 			if !settle(ctx, events, lost) {
 				return
@@ -164,7 +164,7 @@ func settle(ctx context.Context, events chan fsnotify.Event, lost chan error) bo
 		case <-ctx.Done():
 			return false
 		case <-events:
-		case _ = <-lost:
+		case <-lost: //nolint:errcheck // as above
 		case <-settled:
 			return true
 		}

@@ -34,8 +34,8 @@ type telemetry struct {
 func begin(r *http.Request) *telemetry {
 	t := &telemetry{r: r, parent: r.Context()}
 	if above := trace.SpanFromContext(t.parent); above.IsRecording() { //nolint:contextcheck // it is the request's
-		ctx, span := above.TracerProvider().Tracer(scope).Start(t.parent, "minimize") //nolint:contextcheck,spancheck // as above; telemetry.end ends it
-		t.span, t.r = span, r.WithContext(ctx)
+		ctx, span := above.TracerProvider().Tracer(scope).Start(t.parent, "minimize")
+		t.span, t.r = span, r.WithContext(ctx) //nolint:contextcheck // it comes from the request
 	}
 	if repl, ok := t.parent.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(t.placeholder)

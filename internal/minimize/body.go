@@ -175,7 +175,7 @@ func readUpTo(r io.Reader, buf []byte, limit int64) (_ []byte, whole bool, err e
 		}
 		n, err := r.Read(buf[len(buf):min(int64(cap(buf)), limit+1)])
 		buf = buf[:len(buf)+n]
-		if err == io.EOF { //nolint:errorlint // an end comes as it is
+		if err == io.EOF {
 			return buf, true, nil
 		}
 		if err != nil {
@@ -258,7 +258,7 @@ func appendAll(dst []byte, r io.Reader) ([]byte, error) {
 		}
 		n, err := r.Read(dst[len(dst):cap(dst)])
 		dst = dst[:len(dst)+n]
-		if err == io.EOF { //nolint:errorlint // an end comes as it is
+		if err == io.EOF {
 			return dst, nil
 		}
 		if err != nil {

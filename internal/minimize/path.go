@@ -17,7 +17,7 @@ func PlainPath(escaped string) bool {
 		return false
 	}
 	coded := false
-	for i := 0; i < len(escaped); i++ {
+	for i := range len(escaped) {
 		switch c := escaped[i]; {
 		case c == '\\' || c == ';' || c <= ' ' || c == 0x7f:
 			return false

@@ -24,7 +24,7 @@ func (e *Engine) settleLength(w http.ResponseWriter, r *http.Request) {
 	}
 	first := make([]byte, 1)
 	n, err := io.ReadFull(r.Body, first)
-	if err == io.EOF { //nolint:errorlint // an end comes as it is
+	if err == io.EOF {
 		r.Body, r.ContentLength, err = http.NoBody, 0, nil
 	} else {
 		r.Body = &original{Reader: io.MultiReader(bytes.NewReader(first[:n]), &failing{r.Body, err}), Closer: r.Body}
