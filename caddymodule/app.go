@@ -107,7 +107,7 @@ func (a *App) Start() error {
 	defer a.mu.Unlock()
 	a.started = true
 	for _, p := range a.policies {
-		p.watch()
+		p.watch(a.logger)
 	}
 	return nil
 }
@@ -146,7 +146,7 @@ func (a *App) policy(files []string) (*livePolicy, error) {
 	defer a.mu.Unlock()
 	a.policies = append(a.policies, p)
 	if a.started {
-		p.watch()
+		p.watch(a.logger)
 	}
 	return p, nil
 }

@@ -175,6 +175,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return next.ServeHTTP(w, r)
 	}
 	came, body := r, r.Body
+	waits := r.ProtoMajor == 1 && len(r.Header["Expect"]) > 0
 	t := begin(r)
 	s := h.engine.Process(w, t.r)
 	t.decided(s)
@@ -184,6 +185,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	defer t.end() // a form that is not read to its end is recorded by Close
 	defer s.Close()
+	if waits && !s.Forward() {
+		// The client has not sent the body; the server would wait for it
+		// before it answers, to use the connection again.
+		w.Header().Set("Connection", "close")
+	}
 	err := h.serve(w, r, s, next)
 	if err != nil && s.Mode == minimize.Enforce {
 		withhold(w, came, body)
