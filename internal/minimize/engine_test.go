@@ -246,6 +246,39 @@ func TestQueryOfAlmostDeclaredPath(t *testing.T) {
 	}
 }
 
+// Express and IIS do not heed case, on Windows a name may end in dots, and a
+// host in one anywhere: none of it brings a query past the collection.
+func TestQueryOfAlmostDeclaredRoute(t *testing.T) {
+	e, _ := newEngine(t, `
+version: 1
+controller: {name: Example, contact: privacy@example.org, country: DE}
+purposes:
+  delivery: {title: Deliver, basis: contract, retention: 1y}
+collections:
+  orders: {on: [GET /MyOrders, GET shop.example/find], fields: {q: delivery}}
+`)
+	for _, test := range []struct{ host, on, rule, query string }{
+		{"x.example", "GET /MyOrders?q=1&ssn=1", "", "q=1"},
+		{"x.example", "GET /myorders?q=1&ssn=1", "", ""},
+		{"x.example", "GET /MYORDERS/?q=1&ssn=1", "", ""},
+		{"x.example", "GET /MyOrders.?q=1&ssn=1", "", ""},
+		{"x.example", "GET /MyOrders%20?q=1&ssn=1", "", ""},
+		{"x.example", "GET /MyOrders%00.css?q=1&ssn=1", "ambiguous-path", ""},
+		{"Shop.Example", "GET /find?q=1&ssn=1", "", "q=1"},
+		{"shop.example.", "GET /find?q=1&ssn=1", "", "q=1"},
+		{"shop.example.:80", "GET /find?q=1&ssn=1", "", "q=1"},
+		{"shop.example.", "GET /FIND?q=1&ssn=1", "", ""},
+		{"x.example", "GET /find?q=1", "", "q=1"},
+	} {
+		r := request(test.on, "", nil)
+		r.Host = test.host
+		got := process(e, r)
+		if got.rule() != test.rule || got.query != test.query {
+			t.Errorf("%s on %s: forwarded %q, rule %q; want %q, %q", test.on, test.host, got.query, got.rule(), test.query, test.rule)
+		}
+	}
+}
+
 func TestUndeclared(t *testing.T) {
 	const body = `{"a":1}`
 	for _, test := range []struct {

@@ -56,19 +56,22 @@ func plainSegment(rest string) bool {
 }
 
 // loosePath returns what the most forgiving application makes of an escaped
-// path: in lower case, escapes and parameters resolved, cleaned, without a
-// slash at its end.
+// path: in lower case, escapes and parameters resolved, without dots and
+// spaces at the end of a name (Windows drops them) and what follows a zero
+// byte, cleaned, without a slash at its end.
 func loosePath(escaped string) string {
-	if PlainPath(escaped) && strings.IndexByte(escaped, '%') < 0 && escaped[len(escaped)-1] != '/' {
-		return strings.ToLower(escaped)
-	}
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil {
 		decoded = escaped
 	}
+	decoded, _, _ = strings.Cut(decoded, "\x00")
 	segments := strings.Split(strings.ReplaceAll(strings.ToLower(decoded), `\`, "/"), "/")
 	for i, segment := range segments {
-		segments[i], _, _ = strings.Cut(segment, ";")
+		segment, _, _ = strings.Cut(segment, ";")
+		if segment != "." && segment != ".." {
+			segment = strings.TrimRight(segment, " .")
+		}
+		segments[i] = segment
 	}
 	return (&url.URL{Path: path.Clean("/" + strings.Join(segments, "/"))}).EscapedPath()
 }

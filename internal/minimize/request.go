@@ -54,9 +54,8 @@ func submitsQuery(set *policy.Set, r *http.Request, path string) bool {
 	if !isSafe(r.Method) {
 		return true
 	}
-	near := loosePath(path)
-	return near != path && set.Match(r.Method, hostname(r.Host), near) != nil ||
-		set.Match(r.Method, hostname(r.Host), near+"/") != nil
+	host, near := hostname(r.Host), loosePath(path)
+	return set.Near(r.Method, host, near) || set.Near(r.Method, host, near+"/")
 }
 
 // isUpgrade tells whether the connection is to become something else than
@@ -65,12 +64,13 @@ func isUpgrade(r *http.Request) bool {
 	return r.Method == http.MethodConnect || len(r.Header["Upgrade"]) > 0
 }
 
+// hostname returns a host without its port and the dot that may end a name
+// (RFC 1034, section 3.1): with and without it is one host.
 func hostname(host string) string {
-	if strings.IndexByte(host, ':') < 0 {
-		return host
+	if strings.IndexByte(host, ':') >= 0 {
+		if name, _, err := net.SplitHostPort(host); err == nil {
+			host = name
+		}
 	}
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		return name
-	}
-	return host
+	return strings.TrimSuffix(host, ".")
 }

@@ -22,15 +22,16 @@ func (s *Set) Match(method, host, path string) *Collection {
 // path are those of [net/http.ServeMux], without its redirects: path is the
 // escaped path, which the caller has found clean, and host is without a port.
 func (s *Set) Route(method, host, path string) Route {
-	if s == nil || path == "" || path[0] != '/' {
+	if s == nil {
 		return Route{}
 	}
-	if host != "" && len(s.routes.hosts) > 0 {
-		if to := s.routes.host(host).match(method, path); to.Collection != nil {
-			return to
-		}
-	}
-	return s.routes.anyHost.match(method, path)
+	return s.routes.find(method, host, path)
+}
+
+// Near tells whether an application that does not heed case may take a path,
+// in lower case, for one that a collection declares.
+func (s *Set) Near(method, host, path string) bool {
+	return s != nil && s.near.find(method, host, path).Collection != nil
 }
 
 // routes is the tree that requests are matched by: host, then method, then the
@@ -119,6 +120,19 @@ func (s *step) child(segment string) *step {
 		s.literal[segment] = new(step)
 	}
 	return s.literal[segment]
+}
+
+// find returns where a request leads.
+func (r *routes) find(method, host, path string) Route {
+	if path == "" || path[0] != '/' {
+		return Route{}
+	}
+	if host != "" && len(r.hosts) > 0 {
+		if to := r.host(host).match(method, path); to.Collection != nil {
+			return to
+		}
+	}
+	return r.anyHost.match(method, path)
 }
 
 // host returns the methods of a host, nil if no pattern names it.

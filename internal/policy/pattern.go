@@ -18,10 +18,14 @@ type patterns struct {
 	mux      *http.ServeMux
 	judged   []Pattern
 	routes   routes
+	near     routes // the same with paths in lower case
 }
 
 func newPatterns(p *problems) *patterns {
-	return &patterns{problems: p, mux: http.NewServeMux(), routes: routes{hosts: make(map[string]*methods)}}
+	return &patterns{
+		problems: p, mux: http.NewServeMux(),
+		routes: routes{hosts: make(map[string]*methods)}, near: routes{hosts: make(map[string]*methods)},
+	}
 }
 
 // add takes a pattern of a collection, or reports why it cannot stand.
@@ -48,7 +52,9 @@ func (ps *patterns) add(w word, c *Collection) {
 	}
 	ps.judged = append(ps.judged, p)
 	c.Patterns = append(c.Patterns, p)
-	ps.routes.add(method, host, path, Route{Collection: c, Pattern: w.text})
+	to := Route{Collection: c, Pattern: w.text}
+	ps.routes.add(method, host, path, to)
+	ps.near.add(method, host, strings.ToLower(path), to)
 }
 
 // conflict reports a pattern that ties with one before it.
