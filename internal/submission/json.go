@@ -106,7 +106,7 @@ func (s *jsonPass) document() error {
 		slot  int32         // the member that the value belongs to; 0: an element, or the top
 		start int           // where the member or element begins
 		key   int           // just after the colon of the member
-		same  = true        // the member's name is spelled as we would
+		odd   int           // 1: the member's name is not spelled as we would
 		end   int
 		fl    flags
 		k     kind
@@ -114,7 +114,10 @@ func (s *jsonPass) document() error {
 
 		nodes    = s.plan.nodes
 		outcomes = s.rep.Outcomes
+		act      = nodes[root].scalar
+		leaf     = nodes[root].leaf
 	)
+	n := &s.shapes.slots[0] // that of slot
 	s.stack = append(s.stack, frame{write: true, empty: true})
 	f := &s.stack[0] // the container we are in
 	i := skipSpace(b, 0)
@@ -130,6 +133,11 @@ value:
 	case c-'0' < 10 || c == '-':
 		end, fl = scanNumber(b, i)
 		k = kindNumber
+	case c <= ' ':
+		if i = skipSpace(b, i); b[i] <= ' ' {
+			return s.expected("value", i)
+		}
+		goto value
 	default:
 		l := &literals[c>>1&7]
 		if binary.LittleEndian.Uint64(b[i:])&l.mask != l.word {
@@ -140,12 +148,12 @@ value:
 	if fl >= broken {
 		return s.broken(end, fl)
 	}
-	switch act := nodes[at].scalar; {
+	switch {
 	case act == keep && f.write:
-		outcomes[nodes[at].leaf].Kept++
+		outcomes[leaf].Kept++
 		from := start
 		switch {
-		case i != key || fl&separator != 0 || !same:
+		case (i-key)|int(fl&separator)|odd != 0:
 			s.write(f, scalar{slot: slot, start: start, key: key, from: i, end: end, flags: fl})
 			goto next
 		case f.empty:
@@ -165,7 +173,7 @@ value:
 		s.decide(f, scalar{slot: slot, start: start, key: key, from: i, end: end, kind: k, flags: fl, node: at})
 	case f.node != void:
 		s.rep.Undeclared++
-		if slot == 0 || s.shapes.slots[slot].noted != s.shapes.texts {
+		if slot == 0 || n.noted != s.shapes.texts {
 			s.note(f, slot)
 		}
 	}
@@ -173,18 +181,22 @@ next:
 	i = end
 
 after:
-	if b[i] <= ' ' {
-		i = skipSpace(b, i)
-	}
 	if f.object {
 		if b[i] == ',' {
 			i++
 			goto member
 		}
+		if end = skipSpace(b, i); end > i {
+			i = end
+			goto after
+		}
 		if b[i] != '}' {
 			return s.expected("',' or '}'", i)
 		}
 		goto closing
+	}
+	if b[i] <= ' ' {
+		i = skipSpace(b, i)
 	}
 	if len(s.stack) == 1 {
 		if i < len(b)-Padding {
@@ -197,8 +209,9 @@ after:
 		return nil
 	}
 	if b[i] == ',' {
-		i = skipSpace(b, i+1)
-		start, key, slot, same, at, shape = i, i, 0, true, nodes[f.node].element, f.below
+		i++
+		start, key, slot, odd, at, shape = i, i, 0, 0, nodes[f.node].element, f.below
+		act, leaf = nodes[at].scalar, nodes[at].leaf
 		goto value
 	}
 	if b[i] != ']' {
@@ -217,6 +230,9 @@ closing:
 open:
 	if len(s.stack) > s.lim.Depth {
 		return &Error{Status: 400, Rule: "depth", Detail: "the JSON nests deeper than the limit (max_depth)", Offset: int64(i)}
+	}
+	if shape == 0 {
+		shape = s.shapes.below(slot)
 	}
 	{
 		object := b[i] == '{'
@@ -243,7 +259,8 @@ open:
 		if b[i] == ']' {
 			goto closing
 		}
-		start, key, slot, same, at, shape = i, i, 0, true, nodes[f.node].element, f.below
+		start, key, slot, odd, at, shape = i, i, 0, 0, nodes[f.node].element, f.below
+		act, leaf = nodes[at].scalar, nodes[at].leaf
 		goto value
 	}
 	if b[i] == '}' {
@@ -252,25 +269,27 @@ open:
 	f.next = s.shapes.places[f.shape].first
 
 member:
-	if b[i] <= ' ' {
-		i = skipSpace(b, i)
-	}
 	if s.members++; s.members > s.lim.Fields {
 		return &Error{Status: 413, Rule: "fields", Detail: "the JSON has more members than the limit (max_fields)", Offset: int64(i)}
 	}
-	start = i
 	slot = f.next
-	if slot != 0 && s.shapes.foretells(&s.shapes.slots[slot], b, i) {
-		i += int(s.shapes.slots[slot].size)
-		same = s.shapes.slots[slot].same
+named:
+	start = i
+	n = &s.shapes.slots[slot]
+	if n.foretold(b[i:i+16]) && (n.size <= 16 || s.shapes.foretoldRest(n, b, i)) {
+		i += int(n.size)
+		odd = n.odd
 	} else {
+		if end = skipSpace(b, i); end > i {
+			i = end
+			goto named
+		}
 		if slot, i, err = s.name(f, start); err != nil {
 			return err
 		}
-		same = false
+		n, odd = &s.shapes.slots[slot], 1
 	}
 	{
-		n := &s.shapes.slots[slot]
 		if f.seen&n.seen != 0 || n.seen == 0 && s.large(f, slot) {
 			return &Error{
 				Status: 400, Rule: "duplicate-name", Offset: int64(start),
@@ -279,14 +298,8 @@ member:
 		}
 		f.seen |= n.seen
 		f.prev, f.next = slot, n.next
-		at, shape = n.node, n.shape
+		at, shape, act, leaf = n.node, n.shape, n.act, n.leaf
 	}
 	key = i
-	if b[i] <= ' ' {
-		i = skipSpace(b, i)
-	}
-	if (b[i] == '{' || b[i] == '[') && shape == 0 {
-		shape = s.shapes.below(slot)
-	}
 	goto value
 }

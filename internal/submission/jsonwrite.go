@@ -117,7 +117,7 @@ func (s *jsonPass) lead(f *frame, slot int32, start, key int) {
 		return
 	}
 	n := &s.shapes.slots[slot]
-	if n.same && key-start == int(n.size) {
+	if n.odd == 0 && key-start == int(n.size) {
 		s.emit(start, key)
 		return
 	}
@@ -169,7 +169,9 @@ func (s *jsonPass) name(f *frame, i int) (slot int32, end int, err error) {
 	hash := hashName(name)
 	if slot = s.shapes.find(f.shape, name, hash); slot == 0 {
 		slot = s.shapes.add(f.shape, name, hash, fl)
-		s.shapes.slots[slot].node = s.plan.member(f.node, name, hash)
+		n := &s.shapes.slots[slot]
+		n.node = s.plan.member(f.node, name, hash)
+		n.act, n.leaf = s.plan.nodes[n.node].scalar, s.plan.nodes[n.node].leaf
 	} else if n := &s.shapes.slots[slot]; n.size == 0 && fl&escaped == 0 {
 		s.shapes.foresee(n, fl)
 	}

@@ -38,7 +38,9 @@ type slot struct {
 	node     int32     // of the plan
 	shape    int32     // the place of a container that the member holds; 0: not yet known
 	seen     uint64    // its mark in an object; 0: it is told by largeObjects
-	same     bool      // our spelling is the arena's
+	odd      int       // 0: our spelling is the arena's
+	act      action    // of node, and
+	leaf     int32     // its field
 	at       int32     // where it stands in the arena
 	length   int32     // of the name
 	hash     uint32
@@ -49,6 +51,9 @@ type slot struct {
 	pathHash uint32
 }
 
+// never is the head of a name that cannot be foretold: its mask is 0.
+var never = [2]uint64{1}
+
 const (
 	topShape = int32(1)
 	// maxShapes bounds what is kept for the next text.
@@ -56,7 +61,7 @@ const (
 )
 
 func (s *shapes) reset() {
-	s.slots = append(s.slots[:0], slot{})
+	s.slots = append(s.slots[:0], slot{head: never})
 	s.places = append(s.places[:0], position{}, position{})
 	s.arena = s.arena[:0]
 	if s.table == nil {
@@ -100,15 +105,14 @@ func (s *shapes) newPlace() int32 {
 	return int32(len(s.places) - 1) //nolint:gosec // G115: bounded by the limit on a body
 }
 
-// foretells tells whether b[i:] begins with the slot's name and colon.
-func (s *shapes) foretells(n *slot, b []byte, i int) bool {
-	w := b[i : i+16]
-	return binary.LittleEndian.Uint64(w)&n.mask[0] == n.head[0] &&
-		binary.LittleEndian.Uint64(w[8:])&n.mask[1] == n.head[1] &&
-		n.size != 0 && (n.size <= 16 || s.foretellsRest(n, b, i))
+// foretold tells whether the first 16 bytes of the slot's name and colon
+// stand in w.
+func (n *slot) foretold(w []byte) bool {
+	return binary.LittleEndian.Uint64(w)&n.mask[0] == n.head[0] && binary.LittleEndian.Uint64(w[8:])&n.mask[1] == n.head[1]
 }
 
-func (s *shapes) foretellsRest(n *slot, b []byte, i int) bool {
+// foretoldRest tells whether the rest of them stand in b[i:].
+func (s *shapes) foretoldRest(n *slot, b []byte, i int) bool {
 	return i+int(n.size) <= len(b) && string(b[i+16:i+int(n.size)]) == string(s.arena[n.at+16:n.at+n.size])
 }
 
@@ -129,7 +133,7 @@ func (s *shapes) find(shape int32, name []byte, hash uint32) int32 {
 func (s *shapes) foresee(n *slot, fl flags) {
 	text := s.arena[n.at : n.at+16 : cap(s.arena)]
 	n.size = n.length + 3
-	n.same = fl&separator == 0
+	n.odd = int(fl & separator)
 	n.mask = [2]uint64{1<<(min(n.size, 8)*8) - 1, 1<<(min(max(n.size, 8)-8, 8)*8) - 1}
 	n.head = [2]uint64{binary.LittleEndian.Uint64(text) & n.mask[0], binary.LittleEndian.Uint64(text[8:]) & n.mask[1]}
 }
@@ -137,7 +141,7 @@ func (s *shapes) foresee(n *slot, fl flags) {
 // add makes the slot of a name that is new at a place; fl tells how it was
 // spelled.
 func (s *shapes) add(shape int32, name []byte, hash uint32, fl flags) int32 {
-	n := slot{place: shape, hash: hash, at: int32(len(s.arena)), length: int32(len(name))} //nolint:gosec // G115: bounded by the limit on a body
+	n := slot{head: never, odd: 1, place: shape, hash: hash, at: int32(len(s.arena)), length: int32(len(name))} //nolint:gosec // G115: bounded by the limit on a body
 	if ordinal := s.places[shape].slots; ordinal < 64 {
 		n.seen = 1 << ordinal
 	}
