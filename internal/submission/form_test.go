@@ -56,6 +56,15 @@ var formCases = []struct {
 		"a[b][c]=1&a%5Bb%5D%5Bd%5D=2&a[0][e]=3&a[1][e]=4&a%5B1%5D[x]=5&a[b][x]=6",
 		"a%5Bb%5D%5Bc%5D=1&a%5Bb%5D%5Bd%5D=2&a%5B0%5D%5Be%5D=3&a%5B1%5D%5Be%5D=4",
 	},
+	// The first name ends in an escaped bracket behind a raw one: user alone
+	// was remembered as what leads to user.address, so that user[city], which
+	// nobody declares, passed for user.address.city.
+	{
+		"a stem cut at the wrong bracket",
+		[]string{"user.address.city", "items.*.sku"},
+		"user[address]%5Bx]=1&user[city]=SECRET&items[0]%5bx%5d=1&items[sku]=SECRET&items[0][sku]=a",
+		"items%5B0%5D%5Bsku%5D=a",
+	},
 	{"a choice of several", []string{"tags.*"}, "tags=x&tags=y", "tags=x&tags=y"},
 	{"spelled by the policy", []string{`user\.email`, "имя"}, "user.email=x&%D0%B8%D0%BC%D1%8F=y&user_email=z", "user.email=x&%D0%B8%D0%BC%D1%8F=y"},
 	// PHP turns "s sn" and "s.sn" into s_sn.

@@ -78,7 +78,9 @@ func (s *formPass) remember(raw []byte) {
 	s.stem.same = bytes.HasPrefix(raw, s.scratch)
 	if s.stem.same {
 		s.stem.raw = raw[:len(s.scratch)]
-	} else if i := bytes.LastIndexByte(raw, '['); i > 0 {
+	} else if i := bytes.LastIndexByte(raw, '['); i > 0 && bytes.IndexByte(raw[i:], '%') < 0 {
+		// With an escape behind it, it need not be the bracket that decode
+		// found last.
 		s.stem.raw = raw[:i]
 	}
 }
