@@ -3,6 +3,7 @@ package minimize
 import (
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -36,9 +37,20 @@ func (e *Engine) Shield(r *http.Request) {
 			}
 		}
 	}
-	if upgrade := h["Upgrade"]; len(upgrade) == 1 && strings.EqualFold(upgrade[0], "h2c") {
+	if slices.ContainsFunc(h["Upgrade"], offersH2C) {
 		delete(h, "Upgrade")
 	}
+}
+
+// offersH2C looks into a list: who lets WebSockets pass must not let pass
+// what is offered beside them.
+func offersH2C(upgrade string) bool {
+	for protocol := range strings.SplitSeq(upgrade, ",") {
+		if strings.EqualFold(strings.Trim(protocol, " \t"), "h2c") {
+			return true
+		}
+	}
+	return false
 }
 
 // purify deletes the headers of a submission by which an application could

@@ -114,6 +114,26 @@ func TestShield(t *testing.T) {
 	}
 }
 
+// Who lets WebSockets pass does not let h2c pass: an offer of both would let
+// the application choose the tunnel.
+func TestShieldFromTunnels(t *testing.T) {
+	for offer, passes := range map[string]bool{
+		"websocket": true, "WebSocket": true, "h2c": false, "H2C": false, "h2c, websocket": false, "websocket,h2c": false, "h2c,": false, "h2c-14": true,
+	} {
+		e, _ := newEngine(t, shop, func(e *Engine) { e.Uninspected = Pass })
+		r := request("GET /page", "", nil, "Connection", "Upgrade", "Upgrade", offer)
+		process(e, r)
+		if got := len(r.Header["Upgrade"]) > 0; got != passes {
+			t.Errorf("the offer %q passes: %v, want %v", offer, got, passes)
+		}
+	}
+	e, _ := newEngine(t, shop, func(e *Engine) { e.Uninspected = Pass })
+	r := request("GET /page", "", nil, "Connection", "Upgrade", "Upgrade", "websocket", "Upgrade", "h2c")
+	if process(e, r); r.Header["Upgrade"] != nil {
+		t.Error("a second offer passes")
+	}
+}
+
 // Names are the client's: whatever they hold, the header is one structured
 // field, and no line of it begins another header.
 func TestStrippedHeader(t *testing.T) {
