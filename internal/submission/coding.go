@@ -49,7 +49,7 @@ func Decode(h http.Header, body io.Reader, lim Limits) (io.ReadCloser, error) {
 		}
 	}
 	d := &decoded{pool: pool, decoder: pool.Get().(decoder), lim: lim}
-	d.source.src = body
+	d.source.src, d.source.limit = body, lim.Inflated
 	return d, nil
 }
 
@@ -66,11 +66,13 @@ type decoded struct {
 }
 
 // source counts what a decoder takes, and remembers why it ended: a broken
-// connection must not look like a broken coding.
+// connection must not look like a broken coding. It ends at a limit of its
+// own: empty blocks, which decode to nothing, can go on for ever.
 type source struct {
-	src io.Reader
-	in  int64
-	err error
+	src   io.Reader
+	in    int64
+	limit int64
+	err   error
 }
 
 func (s *source) Read(p []byte) (int, error) {
@@ -78,7 +80,9 @@ func (s *source) Read(p []byte) (int, error) {
 		return 0, s.err
 	}
 	n, err := s.src.Read(p)
-	s.in += int64(n)
+	if s.in += int64(n); s.in > s.limit {
+		n, err = 0, tooLarge("body-size", "the coded body is larger than what it may decode to (max_inflated)")
+	}
 	s.err = err
 	return n, err
 }

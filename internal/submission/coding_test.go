@@ -193,6 +193,31 @@ func TestDecodeBombs(t *testing.T) {
 	}
 }
 
+// TestDecodeEndless: a client that sends blocks of no content, in chunks, must
+// not keep its decoder, its connection and its memory for as long as it likes.
+func TestDecodeEndless(t *testing.T) {
+	lim := DefaultLimits()
+	lim.Inflated = 1 << 20
+	for coding, start := range map[string]string{
+		"gzip":    "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff",
+		"deflate": "\x78\x9c",
+		"zstd":    "",
+	} {
+		block := "\x00\x00\x00\xff\xff" // stored, of no bytes
+		if coding == "zstd" {
+			block = "\x50\x2a\x4d\x18\x00\x00\x00\x00" // a frame to skip
+		}
+		body := strings.NewReader(start + strings.Repeat(block, 4<<20/len(block)))
+		_, err := decodeAll(coding, body, lim)
+		if e := refusal(t, err); e.Status != 413 || e.Rule != "body-size" {
+			t.Errorf("%s: %d %s", coding, e.Status, e.Rule)
+		}
+		if taken := body.Size() - int64(body.Len()); taken > 2*lim.Inflated {
+			t.Errorf("%s: %d bytes were taken", coding, taken)
+		}
+	}
+}
+
 // TestDecodeSourceFails: a client that goes away is not one that sends
 // garbage, and its error is the caller's to judge.
 func TestDecodeSourceFails(t *testing.T) {
