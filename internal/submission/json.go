@@ -55,7 +55,7 @@ type frame struct {
 	shape  int32  // predicts what the container holds
 	slot   int32  // the member that holds the container; 0 in a list
 	object bool   // or else a list
-	write  bool   // something in it may be kept
+	write  bool   // something in it may go on
 	empty  bool   // nothing is written yet
 	noted  bool   // an undeclared element was reported
 	below  int32  // the place of a list's elements

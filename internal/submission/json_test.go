@@ -197,6 +197,25 @@ func TestJSONReport(t *testing.T) {
 	}
 }
 
+// TestJSONOtherwise: the constant of a stripped field counts as what is
+// required of it, so it must be written, also where an object holds nothing
+// that is kept.
+func TestJSONOtherwise(t *testing.T) {
+	constant := &Constant{JSON: `"-"`, Text: "-"}
+	p, err := NewPlan([]Field{
+		{Path: []string{"address", "city"}, Reason: "no_consent", Otherwise: constant},
+		{Path: []string{"items", "*", "sku"}, Reason: "no_consent", Otherwise: constant},
+		{Path: []string{"denied", "x"}, Reason: "no_consent"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _, err := rebuild(p, `{"address":{"street":1,"city":"c"},"items":[{"sku":{"x":1}},{"y":1}],"denied":{"x":1}}`, DefaultLimits())
+	if want := `{"address":{"city":"-"},"items":[{"sku":"-"},{}]}`; err != nil || got != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
 // TestJSONRemembers reads unlike texts with one plan, so that what one left
 // behind could mislead the next.
 func TestJSONRemembers(t *testing.T) {

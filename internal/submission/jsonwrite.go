@@ -1,7 +1,7 @@
 package submission
 
 // enter decides about a container at node at before it is read: which node
-// stands for what it holds, and whether anything of it may be kept.
+// stands for what it holds, and whether anything of it may go on.
 func (s *jsonPass) enter(f *frame, at, slot int32, object bool, start, key int) (inside int32, write bool) {
 	n := &s.plan.nodes[at]
 	if len(s.stack) == 1 {

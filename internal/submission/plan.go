@@ -61,7 +61,7 @@ type node struct {
 	element int32 // the node of "*"; void when there is none
 	any     int32 // the node of members that names does not hold: void, or a subtree's
 	scalar  action
-	live    bool // something here or below is kept
+	live    bool // something here or below is kept, or has a constant in its place
 	object  bool // a member is, or something below one
 	array   bool // an element is, or something below one
 	// names is a table of the members, open addressing, a power of two long.
@@ -184,14 +184,14 @@ func (p *Plan) inherit(at, subtree, covering int32) {
 }
 
 // settle works out what a node does with a scalar, and whether a container
-// there can hold anything that is kept. Nodes are made after those above
+// there can hold anything that goes on. Nodes are made after those above
 // them, so going backwards meets what is below first.
 func (p *Plan) settle() {
 	for at := len(p.nodes) - 1; at >= 0; at-- {
 		n := &p.nodes[at]
 		if n.leaf != none {
 			f := &p.fields[n.leaf]
-			n.live, n.scalar = f.Kept, decide
+			n.live, n.scalar = f.Kept || f.Otherwise != nil, decide
 			if f.Kept && !f.File && f.Rule == nil && !f.Watch {
 				n.scalar = keep
 			}
