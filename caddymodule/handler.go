@@ -170,13 +170,14 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 
 // ServeHTTP minimizes the request, forwards it and announces what was done.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	t := follow(r)
 	if h.excepted(r) {
 		h.engine.Shield(r)
 		return next.ServeHTTP(w, r)
 	}
 	came, body := r, r.Body
 	waits := r.ProtoMajor == 1 && len(r.Header["Expect"]) > 0
-	t := begin(r)
+	t.begin()
 	s := h.engine.Process(w, t.r)
 	t.decided(s)
 	r = t.forward()
@@ -208,6 +209,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *minimize.Subm
 		hideQuery(r, r.URL.RawQuery)
 	}
 	rw := &announcer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, s: s}
+	defer rw.conceal()
 	err := next.ServeHTTP(rw, r)
 	if refusal := s.StreamRefusal(); refusal != nil && !rw.announced {
 		s.Announce(w.Header())
@@ -264,6 +266,24 @@ func (a *announcer) announce() {
 	if !a.announced {
 		a.announced = true
 		a.s.Announce(a.Header())
+	}
+}
+
+// conceal keeps names that only the sender may be told out of the access
+// log, which holds the headers of the response. Where the response has not
+// begun yet, the sender is not told either: encode keeps back the headers of
+// one without content.
+func (a *announcer) conceal() {
+	for w := a.ResponseWriter; w != nil; {
+		if _, logged := w.(caddyhttp.ResponseRecorder); logged {
+			a.s.Conceal(a.Header())
+			return
+		}
+		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return
+		}
+		w = inner.Unwrap()
 	}
 }
 

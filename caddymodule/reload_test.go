@@ -26,7 +26,19 @@ var withoutName = strings.Replace(shopPolicy, "      name: delivery\n      email
 // submit sends the usual submission and returns what the application got.
 func (s *site) submit() string {
 	s.t.Helper()
-	res := s.do(s.request("POST /checkout", jsonType, strings.NewReader(submitted)))
+	c := s.client("site.sock")
+	defer c.CloseIdleConnections()
+	// The server of the configuration before may take a connection and close
+	// it, when it was about to be told that it is to stop.
+	eventually(s.t, "a connection is not closed", func() bool {
+		res, err := c.Do(s.request("GET /", "", nil))
+		if err != nil {
+			return false
+		}
+		s.upstream.next()
+		return res.Body.Close() == nil
+	})
+	res := send(s.t, c, s.request("POST /checkout", jsonType, strings.NewReader(submitted)))
 	if res.StatusCode != http.StatusOK {
 		s.t.Fatalf("answered %s %s", res.Status, res.body)
 	}

@@ -29,18 +29,23 @@ type telemetry struct {
 	s      *minimize.Submission
 }
 
-// begin starts the span `minimize` under that of the request. The tracing
-// handler keeps a provider of its own, so it is taken from the span there is.
-func begin(r *http.Request) *telemetry {
+// follow sets the placeholders of a request: even where we have nothing to
+// tell, so that none is ever printed as it is written.
+func follow(r *http.Request) *telemetry {
 	t := &telemetry{r: r, parent: r.Context()}
-	if above := trace.SpanFromContext(t.parent); above.IsRecording() { //nolint:contextcheck // it is the request's
-		ctx, span := above.TracerProvider().Tracer(scope).Start(t.parent, "minimize")
-		t.span, t.r = span, r.WithContext(ctx) //nolint:contextcheck // it comes from the request
-	}
 	if repl, ok := t.parent.Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Map(t.placeholder)
 	}
 	return t
+}
+
+// begin starts the span `minimize` under that of the request. The tracing
+// handler keeps a provider of its own, so it is taken from the span there is.
+func (t *telemetry) begin() {
+	if above := trace.SpanFromContext(t.parent); above.IsRecording() { //nolint:contextcheck // it is the request's
+		ctx, span := above.TracerProvider().Tracer(scope).Start(t.parent, "minimize")
+		t.span, t.r = span, t.r.WithContext(ctx) //nolint:contextcheck // it comes from the request
+	}
 }
 
 // decided notes what the engine made of the request.

@@ -249,20 +249,37 @@ func (s *Submission) Announce(h http.Header) {
 		return
 	}
 	h.Set(headerReceipt, `"`+s.Receipt+`"`)
-	if stripped := s.stripped(); stripped != "" {
+	if stripped := s.stripped(true); stripped != "" {
 		h.Set(headerStripped, stripped)
+	}
+}
+
+// Conceal takes what no field declares out of the headers of a response, for
+// whoever sees them beside the sender: servers log them. It is for the time
+// between the response and Close.
+func (s *Submission) Conceal(h http.Header) {
+	if h[headerStripped] == nil || s.Mode == Report || s.engine.ShowUndeclared {
+		return
+	}
+	if declared := s.stripped(false); declared != "" {
+		h.Set(headerStripped, declared)
+	} else {
+		h.Del(headerStripped)
 	}
 }
 
 // stripped returns the header that names what was left out, as far as that
 // is known when the application answers.
-func (s *Submission) stripped() string {
+func (s *Submission) stripped(names bool) string {
 	if s.streamed == nil {
-		return strippedHeader(s)
+		return s.strippedHeader(names)
 	}
 	s.streamed.mu.Lock()
 	defer s.streamed.mu.Unlock()
-	return s.streamed.stripped
+	if names {
+		return s.streamed.stripped
+	}
+	return s.streamed.declared
 }
 
 // StreamRefusal returns why a form was refused while it was forwarded; nil:

@@ -134,14 +134,16 @@ func appendString(b []byte, s string) []byte {
 // front of us take only so much of headers.
 const maxStripped = 2 << 10
 
-// strippedHeader names what was left out, to the sender who sent it. It
-// ends by telling that there were others. Of what is refused nothing is
-// told, and the report may be of another submission then.
-func strippedHeader(s *Submission) string {
+// strippedHeader names what was left out; with names also what no field
+// declares, which is for the sender alone. It ends by telling that there were
+// others. Of what is refused nothing is told, and the report may be of
+// another submission then.
+func (s *Submission) strippedHeader(names bool) string {
 	if s.list == nil || s.Refusal != nil {
 		return ""
 	}
-	b, report, more := s.work.header[:0], &s.work.report, false
+	b, report := s.work.header[:0], &s.work.report
+	more := !names && report.Undeclared > 0 || report.More()
 	item := func(name, reason string) {
 		if len(b) > maxStripped {
 			more = true
@@ -157,11 +159,16 @@ func strippedHeader(s *Submission) string {
 			item(s.Collection.Fields[i].Name, o.Reason)
 		}
 	}
-	for name := range report.Names() {
-		item(name, policy.ReasonNoPurpose)
+	if names {
+		for name := range report.Names() {
+			item(name, policy.ReasonNoPurpose)
+		}
 	}
-	if more || report.More() {
-		b = append(b, ", others;reason=no_purpose"...)
+	if more {
+		if len(b) > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, "others;reason=no_purpose"...)
 	}
 	s.work.header = b
 	return string(b)

@@ -1,7 +1,9 @@
 package minimize
 
 import (
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -77,9 +79,9 @@ func TestConnectionHeaders(t *testing.T) {
 // What is written anew says so.
 func TestForwardedHeaders(t *testing.T) {
 	for _, test := range []struct{ name, contentType, body, want string }{
-		{"parameters go", "Application/JSON; charset=UTF-8", `{"name":"a"}`, "application/json"},
+		{"of the parameters the charset stays", "Application/JSON; charset=UTF-8", `{"name":"a"}`, "application/json; charset=utf-8"},
 		{"a suffix stays", "application/merge-patch+json", `{"name":"a"}`, "application/merge-patch+json"},
-		{"form", "application/x-www-form-urlencoded;charset=utf-8", "name=a", "application/x-www-form-urlencoded"},
+		{"form", "application/x-www-form-urlencoded", "name=a", "application/x-www-form-urlencoded"},
 	} {
 		e, _ := newEngine(t, shop)
 		r := request("POST /checkout", test.contentType, strings.NewReader(test.body), "Content-Encoding", "identity")
@@ -189,6 +191,35 @@ func TestStrippedHeader(t *testing.T) {
 	}
 	if len(list) != 2+16+1 {
 		t.Errorf("told %d names, want the declared two, the first sixteen and that there are more", len(list))
+	}
+}
+
+// Who sent a name may be told of it; who reads the server's log may not.
+func TestConceal(t *testing.T) {
+	long := strings.Repeat("n", 250)
+	for _, test := range []struct{ on, contentType, body, want, concealed string }{
+		{"POST /checkout", jsonType, `{"anna":1,"birthday":2}`, `"birthday";reason=no_consent, "anna";reason=no_purpose`, `"birthday";reason=no_consent, others;reason=no_purpose`},
+		{"POST /checkout", jsonType, `{"anna":1}`, `"anna";reason=no_purpose`, `others;reason=no_purpose`},
+		{"POST /checkout", jsonType, `{"birthday":2}`, `"birthday";reason=no_consent`, `"birthday";reason=no_consent`},
+		// A path too long to be told is another.
+		{"POST /checkout", jsonType, `{"address":{"` + long + `":1}}`, `others;reason=no_purpose`, `others;reason=no_purpose`},
+		{"POST /checkout", jsonType, `{"name":2}`, ``, ``},
+		{"POST /upload", formData, bigForm(), `"ssn";reason=no_purpose`, `others;reason=no_purpose`},
+	} {
+		e, _ := newEngine(t, shop)
+		r := request(test.on, test.contentType, strings.NewReader(test.body))
+		s := e.Process(httptest.NewRecorder(), r)
+		_, _ = io.Copy(io.Discard, r.Body)
+		told := http.Header{}
+		s.Announce(told)
+		if got := told.Get("Privacy-Stripped"); got != test.want {
+			t.Errorf("%.60s: told %s, want %s", test.body, got, test.want)
+		}
+		s.Conceal(told)
+		if got := told.Get("Privacy-Stripped"); got != test.concealed {
+			t.Errorf("%.60s: concealed %s, want %s", test.body, got, test.concealed)
+		}
+		s.Close()
 	}
 }
 

@@ -22,6 +22,7 @@ type streamed struct {
 	closed   bool
 	refusal  *submission.Error
 	stripped string // the header, once the form was read
+	declared string // the same without what no field declares
 }
 
 func (b *streamed) Read(p []byte) (n int, err error) {
@@ -49,7 +50,6 @@ func (b *streamed) Read(p []byte) (n int, err error) {
 // end checks and records the form when all of it was read, before the
 // application sees the end.
 func (b *streamed) end(inQuery []int) error {
-	b.src.rest()
 	err := b.form.Err()
 	if err == nil {
 		err = b.s.sound(inQuery)
@@ -77,7 +77,7 @@ func (b *streamed) end(inQuery []int) error {
 		b.refusal = unrecorded()
 		return b.refusal
 	}
-	b.stripped = strippedHeader(b.s)
+	b.stripped, b.declared = b.s.strippedHeader(true), b.s.strippedHeader(false)
 	return nil
 }
 
@@ -88,6 +88,7 @@ func (b *streamed) fail(err error) *submission.Error {
 	defer b.mu.Unlock()
 	if b.refusal == nil {
 		b.refusal = asRefusal(err)
+		b.src.bound()
 	}
 	if !b.recorded {
 		b.recorded = true
