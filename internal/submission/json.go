@@ -18,12 +18,12 @@ const maxNumber = 40
 // left out, nothing after the value.
 func (p *Plan) JSON(dst, body []byte, lim Limits, rep *Report) ([]byte, error) {
 	s := p.passes.Get().(*jsonPass)
-	defer p.passes.Put(s)
 	s.begin(dst, body, lim, rep)
 	err := s.document()
 	s.end()
 	out := s.out
 	s.b, s.out, s.rep = nil, nil, nil
+	p.passes.Put(s) // not after a panic: what it remembers may be half done
 	if err != nil {
 		return dst, err
 	}
@@ -79,6 +79,9 @@ func (s *jsonPass) begin(dst, body []byte, lim Limits, rep *Report) {
 	} else {
 		s.b = body[:len(body)+Padding]
 		clear(s.b[len(body):])
+	}
+	if lim.Name < s.lim.Name {
+		s.shapes.reset() // longer names are remembered from another site
 	}
 	s.out, s.lim, s.rep = dst, lim, rep
 	s.from, s.to, s.members = 0, 0, 0

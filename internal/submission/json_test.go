@@ -234,6 +234,24 @@ func TestJSONRemembers(t *testing.T) {
 	}
 }
 
+// TestJSONRemembersLimits: sites that share a policy share what its plans
+// remember. A long name that one of them allows must not pass at another.
+func TestJSONRemembersLimits(t *testing.T) {
+	p := plan(t, "a")
+	body := `{"` + strings.Repeat("n", 100) + `":1}`
+	wide, narrow := DefaultLimits(), DefaultLimits()
+	narrow.Name = 50
+	for range 3 {
+		if _, _, err := rebuild(p, body, wide); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := rebuild(p, body, narrow)
+		if e := refusal(t, err); e.Rule != "name-length" {
+			t.Fatal(e)
+		}
+	}
+}
+
 func TestJSONLargeObjects(t *testing.T) {
 	lim := DefaultLimits()
 	lim.Fields = 1 << 20

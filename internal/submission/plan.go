@@ -81,7 +81,6 @@ const (
 // entry is one named member of a node.
 type entry struct {
 	name string
-	json string // the name as we write it in JSON: "name": with quotes and colon
 	hash uint32
 	node int32 // never 0 for an entry in use
 }
@@ -112,10 +111,6 @@ func NewPlan(fields []Field) (*Plan, error) {
 	p.passes.New = func() any { return newJSONPass(p) }
 	return p, nil
 }
-
-// Fields returns the plan's fields, in the order NewPlan took them. The
-// indexes of a [Report] point into it.
-func (p *Plan) Fields() []Field { return p.fields }
 
 func (p *Plan) add(index int32, f Field) error {
 	at := int32(0)
@@ -238,12 +233,7 @@ func (n *node) find(name []byte, hash uint32) *entry {
 }
 
 func newEntry(name string, at int32) entry {
-	return entry{
-		name: name,
-		json: string(append(appendJSONString(nil, name), ':')),
-		hash: hashName([]byte(name)),
-		node: at,
-	}
+	return entry{name: name, hash: hashName([]byte(name)), node: at}
 }
 
 // nameSeed keys the hash of names: a client cannot choose what collides.
