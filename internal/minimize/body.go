@@ -27,8 +27,12 @@ type source struct {
 	waited  time.Duration            // how long they took to come
 	kept    bool                     // the submission closes it, at its end
 
-	mu     sync.Mutex
-	closed bool // no deadline is set any more: the next request has its own
+	timer *time.Timer // runs while the client is waited for
+
+	mu      sync.Mutex
+	reading bool
+	late    bool // the connection has a deadline, which is over
+	closed  bool // no deadline is set any more: the next request has its own
 }
 
 // maxPrefix is how much is held of a form that is known to be too large to
@@ -92,17 +96,60 @@ func (c *clock) Read(p []byte) (int, error) {
 	if c.client == nil {
 		return c.raw.Read(p)
 	}
-	start := time.Now()
-	if !(*source)(c).deadline(start.Add(c.s.engine.BodyTimeout - c.waited)) {
+	src, start := (*source)(c), time.Now()
+	if !src.arm() {
 		return 0, os.ErrClosed
 	}
 	n, err := c.raw.Read(p)
+	src.disarm(err)
 	c.waited += time.Since(start)
 	if c.window += int64(n); c.window >= c.s.engine.Limits.Body {
 		c.window, c.waited = 0, 0
 	}
 	return n, err
 }
+
+// arm begins a Read. A deadline of the connection costs more than most
+// bodies, so it is set only when one is late. It is false when the source is
+// closed: the connection may be at its next request by then.
+func (src *source) arm() bool {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	if src.closed {
+		return false
+	}
+	src.reading = true
+	if left := src.left(); src.timer == nil {
+		src.timer = time.AfterFunc(left, src.expire)
+	} else {
+		src.timer.Reset(left)
+	}
+	return true
+}
+
+// expire ends a Read that is late.
+func (src *source) expire() {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	if src.reading && !src.closed {
+		src.late = true
+		_ = src.client.SetReadDeadline(time.Unix(1, 0)) // not every writer can
+	}
+}
+
+// disarm ends a Read. What came at the last moment is in time.
+func (src *source) disarm(err error) {
+	src.timer.Stop()
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	if src.reading = false; src.late && err == nil {
+		src.late = false
+		_ = src.client.SetReadDeadline(time.Time{}) // as above
+	}
+}
+
+// left is the time that the client may still take.
+func (src *source) left() time.Duration { return src.s.engine.BodyTimeout - src.waited }
 
 // Read implements [io.Reader].
 func (src *source) Read(p []byte) (int, error) {
@@ -124,11 +171,7 @@ func (src *source) readWhole(buf []byte) ([]byte, error) {
 	if n := src.s.r.ContentLength; n > src.s.engine.Limits.Body {
 		return nil, tooLarge()
 	}
-	buf, err := submission.ReadBody(src.decoded, buf, src.s.engine.Limits)
-	if err == nil {
-		src.rest()
-	}
-	return buf, err
+	return submission.ReadBody(src.decoded, buf, src.s.engine.Limits)
 }
 
 func tooLarge() error {
@@ -156,8 +199,6 @@ func (src *source) readPrefix(buf *[]byte) (whole bool, err error) {
 	*buf, whole, err = readUpTo(src.decoded, *buf, limit)
 	src.prefix = *buf
 	switch {
-	case whole:
-		src.rest()
 	case report && coded && err == nil:
 		err = tooLarge() // as above; what was decoded is a copy
 	case report && !coded && err != nil:
@@ -188,20 +229,14 @@ func readUpTo(r io.Reader, buf []byte, limit int64) (_ []byte, whole bool, err e
 // keep leaves the source open for a stream.
 func (src *source) keep() { src.kept = true }
 
-// rest ends the bound on time, when the body was read to its end. After an
-// error it stays: the server reads what is left of a body before it answers,
-// and must not wait for it.
-func (src *source) rest() { src.deadline(time.Time{}) }
-
-// deadline sets until when the client may take. It is false when the source
-// is closed: the connection may be at its next request by then.
-func (src *source) deadline(t time.Time) bool {
+// bound bounds what follows a refusal: the server reads what is left of a
+// body before it answers, and must not wait for it.
+func (src *source) bound() {
 	src.mu.Lock()
 	defer src.mu.Unlock()
 	if src.client != nil && !src.closed {
-		_ = src.client.SetReadDeadline(t) // not every writer can
+		_ = src.client.SetReadDeadline(time.Now().Add(src.left())) // not every writer can
 	}
-	return !src.closed
 }
 
 // Close gives the decoder back, unless a stream keeps it.

@@ -32,7 +32,12 @@ func (s *Submission) rebuild(w http.ResponseWriter) {
 			s.refuse(err)
 			return
 		}
-		defer src.Close()
+		defer func() {
+			if s.Refusal != nil {
+				src.bound()
+			}
+			src.Close()
+		}()
 	}
 	if s.Mode == Enforce {
 		s.r.Header, s.r.Trailer = header, nil
