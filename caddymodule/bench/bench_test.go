@@ -58,8 +58,8 @@ func application() {
 		if err != nil {
 			panic(http.ErrAbortHandler)
 		}
-		w.Header().Set("Content-Length", "8")
-		_, _ = fmt.Fprintf(w, "%8d", n)
+		w.Header().Set("Content-Length", "12")
+		_, _ = fmt.Fprintf(w, "%12d", n)
 	})}
 	panic(srv.Serve(listener))
 }
@@ -116,6 +116,7 @@ var variants = []variant{
 	{"request_buffers", "request_buffers 16MiB"},
 	{"modicum", "minimize"},
 	{"modicum+request_buffers", "minimize request_buffers 16MiB"},
+	{"modicum+write_buffer", "minimize write_buffer"},
 	{"modicum+traced", "minimize traced"},
 }
 
@@ -155,6 +156,9 @@ func newSetup(b *testing.B) *setup {
 		proxy := ""
 		if strings.Contains(v.options, "request_buffers") {
 			proxy = "request_buffers 16MiB"
+		}
+		if strings.Contains(v.options, "write_buffer") {
+			proxy = "transport http {\n   write_buffer 64KiB\n  }"
 		}
 		fmt.Fprintf(&config, " reverse_proxy %s {\n %s\n }\n}\n", upstream, proxy)
 	}
@@ -289,7 +293,7 @@ func (c *client) receive() (int, error) {
 			return 0, err
 		}
 	}
-	var body [8]byte
+	var body [12]byte
 	if _, err := io.ReadFull(c.answer, body[:]); err != nil {
 		return 0, err
 	}
