@@ -3,8 +3,6 @@
 package caddymodule_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +11,10 @@ import (
 // allAttacks is the corpus. The comment before each attack, or a group of
 // them, tells CANONICAL's rule.
 func allAttacks() []attack {
-	return slices.Concat(jsonAttacks(), formAttacks(), queryAttacks(), multipartAttacks())
+	return slices.Concat(
+		typeAttacks(), codingAttacks(), framingAttacks(), streamAttacks(), methodAttacks(), pathAttacks(),
+		jsonAttacks(), formAttacks(), queryAttacks(), multipartAttacks(),
+	)
 }
 
 // many repeats a format with the numbers from 0.
@@ -22,14 +23,5 @@ func many(format string, n int) string {
 	for i := range n {
 		fmt.Fprintf(&b, format, i)
 	}
-	return b.String()
-}
-
-// gzipped codes a text.
-func gzipped(text string) string {
-	var b bytes.Buffer
-	w := gzip.NewWriter(&b)
-	_, _ = w.Write([]byte(text))
-	_ = w.Close()
 	return b.String()
 }

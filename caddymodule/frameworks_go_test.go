@@ -12,14 +12,12 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"strings"
 	"testing"
-
-	"golang.org/x/net/http2"
-	"golang.org/x/net/http2/h2c" //nolint:staticcheck // upstreams that upgrade to h2c are what is tested
 )
 
 // startGo runs the upstream of Go's own net/http and encoding/json, and
-// returns its address. Like a gRPC server it also speaks h2c.
+// returns its address.
 func startGo(t *testing.T, dir string) string {
 	t.Helper()
 	path := filepath.Join(dir, "go.sock")
@@ -27,14 +25,18 @@ func startGo(t *testing.T, dir string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{Handler: h2c.NewHandler(http.HandlerFunc(answerGo), new(http2.Server))} //nolint:gosec,staticcheck // G112: it is local
-	go server.Serve(ln)                                                                            //nolint:errcheck // its end is ours
+	server := &http.Server{Handler: http.HandlerFunc(answerGo)} //nolint:gosec // G112: it is local
+	go server.Serve(ln)                                         //nolint:errcheck // its end is ours
 	t.Cleanup(func() { _ = server.Close() })
 	return "unix/" + path
 }
 
 // answerGo answers with everything that Go believes it received.
 func answerGo(w http.ResponseWriter, r *http.Request) {
+	if strings.Contains(strings.ToLower(r.Header.Get("Upgrade")), "h2c") {
+		acceptTunnel(w, r)
+		return
+	}
 	body, _ := io.ReadAll(r.Body)
 	believed := map[string]any{"query": r.URL.Query(), "trailer": r.Trailer}
 	again := func() { r.Body = io.NopCloser(bytes.NewReader(body)) }
@@ -69,6 +71,17 @@ func answerGo(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	_ = json.NewEncoder(w).Encode(received{Method: r.Method, Path: r.URL.Path, Believed: believed})
+}
+
+// acceptTunnel switches to what the client offers, as servers do that speak
+// h2c.
+func acceptTunnel(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Connection", "Upgrade")
+	w.Header().Set("Upgrade", r.Header.Get("Upgrade"))
+	w.WriteHeader(http.StatusSwitchingProtocols)
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		_ = conn.Close()
+	}
 }
 
 func goFile(field string, h *multipart.FileHeader) map[string]string {

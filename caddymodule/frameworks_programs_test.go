@@ -42,7 +42,7 @@ var programs = []program{
 	},
 	{name: "php", dir: "php", serves: []string{"php"}, port: true, command: php, env: []string{"PHP_CLI_SERVER_WORKERS=4"}},
 	{name: "php-fastcgi", dir: "php", serves: []string{"php-fastcgi"}, fastcgi: true, command: phpFastCGI, env: []string{"PHP_FCGI_MAX_REQUESTS=0"}},
-	{name: "rack", dir: "ruby", serves: []string{"rack"}, command: rack},
+	{name: "rack", dir: "ruby", serves: []string{"rack"}, port: true, command: rack},
 	{name: "flask", dir: "python", serves: []string{"flask"}, command: wsgi, needs: []string{"gunicorn", "flask"}},
 	{name: "django", dir: "python", serves: []string{"django"}, command: wsgi, needs: []string{"gunicorn", "django"}},
 	{name: "bottle", dir: "python", serves: []string{"bottle"}, command: wsgi, needs: []string{"gunicorn", "bottle"}},
@@ -68,7 +68,7 @@ func phpFastCGI(_ *program, listen string) ([]string, error) {
 var phpLimits = []string{"-d", "upload_max_filesize=20M", "-d", "post_max_size=20M", "-d", "display_errors=0"}
 
 func rack(_ *program, listen string) ([]string, error) {
-	return []string{"puma", "--bind", "unix://" + listen, "--environment", "production", "--threads", "4:4", "config.ru"}, nil
+	return []string{"puma", "--bind", "tcp://" + listen, "--environment", "production", "--threads", "4:4", "config.ru"}, nil
 }
 
 // wsgi runs a Python application in the first Python that has its modules.

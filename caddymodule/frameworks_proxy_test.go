@@ -45,10 +45,10 @@ type site struct {
 type guard struct {
 	name     string
 	handlers []map[string]any
+	lax      bool // it lets pass what is no form and no JSON
 }
 
-// guards are the ways to stand before an upstream. The first is a plain
-// proxy: what it lets through proves the attacks.
+// guards are the ways to stand before an upstream.
 func guards() []guard {
 	policy := []string{filepath.Join("testdata", "frameworks", "policy.yaml")}
 	minimize := func(options map[string]any) []map[string]any {
@@ -56,10 +56,11 @@ func guards() []guard {
 		return []map[string]any{options}
 	}
 	return []guard{
-		{"plain", nil},
-		{"strip", minimize(map[string]any{"undeclared": "strip"})},
-		{"reject", minimize(map[string]any{"undeclared": "reject"})},
-		{"small", minimize(map[string]any{"max_body": 4 << 10})}, // most of a form streams
+		{name: "plain", lax: true}, // what it lets through proves the attacks
+		{name: "upgrades", handlers: minimize(map[string]any{"uninspected": "pass"}), lax: true},
+		{name: "strip", handlers: minimize(map[string]any{"undeclared": "strip"})},
+		{name: "reject", handlers: minimize(map[string]any{"undeclared": "reject"})},
+		{name: "small", handlers: minimize(map[string]any{"max_body": 4 << 10})}, // most of a form streams
 	}
 }
 
@@ -147,41 +148,41 @@ func (u *upstream) proxy(by *tap) map[string]any {
 	return handler
 }
 
-// exchange sends bytes to a site and returns the answers: one, or as many as
-// came before the connection's end when the client ends its side.
-func (s site) exchange(t *testing.T, sent []byte, cut bool) (bodies [][]byte) {
+// exchange sends an attack to a site and returns the bodies of the answers.
+func (s site) exchange(t *testing.T, a *attack) (bodies [][]byte) {
 	t.Helper()
 	conn, err := net.Dial("unix", s.socket) //nolint:noctx // it is local
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close() //nolint:errcheck // nothing is left to do
-	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(30 * time.Second))
+	if a.stream != nil {
+		return a.stream.exchange(conn)
+	}
 	go func() {
-		_, _ = conn.Write(sent) // an early refusal ends it
-		if cut {
+		_, _ = conn.Write(a.sent) // an early refusal ends it
+		if a.cut {
 			_ = conn.(*net.UnixConn).CloseWrite()
 		}
 	}()
-	method, _, _ := strings.Cut(string(sent[:min(len(sent), 16)]), " ")
+	method, _, _ := strings.Cut(string(a.sent[:min(len(a.sent), 16)]), " ")
 	r := bufio.NewReader(conn)
-	for {
+	for len(bodies) <= a.more {
 		answer, err := http.ReadResponse(r, &http.Request{Method: method}) //nolint:bodyclose // it ends with the connection
 		if errors.Is(err, os.ErrDeadlineExceeded) {
-			t.Errorf("no answer came in time to %q", sent[:min(len(sent), 200)])
+			t.Errorf("%s: no answer came in time", a.name)
 		}
 		if err != nil {
-			return bodies
+			break
 		}
 		if answer.StatusCode < 200 && answer.StatusCode != http.StatusSwitchingProtocols {
 			continue
 		}
 		body, _ := io.ReadAll(answer.Body)
 		bodies = append(bodies, body)
-		if !cut || answer.Close {
-			return bodies
-		}
 	}
+	return bodies
 }
 
 // request writes an HTTP/1.1 request: its line, its headers, and the length
