@@ -24,15 +24,15 @@ const (
 func (e *Engine) Shield(r *http.Request) {
 	h := r.Header
 	for name := range h {
-		if len(name) > 8 && strings.EqualFold(name[:8], "Privacy-") {
-			delete(h, name)
-			continue
-		}
-		switch name {
+		switch as := readAs(name); as {
 		case "Http2-Settings":
 			delete(h, name)
 		case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url":
 			if e.Mode == Enforce {
+				delete(h, name)
+			}
+		default:
+			if len(as) > 8 && strings.EqualFold(as[:8], "Privacy-") {
 				delete(h, name)
 			}
 		}
@@ -40,6 +40,15 @@ func (e *Engine) Shield(r *http.Request) {
 	if slices.ContainsFunc(h["Upgrade"], offersH2C) {
 		delete(h, "Upgrade")
 	}
+}
+
+// readAs returns the name that an application may take a header's for: to
+// CGI and its heirs (PHP, WSGI, Rack) '-', '_' and at times '.' are one.
+func readAs(name string) string {
+	if strings.IndexByte(name, '_') < 0 && strings.IndexByte(name, '.') < 0 {
+		return name
+	}
+	return textproto.CanonicalMIMEHeaderKey(strings.NewReplacer("_", "-", ".", "-").Replace(name))
 }
 
 // offersH2C looks into a list: who lets WebSockets pass must not let pass

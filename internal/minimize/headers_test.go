@@ -116,6 +116,28 @@ func TestShield(t *testing.T) {
 	}
 }
 
+// CGI, PHP, WSGI and Rack read Privacy_Receipt as Privacy-Receipt: a visitor
+// who writes it so would sign with our name, also where nothing is submitted
+// and where submissions are only reported.
+func TestShieldFromOtherSpellings(t *testing.T) {
+	for _, mode := range []Mode{Enforce, Report} {
+		e, _ := newEngine(t, shop, func(e *Engine) { e.Mode = mode })
+		for _, name := range []string{"Privacy_purpose", "PRIVACY_RECEIPT", "Privacy.receipt", "privacy-receipt", "X_http_method_override", "X_ORIGINAL_URL"} {
+			r := request("GET /page", "", nil)
+			r.Header[name] = []string{"x"}
+			process(e, r)
+			stays := mode == Report && name[0] == 'X'
+			if got := r.Header[name] != nil; got != stays {
+				t.Errorf("%v: %s passes: %v, want %v", mode, name, got, stays)
+			}
+		}
+		r := request("GET /page", "", nil, "X_Request_Id", "x", "Privacy", "x")
+		if process(e, r); len(r.Header) != 2 {
+			t.Errorf("%v: of honest headers %v are left", mode, r.Header)
+		}
+	}
+}
+
 // Who lets WebSockets pass does not let h2c pass: an offer of both would let
 // the application choose the tunnel.
 func TestShieldFromTunnels(t *testing.T) {
