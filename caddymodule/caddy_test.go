@@ -266,6 +266,7 @@ type wire struct {
 	serve    func(w *wire, c net.Conn, r *http.Request) bool
 	requests chan received
 	listener net.Listener
+	plain    bool // the bytes on the wire are not kept
 }
 
 // received is a request as the application got it.
@@ -307,6 +308,9 @@ func (w *wire) converse(c net.Conn) {
 	defer c.Close() //nolint:errcheck // a test
 	var raw bytes.Buffer
 	br := bufio.NewReader(io.TeeReader(c, &raw))
+	if w.plain {
+		br = bufio.NewReader(c)
+	}
 	for {
 		r, err := http.ReadRequest(br)
 		if err != nil {

@@ -210,7 +210,7 @@ func isTimeout(err error) bool {
 
 // Forward tells whether the request may go on.
 func (s *Submission) Forward() bool {
-	return s.Refusal == nil || s.Mode == Report && s.Refusal.Rule != ruleUnrecorded && s.Refusal.Rule != ruleInternal
+	return s.Refusal == nil || s.Mode == Report && !final(s.Refusal)
 }
 
 // Close ends the submission. Nothing reads the request's body afterwards.
@@ -285,11 +285,14 @@ func (s *Submission) stripped(names bool) string {
 // StreamRefusal returns why a form was refused while it was forwarded; nil:
 // it was not. The application then did not see its end.
 func (s *Submission) StreamRefusal() *submission.Error {
-	if s.streamed == nil || s.Mode == Report {
+	if s.streamed == nil {
 		return nil
 	}
 	s.streamed.mu.Lock()
 	defer s.streamed.mu.Unlock()
+	if s.Mode == Report && !final(s.streamed.refusal) {
+		return nil
+	}
 	return s.streamed.refusal
 }
 

@@ -51,6 +51,11 @@ const (
 	ruleInternal   = "internal"
 )
 
+// final tells whether a refusal holds in report mode too.
+func final(refusal *submission.Error) bool {
+	return refusal != nil && (refusal.Rule == ruleUnrecorded || refusal.Rule == ruleInternal)
+}
+
 func internal() *submission.Error {
 	return &submission.Error{
 		Status: http.StatusInternalServerError, Rule: ruleInternal, Offset: -1,

@@ -36,8 +36,8 @@ func (b *streamed) Read(p []byte) (n int, err error) {
 	n, err = b.form.Read(p)
 	if fault := b.form.Err(); fault != nil {
 		// In report mode it goes on all the same, if that can be recorded.
-		if b.fail(fault).Rule == ruleUnrecorded {
-			return 0, unrecorded()
+		if refusal := b.fail(fault); final(refusal) {
+			return 0, refusal
 		}
 		return n, err
 	}
@@ -58,7 +58,7 @@ func (b *streamed) end(inQuery []int) error {
 		if b.s.Mode == Enforce {
 			return err
 		}
-		if refusal := b.fail(err); refusal.Rule == ruleUnrecorded {
+		if refusal := b.fail(err); final(refusal) {
 			return refusal
 		}
 	}
