@@ -33,6 +33,20 @@ func cpuTime(b *testing.B) time.Duration {
 // reports as ratio is the tolerance of all the others.
 func compare(b *testing.B, bytesPerCall int, rivals []rival) {
 	b.Helper()
+	best := quickest(b, rivals)
+	b.ReportMetric(0, "ns/op")
+	for i, r := range rivals {
+		b.ReportMetric(float64(bytesPerCall)/best[i]*1000, r.name+"-MB/s")
+		if i > 0 {
+			b.ReportMetric(best[i]/best[0], "x-"+r.name)
+		}
+	}
+}
+
+// quickest returns, for each rival, the nanoseconds of a call in its quickest
+// slice of processor time.
+func quickest(b *testing.B, rivals []rival) []float64 {
+	b.Helper()
 	best := make([]float64, len(rivals)) // nanoseconds a call
 	calls := make([]int, len(rivals))
 	counter := 0
@@ -70,13 +84,7 @@ func compare(b *testing.B, bytesPerCall int, rivals []rival) {
 			}
 		}
 	}
-	b.ReportMetric(0, "ns/op")
-	for i, r := range rivals {
-		b.ReportMetric(float64(bytesPerCall)/best[i]*1000, r.name+"-MB/s")
-		if i > 0 {
-			b.ReportMetric(best[i]/best[0], "x-"+r.name)
-		}
-	}
+	return best
 }
 
 // averageSize is the mean length of bodies, in bytes.
