@@ -142,7 +142,7 @@ func (src *source) disarm(err error) {
 	src.timer.Stop()
 	src.mu.Lock()
 	defer src.mu.Unlock()
-	if src.reading = false; src.late && err == nil {
+	if src.reading = false; src.late && (err == nil || err == io.EOF) { //nolint:errorlint // an end comes as it is
 		src.late = false
 		_ = src.client.SetReadDeadline(time.Time{}) // as above
 	}
@@ -199,9 +199,10 @@ func (src *source) readPrefix(buf *[]byte) (whole bool, err error) {
 	*buf, whole, err = readUpTo(src.decoded, *buf, limit)
 	src.prefix = *buf
 	switch {
-	case report && coded && err == nil:
+	case whole || !report:
+	case coded && err == nil:
 		err = tooLarge() // as above; what was decoded is a copy
-	case report && !coded && err != nil:
+	case !coded && err != nil:
 		src.restore(err)
 	}
 	return whole, err

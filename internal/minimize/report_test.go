@@ -42,6 +42,7 @@ func TestReportMode(t *testing.T) {
 		{name: "JSON larger than max_body", on: "POST /checkout", contentType: jsonType, body: long, verdict: Refused, rule: "body-size"},
 		{name: "form", on: "POST /checkout", contentType: formType, body: "name=a&ssn=b+c", verdict: Minimized},
 		{name: "coded", on: "POST /checkout", contentType: jsonType, body: gzipped(`{"name":1,"ssn":2}`), headers: []string{"Content-Encoding", "gzip"}, verdict: Minimized},
+		{name: "coded parts", on: "POST /checkout", contentType: formData, body: gzipped(form(part{"name", "", "a"}, part{"ssn", "", "b"})), headers: []string{"Content-Encoding", "gzip"}, verdict: Minimized},
 		{name: "badly coded", on: "POST /checkout", contentType: jsonType, body: "this is no gzip", headers: []string{"Content-Encoding", "gzip"}, verdict: Refused, rule: "coding-syntax"},
 		{name: "an unknown coding", on: "POST /checkout", contentType: jsonType, body: "?", headers: []string{"Content-Encoding", "foo"}, verdict: Refused, rule: "content-coding"},
 		{name: "a bomb", on: "POST /checkout", contentType: jsonType, body: gzipped(long), headers: []string{"Content-Encoding", "gzip"}, verdict: Refused, rule: "inflated-ratio"},

@@ -98,7 +98,7 @@ func head(path, contentType string, length int) string {
 // Slow bodies (Slowloris) hold memory and a connection for as long as they
 // like, unless the time for a body is bounded.
 func TestSlowBody(t *testing.T) {
-	long := bigForm()
+	long, twice := bigForm(), bigForm(part{"must", "", "twice"})
 	for _, test := range []struct {
 		name        string
 		pause       time.Duration
@@ -140,6 +140,11 @@ func TestSlowBody(t *testing.T) {
 		{
 			"a refused body that never comes is not waited for", 0,
 			[]string{head("/upload", formData, 2<<20) + "preamble" + strings.Repeat("x", 64<<10)}, 400, "multipart-start", 0, 31 * time.Second,
+		},
+		{
+			// It provokes the refusal itself, and keeps back the rest.
+			"the rest of a streamed form that is refused in its middle", 0,
+			[]string{head("/upload", formData, len(twice)+1000), twice}, 400, "duplicate-name", 0, 31 * time.Second,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
