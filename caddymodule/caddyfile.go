@@ -25,6 +25,7 @@ func init() {
 
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
+		d.Next() // to where the error is
 		return nil, d.Err("the global option minimize is given twice")
 	}
 	app := new(App)
