@@ -107,7 +107,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	var err error
 	if files := d.RemainingArgs(); len(files) > 0 {
-		if strings.HasPrefix(files[0], "@") {
+		if files[0] == "*" || strings.HasPrefix(files[0], "@") {
 			return d.Errf("%s: minimize takes no matcher: write it as handle %s { minimize … }", files[0], files[0])
 		}
 		if h.Policy, h.PolicyDigest, err = policyFiles(d, files); err != nil {
@@ -252,7 +252,7 @@ func secret(d *caddyfile.Dispenser) (*Secret, error) {
 	case "env":
 		return &Secret{Env: args[1]}, nil
 	}
-	return nil, d.Errf("%q: expected file or env", args[0])
+	return nil, d.Err("expected `file <path>` or `env <name>`: a secret is never written into the Caddyfile")
 }
 
 // policyFiles resolves the names of policy files, and takes the digest that

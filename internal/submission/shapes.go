@@ -1,6 +1,9 @@
 package submission
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"hash/maphash"
+)
 
 // shapes remembers which members objects had, place by place in the
 // structure of the texts, and which came after which. So one comparison
@@ -219,11 +222,10 @@ func (t *largeObjects) mark(object, at int32) (had bool) {
 	return false
 }
 
-// find returns where e stands, or would. Its parts count up, so that their
-// mix spreads well and nothing of it is the client's to choose.
+// find returns where e stands, or would. The hash is keyed, as that of names.
 func (t *largeObjects) find(e largeEntry) int {
 	mask := len(t.entries) - 1
-	i := first(e.object, uint32(e.slot)*0x85ebca6b, mask) //nolint:gosec // G115: an index
+	i := int(maphash.Comparable(nameSeed, e)) & mask //nolint:gosec // G115: the mask takes what fits
 	for t.entries[i].slot != 0 && t.entries[i] != e {
 		i = (i + 1) & mask
 	}
