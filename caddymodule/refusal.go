@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -36,9 +37,9 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refusal *submis
 	if refusal.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")
 	}
-	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	if ok && server.Errors != nil && len(server.Errors.Routes) > 0 {
-		return caddyhttp.Error(refusal.Status, fmt.Errorf("refused by the rule %s: %w", refusal.Rule, refusal))
+	err := caddyhttp.Error(refusal.Status, fmt.Errorf("refused by the rule %s: %w", refusal.Rule, refusal))
+	if handlesErrors(r, err) {
+		return err
 	}
 	p := problem{Title: http.StatusText(refusal.Status), Status: refusal.Status, Detail: refusal.Error(), Rule: refusal.Rule}
 	if refusal.Offset >= 0 {
@@ -67,6 +68,20 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refusal *submis
 		_, _ = w.Write([]byte(body.String())) // the client may be gone
 	}
 	return nil
+}
+
+// handlesErrors tells whether the site has a handle_errors: all sites of a
+// server share its routes.
+func handlesErrors(r *http.Request, err error) bool {
+	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || server.Errors == nil {
+		return false
+	}
+	r = server.Errors.WithError(r, err)
+	return slices.ContainsFunc(server.Errors.Routes, func(route caddyhttp.Route) bool {
+		match, err := route.MatcherSets.AnyMatchWithError(r)
+		return match || err != nil
+	})
 }
 
 // acceptsHTML tells whether a person's browser asks.

@@ -232,6 +232,26 @@ func TestHandleErrors(t *testing.T) {
 	s.upstream.none()
 }
 
+// The routes of errors are the server's, for all its sites.
+func TestHandleErrorsOfAnotherSite(t *testing.T) {
+	s := startSite(t, options{})
+	s.loadText(s.caddyfile(options{}) + `
+http://other.test {
+	bind unix/` + s.dir + `/site.sock
+	minimize privacy.yaml
+	handle_errors {
+		respond "other"
+	}
+}`)
+	for host, want := range map[string]string{"shop.test": `"rule":"json-syntax"`, "other.test": "other"} {
+		r := s.request("POST /checkout", jsonType, strings.NewReader("{"))
+		r.Host = host
+		if res := s.do(r); res.StatusCode != http.StatusBadRequest || !strings.Contains(res.body, want) {
+			t.Errorf("%s: answered %s %q", host, res.Status, res.body)
+		}
+	}
+}
+
 // The routes of errors begin with the request as it came. One that asks the
 // application for its page of errors must not hand it what was refused; with
 // the tracing handler before us, the server goes on with a copy that we
