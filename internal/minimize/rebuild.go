@@ -232,8 +232,12 @@ func (s *Submission) stream(src *source, media submission.Media, inQuery []int) 
 		s.body, s.r.Body = s.streamed, s.streamed
 		return
 	}
+	size := int64(-1)
+	if s.r.ContentLength > 0 && s.r.Header["Content-Encoding"] == nil {
+		size = form.KeepLength(s.r.ContentLength)
+	}
 	s.replaceQuery()
-	s.replaceBody(media.ContentType(form.Boundary()), -1, s.streamed)
+	s.replaceBody(media.ContentType(form.Boundary()), size, s.streamed)
 }
 
 // keptInQuery returns the fields without a list in their path that came in

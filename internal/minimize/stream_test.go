@@ -27,7 +27,7 @@ func TestStreamedForm(t *testing.T) {
 	if diff := cmp.Diff(want, fields(t, r, got.body)); diff != "" {
 		t.Errorf("forwarded (-want +got):\n%s", diff[:min(len(diff), 1000)])
 	}
-	if got.query != "title=t" || r.ContentLength != -1 || got.header.Get("Content-Length") != "" {
+	if got.query != "title=t" || r.ContentLength != int64(len(got.body)) || got.header.Get("Content-Length") != fmt.Sprint(len(got.body)) {
 		t.Errorf("forwarded the query %q, length %d, %v", got.query, r.ContentLength, got.header)
 	}
 	entry := j.only(t)
@@ -39,6 +39,21 @@ func TestStreamedForm(t *testing.T) {
 	}
 	if summary := got.Summary(); summary.Kept != 3 || summary.Stripped != 1 || summary.Undeclared != 3 {
 		t.Errorf("summary %+v", summary)
+	}
+}
+
+// The length of a form that comes in chunks, or compressed, is not known
+// before its end: it goes on in chunks.
+func TestStreamedFormOfUnknownLength(t *testing.T) {
+	e, _ := newEngine(t, shop)
+	unsized := request("POST /upload", formData, io.MultiReader(strings.NewReader(bigForm())))
+	unsized.ContentLength = -1
+	coded := request("POST /upload", formData, strings.NewReader(bigForm()), "Content-Encoding", "identity")
+	for _, r := range []*http.Request{unsized, coded} {
+		got := process(e, r)
+		if got.rule() != "" || got.err != nil || r.ContentLength != -1 || got.header.Get("Content-Length") != "" || !strings.HasSuffix(got.body, "--\r\n") {
+			t.Errorf("rule %q, %v, length %d, %v", got.rule(), got.err, r.ContentLength, got.header)
+		}
 	}
 }
 

@@ -27,6 +27,9 @@ type Multipart struct {
 	fault    *Error // of an observed form
 	held     []byte // the last byte of an observed form, until BeforeEnd
 	ended    error  // of the source
+	length   int64  // of what is written; 0: as it comes
+	given    int64  // of that so far
+	lack     int64  // of it, behind the closing delimiter
 	err      error  // of Read, once out and span are read
 }
 
@@ -84,12 +87,12 @@ func (m *Multipart) read(p []byte) (n int, err error) {
 	for n < len(p) {
 		if len(s.out) > s.sent {
 			c := copy(p[n:], s.out[s.sent:])
-			n, s.sent = n+c, s.sent+c
+			n, s.sent, m.given = n+c, s.sent+c, m.given+int64(c)
 			continue
 		}
 		if len(s.span) > 0 {
 			c := copy(p[n:], s.span)
-			n, s.span = n+c, s.span[c:]
+			n, s.span, m.given = n+c, s.span[c:], m.given+int64(c)
 			continue
 		}
 		s.out, s.sent = s.out[:0], 0
@@ -113,6 +116,9 @@ func (m *Multipart) read(p []byte) (n int, err error) {
 
 // rebuild goes on by one piece of the form.
 func (m *Multipart) rebuild() error {
+	if m.lack > 0 {
+		return m.pad()
+	}
 	s := m.parts
 	if s.starved {
 		if _, err := m.fill(); err != nil {
@@ -124,12 +130,18 @@ func (m *Multipart) rebuild() error {
 	case fault != nil:
 		return fault
 	case got != formEnd:
-		return nil
+		return m.overgrown()
 	}
 	if err := m.finish(); err != nil {
 		return err
 	}
 	s.close()
+	if m.length > 0 {
+		m.lack = m.length - m.given - int64(len(s.out))
+	}
+	if m.lack > 0 {
+		return nil
+	}
 	return io.EOF
 }
 
