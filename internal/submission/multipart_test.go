@@ -81,6 +81,7 @@ var multipartCases = []struct {
 	// A name in filename* alone is a file to some, a field to others.
 	{"filename* alone", []string{"file:f"}, form("name=\"f\"; filename*=UTF-8'en'%D1%84%22.png\n\n1"), form("name=\"f\"; filename=\"ф%22.png\"\n\n1")},
 	{"filename* beside filename", []string{"file:f"}, form("name=\"f\"; filename=\"a.png\"; filename*=UTF-8''b.exe\n\n1"), form("name=\"f\"; filename=\"a.png\"\n\n1")},
+	{"a file name with a semicolon", []string{"file:f"}, form("name=\"f\"; filename=\"x; y.png\"\n\n1"), form("name=\"f\"; filename=\"x; y.png\"\n\n1")},
 	{"a header in a file name", []string{"file:f"}, form("name=\"f\"; filename=\"x; name=ssn; y\"\n\n1"), form("name=\"f\"; filename=\"x%3B name=ssn%3B y\"\n\n1")},
 	{"a file where a field is declared", []string{"a"}, form("name=\"a\"; filename=\"x\"\n\n1"), form()},
 	{"a field where a file is declared", []string{"file:f"}, form("name=\"f\"\n\n1"), form()},

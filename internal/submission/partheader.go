@@ -171,13 +171,13 @@ func appendPartHeader(dst, name []byte, h *partHeader) []byte {
 	return append(dst, "\r\n\r\n"...)
 }
 
-// appendFilename writes a quote as browsers do, and a semicolon likewise:
-// some frameworks split a header there, quoted or not, and would find another
-// name in "x; name=ssn; y".
+// appendFilename writes a quote as browsers do, and a semicolon likewise where
+// a parameter could be behind it: Rack finds another name in "x; name=ssn".
 func appendFilename(dst []byte, name string) []byte {
+	parameters := strings.IndexByte(name, '=') >= 0
 	for i := range len(name) {
-		switch c := name[i]; c {
-		case '"', ';':
+		switch c := name[i]; {
+		case c == '"', c == ';' && parameters:
 			dst = append(dst, '%', hexDigits[c>>4], hexDigits[c&15])
 		default:
 			dst = append(dst, c)
