@@ -86,6 +86,7 @@ type site struct {
 	policy   string // file
 	upstream *wire
 	log      *memory
+	loaded   time.Time // a configuration in place of another
 }
 
 // options are the parts of a site's Caddyfile.
@@ -109,6 +110,7 @@ func startSite(t testing.TB, o options) *site {
 	writeFile(t, s.policy, o.policy)
 	s.log.reset()
 	s.load(o)
+	s.loaded = time.Time{} // there was none before
 	t.Cleanup(s.stop)
 	return s
 }
@@ -174,11 +176,13 @@ func (s *site) tryLoad(o options) error {
 	if err != nil {
 		return err
 	}
+	s.loaded = time.Now()
 	return caddy.Load(config, false)
 }
 
 func (s *site) loadJSON(config []byte) {
 	s.t.Helper()
+	s.loaded = time.Now()
 	if err := caddy.Load(config, false); err != nil {
 		s.t.Fatal(err)
 	}
@@ -230,7 +234,23 @@ func (s *site) do(r *http.Request) answer {
 	s.t.Helper()
 	c := s.client("site.sock")
 	defer c.CloseIdleConnections()
+	s.settle(c)
 	return send(s.t, c, r)
+}
+
+// settle makes sure of a connection. For a moment after a reload, the server
+// of the configuration before takes some and closes them.
+func (s *site) settle(c *http.Client) {
+	s.t.Helper()
+	eventually(s.t, "a connection is not closed", func() bool {
+		if time.Since(s.loaded) > time.Second {
+			return true
+		}
+		r := s.request("GET /", "", nil)
+		r.Host = "nowhere.test" // no site: the application is not asked
+		res, err := c.Do(r)
+		return err == nil && res.Body.Close() == nil
+	})
 }
 
 func send(t testing.TB, c *http.Client, r *http.Request) answer {

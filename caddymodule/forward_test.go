@@ -206,6 +206,7 @@ func selfSigned(t *testing.T, dir string) (cert, key string) {
 // dial opens a connection to the site, for what http.Client does not send.
 func (s *site) dial() net.Conn {
 	s.t.Helper()
+	s.settle(s.client("site.sock"))
 	c, err := new(net.Dialer).DialContext(s.t.Context(), "unix", filepath.Join(s.dir, "site.sock"))
 	if err != nil {
 		s.t.Fatal(err)

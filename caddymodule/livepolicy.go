@@ -21,8 +21,8 @@ import (
 
 const (
 	defaultPollInterval = 5 * time.Second
-	// settleTime is how long a burst of notices may last: editors write a
-	// file in several steps.
+	// settleTime is how long it may take to write a file: editors do it in
+	// several steps.
 	settleTime = 50 * time.Millisecond
 )
 
@@ -146,6 +146,12 @@ func (p *livePolicy) follow(ctx context.Context, notices *fsnotify.Watcher) {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+			if !p.changed() {
+				continue
+			}
+			if !settle(ctx, events, lost) {
+				return
+			}
 		case <-lost: //nolint:errcheck // so many notices came that some were lost
 		case <-events:
 			if !settle(ctx, events, lost) {
@@ -156,7 +162,15 @@ func (p *livePolicy) follow(ctx context.Context, notices *fsnotify.Watcher) {
 	}
 }
 
-// settle waits until a burst of notices is over. It is false when ctx is.
+// changed tells whether the files are others than those that were read last.
+func (p *livePolicy) changed() bool {
+	sources, err := policy.ReadFiles(p.files...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return err != nil || policy.Digest(sources) != p.digest
+}
+
+// settle waits until whoever writes a file is done. It is false when ctx is.
 func settle(ctx context.Context, events chan fsnotify.Event, lost chan error) bool {
 	settled := time.After(settleTime)
 	for {

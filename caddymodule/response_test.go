@@ -327,8 +327,9 @@ func TestStreamedUpload(t *testing.T) {
 		if fields := readable(t, got); fields != "birthday=1980 photo=p:"+content+" name=Anna" && fields != "subscribe=on birthday=1980 photo=p:"+content+" name=Anna" {
 			t.Errorf("forwarded %.200q", fields)
 		}
-		if got.ContentLength != -1 {
-			t.Errorf("forwarded with the length %d", got.ContentLength)
+		// Some applications find a body in chunks empty.
+		if _, sized := b.(*strings.Reader); sized != (got.ContentLength == int64(len(got.body))) {
+			t.Errorf("forwarded %d bytes with the length %d", len(got.body), got.ContentLength)
 		}
 		// The application read all of it before it answered.
 		if stripped := res.Header.Get("Privacy-Stripped"); res.StatusCode != 200 || !strings.Contains(stripped, `"canary"`) || !strings.Contains(stripped, `"other"`) {
