@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/dgraph-io/ristretto/v2"
 
@@ -257,6 +259,27 @@ func BenchmarkProcess(b *testing.B) {
 				}
 				s.Close()
 			}
+		})
+	}
+	e.Mode = Enforce
+	for _, items := range []int{8, 290} {
+		large := strings.Replace(body.String(), `"items":[`, `"items":[`+strings.Repeat(`{"sku":"`+strings.Repeat("y", 45)+`"},`, items-8), 1)
+		b.Run(fmt.Sprintf("p99/%d bytes", len(large)), func(b *testing.B) {
+			r, reader := request("POST /checkout", jsonType, nil), strings.NewReader("")
+			took := make([]time.Duration, 20_000)
+			for i := range took {
+				reader.Reset(large)
+				r.Body, r.ContentLength = nopCloser{reader}, int64(len(large))
+				r.Header["Content-Type"] = []string{jsonType}
+				start := time.Now()
+				s := e.Process(nil, r)
+				took[i] = time.Since(start)
+				s.Close()
+			}
+			slices.Sort(took)
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(took[len(took)/2])/1e3, "p50-µs")
+			b.ReportMetric(float64(took[len(took)*99/100])/1e3, "p99-µs")
 		})
 	}
 	b.Run("nothing submitted", func(b *testing.B) {
