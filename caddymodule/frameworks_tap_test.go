@@ -48,23 +48,35 @@ func newTap(t *testing.T, path, to string) *tap {
 	return tp
 }
 
-// relay goes on until either side closes, or the test ends.
+// relay goes on until both sides have closed, or the test ends. What one side
+// sent before it closed still goes to the other.
 func (tp *tap) relay(ctx context.Context, client net.Conn, to string) {
 	defer client.Close() //nolint:errcheck // nothing is left to do
-	defer context.AfterFunc(ctx, func() { _ = client.Close() })()
 	upstream, err := dial(to)
 	if err != nil {
 		return
 	}
+	defer upstream.Close() //nolint:errcheck // as above
+	defer context.AfterFunc(ctx, func() {
+		_ = client.Close()
+		_ = upstream.Close()
+	})()
 	done := make(chan struct{})
 	go func() {
 		_, _ = io.Copy(client, upstream)
-		_ = client.Close()
+		endWriting(client)
 		close(done)
 	}()
 	_, _ = io.Copy(io.MultiWriter(tp, upstream), client)
-	_ = upstream.Close()
+	_, _ = io.Copy(tp, client) // an upstream may answer before it has read all
+	endWriting(upstream)
 	<-done
+}
+
+func endWriting(conn net.Conn) {
+	if half, ok := conn.(interface{ CloseWrite() error }); ok {
+		_ = half.CloseWrite()
+	}
 }
 
 // Write keeps what passes.

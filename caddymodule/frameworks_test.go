@@ -10,7 +10,7 @@ import (
 
 // TestFrameworks puts real web frameworks behind Caddy and Modicum. Whatever
 // the parser of an application believes, it finds nothing in an attack that
-// the policy did not keep.
+// the policy did not keep, and finds all of an honest form.
 //
 // What the frameworks are is in testdata/frameworks, and .ci/frameworks
 // installs them. One that this machine does not have is skipped, unless the
@@ -21,6 +21,7 @@ func TestFrameworks(t *testing.T) {
 	}
 	ups := startUpstreams(t)
 	t.Run("attacks", func(t *testing.T) { testAttacks(t, ups) })
+	t.Run("honest", func(t *testing.T) { testHonest(t, ups) })
 	t.Run("tunnel", func(t *testing.T) { testTunnel(t, ups[0]) })
 }
 

@@ -11,12 +11,15 @@ def split(params):
     for field, values in params.items():
         for value in values if isinstance(values, list) else [values]:
             if hasattr(value, "file"):
-                value.file.seek(0)
+                content = b""
+                if value.file:  # there is none when it is empty
+                    value.file.seek(0)
+                    content = value.file.read()
                 files.append({
                     "field": field,
                     "filename": value.filename,
                     "type": str(value.content_type),
-                    "content": base64.b64encode(value.file.read()).decode(),
+                    "content": base64.b64encode(content).decode(),
                 })
             else:
                 texts.setdefault(field, []).append(value)
@@ -39,4 +42,4 @@ class Upstream:
 
 
 cherrypy.config.update({"environment": "embedded", "server.max_request_body_size": 20 << 20})
-app = cherrypy.Application(Upstream(), "", {"/": {"request.methods_with_bodies": ("POST", "PUT", "PATCH", "DELETE", "GET")}})
+app = cherrypy.Application(Upstream(), "", {"/": {"request.methods_with_bodies": ("POST", "PUT", "PATCH", "DELETE")}})
