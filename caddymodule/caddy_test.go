@@ -6,7 +6,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -62,20 +61,20 @@ collections:
 `
 
 // shortDir is a directory whose name leaves room for that of a socket.
-func shortDir(t testing.TB) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "m")
+func shortDir(tb testing.TB) string {
+	tb.Helper()
+	dir, err := os.MkdirTemp("", "m") //nolint:usetesting // its names are too long
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	tb.Cleanup(func() { _ = os.RemoveAll(dir) })
 	return dir
 }
 
-func writeFile(t testing.TB, name, text string) {
-	t.Helper()
+func writeFile(tb testing.TB, name, text string) {
+	tb.Helper()
 	if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -100,18 +99,18 @@ type options struct {
 }
 
 // startSite loads a Caddyfile and stops Caddy at the end of the test.
-func startSite(t testing.TB, o options) *site {
-	t.Helper()
-	dir := shortDir(t)
-	s := &site{t: t, dir: dir, policy: filepath.Join(dir, "privacy.yaml"), upstream: newWire(t, filepath.Join(dir, "app.sock")), log: logs}
+func startSite(tb testing.TB, o options) *site {
+	tb.Helper()
+	dir := shortDir(tb)
+	s := &site{t: tb, dir: dir, policy: filepath.Join(dir, "privacy.yaml"), upstream: newWire(tb, filepath.Join(dir, "app.sock")), log: logs}
 	if o.policy == "" {
 		o.policy = shopPolicy
 	}
-	writeFile(t, s.policy, o.policy)
+	writeFile(tb, s.policy, o.policy)
 	s.log.reset()
 	s.load(o)
 	s.loaded = time.Time{} // there was none before
-	t.Cleanup(s.stop)
+	tb.Cleanup(s.stop)
 	return s
 }
 
@@ -218,7 +217,7 @@ func (s *site) request(on, contentType string, body io.Reader, headers ...string
 		r.Header.Set("Content-Type", contentType)
 	}
 	for i := 0; i < len(headers); i += 2 {
-		r.Header.Add(headers[i], headers[i+1])
+		r.Header.Add(headers[i], headers[i+1]) //nolint:gosec // G602: names and values come in pairs
 	}
 	return r
 }
@@ -253,16 +252,16 @@ func (s *site) settle(c *http.Client) {
 	})
 }
 
-func send(t testing.TB, c *http.Client, r *http.Request) answer {
-	t.Helper()
+func send(tb testing.TB, c *http.Client, r *http.Request) answer {
+	tb.Helper()
 	res, err := c.Do(r)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	defer res.Body.Close() //nolint:errcheck // it was read
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return answer{res, string(body)}
 }
@@ -297,12 +296,12 @@ type received struct {
 	err  error // of reading the body
 }
 
-func newWire(t testing.TB, socket string) *wire {
-	t.Helper()
-	w := &wire{t: t, serve: (*wire).ok, requests: make(chan received, 1000)}
+func newWire(tb testing.TB, socket string) *wire {
+	tb.Helper()
+	w := &wire{t: tb, serve: (*wire).ok, requests: make(chan received, 1000)}
 	var err error
-	if w.listener, err = new(net.ListenConfig).Listen(t.Context(), "unix", socket); err != nil {
-		t.Fatal(err)
+	if w.listener, err = new(net.ListenConfig).Listen(tb.Context(), "unix", socket); err != nil {
+		tb.Fatal(err)
 	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -314,7 +313,7 @@ func newWire(t testing.TB, socket string) *wire {
 			wg.Go(func() { w.converse(c) })
 		}
 	})
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		_ = w.listener.Close()
 		wg.Wait()
 	})
@@ -418,8 +417,8 @@ func (m *memory) String() string {
 }
 
 // wait waits for a line that holds all of words, and returns it.
-func (m *memory) wait(t testing.TB, words ...string) string {
-	t.Helper()
+func (m *memory) wait(tb testing.TB, words ...string) string {
+	tb.Helper()
 	late := false
 	timer := time.AfterFunc(patience, func() {
 		m.mu.Lock()
@@ -437,7 +436,7 @@ func (m *memory) wait(t testing.TB, words ...string) string {
 			}
 		}
 		if late {
-			t.Fatalf("no line of the log holds %q:\n%s", words, m.text.String())
+			tb.Fatalf("no line of the log holds %q:\n%s", words, m.text.String())
 		}
 		m.grown.Wait()
 	}
@@ -471,14 +470,12 @@ func (memoryWriter) OpenWriter() (io.WriteCloser, error) {
 func (*memoryWriter) UnmarshalCaddyfile(*caddyfile.Dispenser) error { return nil }
 
 // eventually waits until a condition holds, for things that tell nobody.
-func eventually(t testing.TB, what string, holds func() bool) {
-	t.Helper()
+func eventually(tb testing.TB, what string, holds func() bool) {
+	tb.Helper()
 	for deadline := time.Now().Add(patience); !holds(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited in vain until %s", what)
+			tb.Fatalf("waited in vain until %s", what)
 		}
 		time.Sleep(time.Millisecond)
 	}
 }
-
-var errTest = errors.New("of a test")

@@ -74,7 +74,7 @@ func TestMemoryOfUploads(t *testing.T) {
 	plain := peak("/free")
 	ours := peak("/checkout")
 	t.Logf("%d uploads of %d MiB at once: at most %d KiB in use, %d KiB when left alone: %d KiB for each upload",
-		uploads, size>>20, ours>>10, plain>>10, (int64(ours)-int64(plain))>>10/uploads)
+		uploads, size>>20, ours>>10, plain>>10, (int64(ours)-int64(plain))>>10/uploads) //nolint:gosec // G115: sizes of memory
 	if ours > plain+uploads<<20 {
 		t.Errorf("%d bytes in use, plainly %d", ours, plain)
 	}

@@ -55,7 +55,7 @@ func TestExpectContinue(t *testing.T) {
 		c := s.dial()
 		_, _ = fmt.Fprintf(c, "POST /checkout HTTP/1.1\r\nHost: shop.test\r\nContent-Type: %s\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n", test.contentType)
 		br := bufio.NewReader(c)
-		res, err := http.ReadResponse(br, nil)
+		res, err := http.ReadResponse(br, nil) //nolint:bodyclose // the connection is closed
 		if err != nil {
 			t.Fatalf("%s: %v", test.contentType, err)
 		}
@@ -70,7 +70,7 @@ func TestExpectContinue(t *testing.T) {
 			continue
 		}
 		_, _ = io.WriteString(c, `{"name":"a"}`)
-		if res, err = http.ReadResponse(br, nil); err != nil || res.StatusCode != test.status {
+		if res, err = http.ReadResponse(br, nil); err != nil || res.StatusCode != test.status { //nolint:bodyclose // as above
 			t.Fatalf("answered %v, %v", res, err)
 		}
 		if got := s.upstream.next(); got.body != `{"name":"a"}` || got.Header.Get("Expect") != "" {
@@ -86,7 +86,7 @@ func TestTrailers(t *testing.T) {
 	c := s.dial()
 	body := `{"name":"a"}`
 	_, _ = fmt.Fprintf(c, "POST /checkout HTTP/1.1\r\nHost: shop.test\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\nTrailer: Content-Type, X-Canary\r\nTE: trailers\r\n\r\n%x\r\n%s\r\n0\r\nContent-Type: canary\r\nX-Canary: canary\r\n\r\n", len(body), body)
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil) //nolint:bodyclose // as above
 	if err != nil || res.StatusCode != http.StatusOK {
 		t.Fatalf("answered %v, %v", res, err)
 	}
@@ -194,7 +194,7 @@ func TestBareRefusal(t *testing.T) {
 	if err := json.Unmarshal([]byte(res.body), &problem); err != nil {
 		t.Fatal(err)
 	}
-	if res.StatusCode != 400 || res.Header.Get("Content-Type") != "application/problem+json" || problem["status"] != 400.0 || problem["rule"] == "" || problem["offset"] != float64(len(body)) || problem["detail"] == "" {
+	if res.StatusCode != http.StatusBadRequest || res.Header.Get("Content-Type") != "application/problem+json" || problem["status"] != 400.0 || problem["rule"] == "" || problem["offset"] != float64(len(body)) || problem["detail"] == "" {
 		t.Errorf("answered %s %v", res.Status, problem)
 	}
 	if res.Header.Get("Privacy-Receipt") == "" || res.Header.Get("Cache-Control") != "no-store" || !strings.Contains(res.Header.Get("Vary"), "Accept") {
@@ -332,7 +332,7 @@ func TestStreamedUpload(t *testing.T) {
 			t.Errorf("forwarded %d bytes with the length %d", len(got.body), got.ContentLength)
 		}
 		// The application read all of it before it answered.
-		if stripped := res.Header.Get("Privacy-Stripped"); res.StatusCode != 200 || !strings.Contains(stripped, `"canary"`) || !strings.Contains(stripped, `"other"`) {
+		if stripped := res.Header.Get("Privacy-Stripped"); res.StatusCode != http.StatusOK || !strings.Contains(stripped, `"canary"`) || !strings.Contains(stripped, `"other"`) {
 			t.Errorf("answered %s, told %q", res.Status, stripped)
 		}
 	}
@@ -373,7 +373,7 @@ func TestWebSocket(t *testing.T) {
 	s := startSite(t, options{minimize: "uninspected pass"})
 	s.upstream.serve = webSocket
 	c := s.dial()
-	res, br, err := handshake(c, "/socket?room=1", "websocket")
+	res, br, err := handshake(c, "/socket?room=1", "websocket") //nolint:bodyclose // the connection is closed
 	if err != nil || res.StatusCode != http.StatusSwitchingProtocols || res.Header.Get("Privacy-Receipt") == "" {
 		t.Fatalf("answered %v, %v", res, err)
 	}
@@ -389,11 +389,11 @@ func TestWebSocket(t *testing.T) {
 	}
 	_ = c.Close()
 	// A route that a collection declares is no tunnel.
-	if res, _, err := handshake(s.dial(), "/search", "websocket"); err != nil || res.StatusCode != http.StatusForbidden {
+	if res, _, err := handshake(s.dial(), "/search", "websocket"); err != nil || res.StatusCode != http.StatusForbidden { //nolint:bodyclose // the connection is closed
 		t.Errorf("a declared route: answered %v, %v", res, err)
 	}
 	s.load(options{})
-	if res, _, err := handshake(s.dial(), "/socket", "websocket"); err != nil || res.StatusCode != http.StatusForbidden {
+	if res, _, err := handshake(s.dial(), "/socket", "websocket"); err != nil || res.StatusCode != http.StatusForbidden { //nolint:bodyclose // the connection is closed
 		t.Errorf("uninspected reject: answered %v, %v", res, err)
 	}
 	s.upstream.none()
@@ -411,7 +411,7 @@ func TestNoTunnelOfH2C(t *testing.T) {
 			return w.ok(c, r)
 		}
 		for _, path := range []string{"/", "/free", "/search", "/search?q=a"} {
-			res, _, err := handshake(s.dial(), path, "h2c")
+			res, _, err := handshake(s.dial(), path, "h2c") //nolint:bodyclose // the connection is closed
 			if err != nil || res.StatusCode == http.StatusSwitchingProtocols {
 				t.Errorf("%q %s: answered %v, %v", o.minimize, path, res, err)
 			}
@@ -456,7 +456,7 @@ func TestReportMode(t *testing.T) {
 		for _, body := range []io.Reader{strings.NewReader(test.body), unsized(test.body)} {
 			s.log.reset()
 			res := s.do(s.request(test.on, test.contentType, body, "Content-Md5", "x", "X-Http-Method-Override", "PUT"))
-			if res.StatusCode != 200 || res.Header.Get("Privacy-Receipt")+res.Header.Get("Link") != "" {
+			if res.StatusCode != http.StatusOK || res.Header.Get("Privacy-Receipt")+res.Header.Get("Link") != "" {
 				t.Errorf("%s: answered %s %v", test.on, res.Status, res.Header)
 			}
 			got := s.upstream.next()
@@ -474,7 +474,7 @@ func TestBodyTimeout(t *testing.T) {
 	c := s.dial()
 	_, _ = io.WriteString(c, "POST /checkout HTTP/1.1\r\nHost: shop.test\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
 	start := time.Now()
-	res, err := http.ReadResponse(bufio.NewReader(c), nil)
+	res, err := http.ReadResponse(bufio.NewReader(c), nil) //nolint:bodyclose // as above
 	if err != nil || res.StatusCode != http.StatusRequestTimeout {
 		t.Errorf("answered %v, %v", res, err)
 	}

@@ -42,9 +42,9 @@ func follow(r *http.Request) *telemetry {
 // begin starts the span `minimize` under that of the request. The tracing
 // handler keeps a provider of its own, so it is taken from the span there is.
 func (t *telemetry) begin() {
-	if above := trace.SpanFromContext(t.parent); above.IsRecording() { //nolint:contextcheck // it is the request's
+	if above := trace.SpanFromContext(t.parent); above.IsRecording() {
 		ctx, span := above.TracerProvider().Tracer(scope).Start(t.parent, "minimize")
-		t.span, t.r = span, t.r.WithContext(ctx) //nolint:contextcheck // it comes from the request
+		t.span, t.r = span, t.r.WithContext(ctx)
 	}
 }
 

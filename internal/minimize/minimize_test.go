@@ -76,11 +76,11 @@ collections:
 `
 
 // compiled compiles a policy.
-func compiled(t testing.TB, text string) *policy.Set {
-	t.Helper()
+func compiled(tb testing.TB, text string) *policy.Set {
+	tb.Helper()
 	set, diagnostics := policy.Compile(policy.Source{Name: "privacy.yaml", Data: []byte(text)})
 	if err := diagnostics.Err(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return set
 }
@@ -108,25 +108,25 @@ func (j *journal) Record(_ context.Context, e *Entry) error {
 }
 
 // only returns the one entry there is.
-func (j *journal) only(t testing.TB) Entry {
-	t.Helper()
+func (j *journal) only(tb testing.TB) Entry {
+	tb.Helper()
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if len(j.entries) != 1 {
-		t.Fatalf("recorded %d entries, want one: %+v", len(j.entries), j.entries)
+		tb.Fatalf("recorded %d entries, want one: %+v", len(j.entries), j.entries)
 	}
 	return j.entries[0]
 }
 
 // newEngine returns an engine for a policy, as the defaults of the Caddyfile
 // have it, with changes.
-func newEngine(t testing.TB, text string, changes ...func(*Engine)) (*Engine, *journal) {
-	t.Helper()
-	policies, err := NewPolicies(compiled(t, text), []byte("0123456789abcdef"))
+func newEngine(tb testing.TB, text string, changes ...func(*Engine)) (*Engine, *journal) {
+	tb.Helper()
+	policies, err := NewPolicies(compiled(tb, text), []byte("0123456789abcdef"))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(policies.Close)
+	tb.Cleanup(policies.Close)
 	j := new(journal)
 	var mu sync.Mutex
 	n := 0
@@ -150,12 +150,12 @@ func newEngine(t testing.TB, text string, changes ...func(*Engine)) (*Engine, *j
 // not a *strings.Reader or *bytes.Reader comes in chunks.
 func request(on, contentType string, body io.Reader, headers ...string) *http.Request {
 	method, target, _ := strings.Cut(on, " ")
-	r := httptest.NewRequest(method, target, body)
+	r := httptest.NewRequestWithContext(context.Background(), method, target, body)
 	if contentType != "" {
 		r.Header.Set("Content-Type", contentType)
 	}
 	for i := 0; i < len(headers); i += 2 {
-		r.Header.Add(headers[i], headers[i+1])
+		r.Header.Add(headers[i], headers[i+1]) //nolint:gosec // G602: names and values come in pairs
 	}
 	return r
 }
@@ -238,12 +238,12 @@ func form(parts ...part) string {
 }
 
 // fields reads a multipart form that we wrote.
-func fields(t testing.TB, r *http.Request, body string) map[string][]string {
-	t.Helper()
+func fields(tb testing.TB, r *http.Request, body string) map[string][]string {
+	tb.Helper()
 	_, boundary, _ := strings.Cut(r.Header.Get("Content-Type"), "boundary=")
 	f, err := multipart.NewReader(strings.NewReader(body), boundary).ReadForm(1 << 20)
 	if err != nil {
-		t.Fatalf("reading what was forwarded: %v", err)
+		tb.Fatalf("reading what was forwarded: %v", err)
 	}
 	defer f.RemoveAll() //nolint:errcheck // a test
 	got := f.Value
@@ -251,7 +251,7 @@ func fields(t testing.TB, r *http.Request, body string) map[string][]string {
 		for _, file := range files {
 			opened, err := file.Open()
 			if err != nil {
-				t.Fatal(err)
+				tb.Fatal(err)
 			}
 			content, _ := io.ReadAll(opened)
 			_ = opened.Close()

@@ -20,7 +20,7 @@ import (
 func TestSwapKeepsSetInFlight(t *testing.T) {
 	e, j := newEngine(t, shop)
 	old := e.Policies.Load()
-	e.Consents = consents(func(set *policy.Set, _ policy.PurposeSet) (policy.Standing, error) {
+	e.Consents = consents(func(_ *policy.Set, _ policy.PurposeSet) (policy.Standing, error) {
 		if err := e.Policies.Swap(compiled(t, strings.Replace(shop, "name: delivery\n      email", "email", 1))); err != nil {
 			t.Error(err)
 		}
@@ -133,7 +133,7 @@ func TestCloseInFlight(t *testing.T) {
 			wg.Go(func() {
 				for i := range 200 {
 					e.Consents = nil
-					st := policy.Standing{Granted: policy.PurposeSet{uint64(g*1000 + i)}}
+					st := policy.Standing{Granted: policy.PurposeSet{uint64(g*1000 + i)}} //nolint:gosec // G115: small numbers
 					set := e.Policies.Load()
 					if l, err := e.Policies.allowList(set, set.Collections[0], st); err != nil || l.standing != st {
 						t.Errorf("got %v, %v", l, err)
@@ -168,6 +168,7 @@ func BenchmarkAllowList(b *testing.B) {
 		defer policies.Close()
 		set := policies.Load()
 		lookup := func(b *testing.B) {
+			b.Helper()
 			b.ReportAllocs()
 			for b.Loop() {
 				if _, err := policies.allowList(set, set.Collections[0], policy.Standing{}); err != nil {

@@ -35,7 +35,7 @@ func client(t *testing.T, e *Engine, think time.Duration) net.Conn {
 	t.Helper()
 	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // G112: a test
-		s := e.Process(w, r)
+		s := e.Process(w, r) //nolint:contextcheck // it takes the request's
 		defer s.Close()
 		if !s.Forward() {
 			http.Error(w, s.Refusal.Rule, s.Refusal.Status)
@@ -109,7 +109,8 @@ func TestSlowBody(t *testing.T) {
 	}{
 		{
 			"a body that never comes", 0,
-			[]string{head("/checkout", jsonType, 100)}, 408, "too-slow", 30 * time.Second, 31 * time.Second,
+			[]string{head("/checkout", jsonType, 100)},
+			408, "too-slow", 30 * time.Second, 31 * time.Second,
 		},
 		{
 			"a body of which a byte comes now and then", 10 * time.Second,
@@ -117,34 +118,41 @@ func TestSlowBody(t *testing.T) {
 		},
 		{
 			"a slow body in time", 10 * time.Second,
-			[]string{head("/checkout", jsonType, 12), `{"name":`, `"a"}`}, 200, "12 bytes, context <nil>", 20 * time.Second, 3 * time.Minute,
+			[]string{head("/checkout", jsonType, 12), `{"name":`, `"a"}`},
+			200, "12 bytes, context <nil>", 20 * time.Second, 3 * time.Minute,
 		},
 		{
 			"a form that never comes", 0,
-			[]string{head("/checkout", formData, 100)}, 408, "too-slow", 30 * time.Second, 31 * time.Second,
+			[]string{head("/checkout", formData, 100)},
+			408, "too-slow", 30 * time.Second, 31 * time.Second,
 		},
 		{
 			"a body without a type that never comes", 0,
-			[]string{"POST /checkout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"}, 415, "media-type", 30 * time.Second, 31 * time.Second,
+			[]string{"POST /checkout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"},
+			415, "media-type", 30 * time.Second, 31 * time.Second,
 		},
 		{
 			// Each max_body bytes have their time: a large upload over a slow
 			// line is honest.
 			"a streamed form that goes on", 20 * time.Second,
-			[]string{head("/upload", formData, len(long)), long[:1_200_000], long[1_200_000:]}, 200, "", 40 * time.Second, 5 * time.Minute,
+			[]string{head("/upload", formData, len(long)), long[:1_200_000], long[1_200_000:]},
+			200, "", 40 * time.Second, 5 * time.Minute,
 		},
 		{
 			"a streamed form that stops", 0,
-			[]string{head("/upload", formData, len(long)), long[:1_200_000]}, 408, "too-slow", 30 * time.Second, 31 * time.Second,
+			[]string{head("/upload", formData, len(long)), long[:1_200_000]},
+			408, "too-slow", 30 * time.Second, 31 * time.Second,
 		},
 		{
 			"a refused body that never comes is not waited for", 0,
-			[]string{head("/upload", formData, 2<<20) + "preamble" + strings.Repeat("x", 64<<10)}, 400, "multipart-start", 0, 31 * time.Second,
+			[]string{head("/upload", formData, 2<<20) + "preamble" + strings.Repeat("x", 64<<10)},
+			400, "multipart-start", 0, 31 * time.Second,
 		},
 		{
 			// It provokes the refusal itself, and keeps back the rest.
 			"the rest of a streamed form that is refused in its middle", 0,
-			[]string{head("/upload", formData, len(twice)+1000), twice}, 400, "duplicate-name", 0, 31 * time.Second,
+			[]string{head("/upload", formData, len(twice)+1000), twice},
+			400, "duplicate-name", 0, 31 * time.Second,
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
