@@ -45,7 +45,7 @@ type site struct {
 type guard struct {
 	name     string
 	handlers []map[string]any
-	lax      bool // it lets pass what is no form and no JSON
+	resists  bool // every attack is sent to it
 }
 
 // guards are the ways to stand before an upstream.
@@ -56,11 +56,12 @@ func guards() []guard {
 		return []map[string]any{options}
 	}
 	return []guard{
-		{name: "plain", lax: true}, // what it lets through proves the attacks
-		{name: "upgrades", handlers: minimize(map[string]any{"uninspected": "pass"}), lax: true},
-		{name: "strip", handlers: minimize(map[string]any{"undeclared": "strip"})},
-		{name: "reject", handlers: minimize(map[string]any{"undeclared": "reject"})},
-		{name: "small", handlers: minimize(map[string]any{"max_body": 4 << 10})}, // most of a form streams
+		{name: "plain"}, // what it lets through proves the attacks
+		{name: "strip", resists: true, handlers: minimize(map[string]any{"undeclared": "strip"})},
+		{name: "reject", resists: true, handlers: minimize(map[string]any{"undeclared": "reject"})},
+		{name: "small", resists: true, handlers: minimize(map[string]any{"max_body": 4 << 10})}, // most of a form streams
+		{name: "upgrades", handlers: minimize(map[string]any{"uninspected": "pass"})},           // for WebSockets
+		{name: "hasty", handlers: minimize(map[string]any{"max_body": 4 << 10, "body_timeout": "200ms"})},
 	}
 }
 

@@ -4,8 +4,10 @@ package caddymodule_test
 
 import (
 	"os"
+	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // TestFrameworks puts real web frameworks behind Caddy and Modicum. Whatever
@@ -23,6 +25,7 @@ func TestFrameworks(t *testing.T) {
 	t.Run("attacks", func(t *testing.T) { testAttacks(t, ups) })
 	t.Run("honest", func(t *testing.T) { testHonest(t, ups) })
 	t.Run("tunnel", func(t *testing.T) { testTunnel(t, ups[0]) })
+	t.Run("slow", func(t *testing.T) { testSlow(t, ups[0]) })
 }
 
 // present skips the test of an upstream that is not to be had.
@@ -121,12 +124,12 @@ func (a *attack) offends(r *received) string {
 	return r.forbidden()
 }
 
-// resist sends the attack to every guard that is not lax, and looks at what the upstream saw
-// and believes.
+// resist sends the attack to every guard that resists, and looks at what the
+// upstream saw and believes.
 func (u *upstream) resist(t *testing.T, a *attack) {
 	t.Helper()
 	for _, g := range guards() {
-		if g.lax {
+		if !g.resists {
 			continue
 		}
 		at := u.sites[g.name]
@@ -145,6 +148,42 @@ func (u *upstream) resist(t *testing.T, a *attack) {
 			if encoding := findCanary(text); encoding != "" {
 				t.Errorf("%s: behind %s, %s sees the canary (%s) in %q", a.name, g.name, u.name, encoding, text[:min(len(text), 600)])
 				break
+			}
+		}
+	}
+}
+
+// A body that does not come to its end is answered in time, and the
+// application gets no end of it either.
+func testSlow(t *testing.T, up *upstream) {
+	t.Helper()
+	const form = "Content-Type: multipart/form-data; boundary=b\r\n"
+	file := "--b\r\n" + part(`name="photo"; filename="a"`, strings.Repeat("a", 10000))
+	for name, sent := range map[string][]byte{
+		"nothing":            request("POST /checkout", "Content-Type: application/json\r\nContent-Length: 31\r\n", ""),
+		"half a value":       request("POST /checkout", "Content-Type: application/json\r\nContent-Length: 1000\r\n", forbiddenJSON),
+		"a chunk":            request("POST /checkout", formType+"Transfer-Encoding: chunked\r\n", "15\r\n"+forbiddenForm+"\r\n"),
+		"half a file":        request("POST /checkout", form+"Content-Length: 20000\r\n", file),
+		"a file in chunks":   request("POST /checkout", form+"Transfer-Encoding: chunked\r\n", strings.TrimSuffix(chunked(file), "0\r\n\r\n")),
+		"all but the end":    request("POST /checkout", form+"Content-Length: 20000\r\n", file+"\r\n--b\r\n"+ssn+"\r\n--b"),
+		"a body of no type":  request("POST /checkout", "Content-Length: 1000\r\n", forbiddenForm),
+		"a body of a GET":    request("GET /checkout", "Content-Length: 1000\r\n", ""),
+		"a coded body":       request("POST /checkout", "Content-Type: application/json\r\nContent-Encoding: gzip\r\nContent-Length: 1000\r\n", gzipped(forbiddenJSON)[:40]),
+		"a form that is due": request("POST /checkout", formType+"Content-Length: 22\r\n", forbiddenForm),
+	} {
+		at := up.sites["hasty"]
+		start := time.Now()
+		for _, body := range at.exchange(t, &attack{name: name, sent: sent}) {
+			if parseReceived(body) != nil {
+				t.Errorf("%s: the application answered", name)
+			}
+		}
+		if waited := time.Since(start); waited > 10*time.Second {
+			t.Errorf("%s: the answer took %v", name, waited)
+		}
+		for _, text := range at.tap.take() {
+			if findCanary(text) != "" || strings.HasSuffix(string(text), "--\r\n") {
+				t.Errorf("%s: the application saw %.300q", name, text)
 			}
 		}
 	}
