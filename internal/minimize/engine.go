@@ -33,6 +33,7 @@ type Submission struct {
 	start    time.Time
 	list     *allowList
 	work     *work
+	opened   bool      // the body is a source, which bounds the time for it
 	body     forwarded // in place of the request's body; nil: that stays
 	streamed *streamed // the body, when it is forwarded while it is read
 
@@ -87,10 +88,22 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) (s *Submission)
 		s.Verdict = Gap
 	}
 	s.decideRoute(w, path, upgrade)
-	if s.Mode == Enforce && s.Refusal == nil {
+	switch {
+	case s.Mode == Report:
+	case s.Refusal == nil:
 		s.tell()
+	case !s.opened && hasBody(r):
+		e.boundRest(w)
 	}
 	return s
+}
+
+// boundRest bounds what follows a refusal that did not look at the body: the
+// server reads some of it before it answers.
+func (e *Engine) boundRest(w http.ResponseWriter) {
+	if e.BodyTimeout > 0 {
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(e.BodyTimeout)) // not every writer can
+	}
 }
 
 // decideRoute looks at where the request goes; its content comes after.

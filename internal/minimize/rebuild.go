@@ -32,6 +32,7 @@ func (s *Submission) rebuild(w http.ResponseWriter) {
 			s.refuse(err)
 			return
 		}
+		s.opened = true
 		defer func() {
 			if s.Refusal != nil {
 				src.bound()

@@ -132,6 +132,27 @@ func TestSlowBody(t *testing.T) {
 			415, "media-type", 30 * time.Second, 31 * time.Second,
 		},
 		{
+			// The server reads what is left before it answers.
+			"a body of a type that is refused", 0,
+			[]string{head("/checkout", "text/plain", 100) + "some"},
+			415, "media-type", 0, 31 * time.Second,
+		},
+		{
+			"a body of a coding that is refused", 0,
+			[]string{"POST /checkout HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Encoding: foo\r\nContent-Length: 100\r\n\r\n"},
+			415, "content-coding", 0, 31 * time.Second,
+		},
+		{
+			"a body on a path that is refused", 0,
+			[]string{head("//checkout", jsonType, 100)},
+			400, "ambiguous-path", 0, 31 * time.Second,
+		},
+		{
+			"a body of a GET that is refused", 0,
+			[]string{"GET /checkout HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"},
+			415, "media-type", 0, 31 * time.Second,
+		},
+		{
 			// Each max_body bytes have their time: a large upload over a slow
 			// line is honest.
 			"a streamed form that goes on", 20 * time.Second,
