@@ -279,13 +279,22 @@ func (s *site) admin(path string) answer {
 
 // wire is an application that keeps the bytes it gets.
 type wire struct {
-	t testing.TB
-	// serve answers on a connection, once the head of a request is there.
-	// It is false when the connection is at its end.
-	serve    func(w *wire, c net.Conn, r *http.Request) bool
+	t        testing.TB
 	requests chan received
 	listener net.Listener
 	plain    bool // the bytes on the wire are not kept
+
+	mu sync.Mutex
+	// serve answers on a connection, once the head of a request is there.
+	// It is false when the connection is at its end.
+	serve func(w *wire, c net.Conn, r *http.Request) bool
+}
+
+// answerWith sets how requests are answered from now on.
+func (w *wire) answerWith(serve func(w *wire, c net.Conn, r *http.Request) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.serve = serve
 }
 
 // received is a request as the application got it.
@@ -336,7 +345,10 @@ func (w *wire) converse(c net.Conn) {
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), rawKey{}, &raw))
-		if !w.serve(w, c, r) {
+		w.mu.Lock()
+		serve := w.serve
+		w.mu.Unlock()
+		if !serve(w, c, r) {
 			return
 		}
 		raw.Reset()

@@ -37,7 +37,7 @@ func TestMemoryOfUploads(t *testing.T) {
 	}
 	const uploads, size = 16, 100 << 20
 	s := startSite(t, options{})
-	s.upstream.serve = func(_ *wire, c net.Conn, r *http.Request) bool {
+	s.upstream.answerWith(func(_ *wire, c net.Conn, r *http.Request) bool {
 		n, err := io.Copy(io.Discard, r.Body)
 		if err != nil || n < size {
 			t.Errorf("the application got %d bytes, %v", n, err)
@@ -45,7 +45,7 @@ func TestMemoryOfUploads(t *testing.T) {
 		}
 		_, err = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
 		return err == nil
-	}
+	})
 	s.upstream.plain = true
 	peak := func(path string) (heap uint64) {
 		var stats runtime.MemStats

@@ -142,10 +142,10 @@ func TestReloadMidRequest(t *testing.T) {
 	s := startSite(t, options{})
 	old := s.status().Policies[0].Version
 	begun := make(chan bool, 10)
-	s.upstream.serve = func(w *wire, c net.Conn, r *http.Request) bool {
+	s.upstream.answerWith(func(w *wire, c net.Conn, r *http.Request) bool {
 		begun <- true
 		return w.ok(c, r)
-	}
+	})
 	in, out := io.Pipe()
 	done := make(chan answer, 1)
 	r := s.request("POST /checkout", formData, in)

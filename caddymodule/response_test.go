@@ -29,7 +29,7 @@ func respond(text string) func(*wire, net.Conn, *http.Request) bool {
 // What the application says of itself is not our word.
 func TestPrivacyHeadersOfTheApplication(t *testing.T) {
 	s := startSite(t, options{})
-	s.upstream.serve = respond("HTTP/1.1 200 OK\nContent-Length: 0\nPrivacy-Purpose: everything\nPrivacy-Stripped: \"nothing\"\nPrivacy-Receipt: \"forged\"\nLink: </a.css>; rel=preload\n\n")
+	s.upstream.answerWith(respond("HTTP/1.1 200 OK\nContent-Length: 0\nPrivacy-Purpose: everything\nPrivacy-Stripped: \"nothing\"\nPrivacy-Receipt: \"forged\"\nLink: </a.css>; rel=preload\n\n"))
 	res := s.do(s.request("POST /checkout", jsonType, strings.NewReader(`{"name":"a"}`), "Privacy-Receipt", "forged", "Privacy-Other", "forged"))
 	got := s.upstream.next()
 	if got.Header.Get("Privacy-Other") != "" || got.Header.Get("Privacy-Receipt") == "forged" {
@@ -99,7 +99,7 @@ func TestTrailers(t *testing.T) {
 func TestEncode(t *testing.T) {
 	s := startSite(t, options{before: "encode gzip"})
 	text := strings.Repeat("a long answer ", 100)
-	s.upstream.serve = respond(fmt.Sprintf("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: %d\n\n%s", len(text), text))
+	s.upstream.answerWith(respond(fmt.Sprintf("HTTP/1.1 200 OK\nContent-Type: text/html\nContent-Length: %d\n\n%s", len(text), text)))
 	res := s.do(s.request("POST /checkout", jsonType, strings.NewReader(`{"name":"a"}`), "Accept-Encoding", "gzip"))
 	if res.Header.Get("Content-Encoding") != "gzip" || res.Header.Get("Privacy-Receipt") == "" {
 		t.Fatalf("answered %v", res.Header)
@@ -117,7 +117,7 @@ func TestEncode(t *testing.T) {
 func TestEventStream(t *testing.T) {
 	s := startSite(t, options{before: "encode gzip"})
 	next := make(chan string)
-	s.upstream.serve = func(w *wire, c net.Conn, r *http.Request) bool {
+	s.upstream.answerWith(func(w *wire, c net.Conn, r *http.Request) bool {
 		w.read(r)
 		_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
 		for event := range next {
@@ -125,7 +125,7 @@ func TestEventStream(t *testing.T) {
 		}
 		_, _ = io.WriteString(c, "0\r\n\r\n")
 		return false
-	}
+	})
 	c := s.client("site.sock")
 	res, err := c.Do(s.request("GET /search?q=a", "", nil))
 	if err != nil {
@@ -149,7 +149,7 @@ func TestEventStream(t *testing.T) {
 // Early hints go on at once and are not the answer: our headers are on that.
 func TestEarlyHints(t *testing.T) {
 	s := startSite(t, options{})
-	s.upstream.serve = respond("HTTP/1.1 103 Early Hints\nLink: </a.css>; rel=preload\n\nHTTP/1.1 200 OK\nContent-Length: 2\n\nok")
+	s.upstream.answerWith(respond("HTTP/1.1 103 Early Hints\nLink: </a.css>; rel=preload\n\nHTTP/1.1 200 OK\nContent-Length: 2\n\nok"))
 	r := s.request("POST /checkout", jsonType, strings.NewReader(`{"name":"a","x":1}`))
 	var hints []textproto.MIMEHeader
 	r = r.WithContext(httptrace.WithClientTrace(r.Context(), &httptrace.ClientTrace{
@@ -171,7 +171,7 @@ func TestEarlyHints(t *testing.T) {
 
 func TestHead(t *testing.T) {
 	s := startSite(t, options{})
-	s.upstream.serve = respond("HTTP/1.1 200 OK\nContent-Length: 100\n\n")
+	s.upstream.answerWith(respond("HTTP/1.1 200 OK\nContent-Length: 100\n\n"))
 	res := s.do(s.request("HEAD /search?q=a&canary=1", "", nil))
 	if got := s.upstream.next(); got.Method != http.MethodHead || got.URL.RawQuery != "q=a" {
 		t.Errorf("forwarded %s %s", got.Method, got.URL)
@@ -341,10 +341,10 @@ func TestStreamedUpload(t *testing.T) {
 // An application may answer before it has read the body, and never read it.
 func TestEarlyAnswer(t *testing.T) {
 	s := startSite(t, options{})
-	s.upstream.serve = func(_ *wire, c net.Conn, _ *http.Request) bool {
+	s.upstream.answerWith(func(_ *wire, c net.Conn, _ *http.Request) bool {
 		_, _ = io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\nConnection: close\r\n\r\nno")
 		return false
-	}
+	})
 	res := s.do(s.request("POST /checkout", formData, strings.NewReader(form(part{"name", "", "Anna"}, part{"photo", "p", strings.Repeat("x", 3<<20)}))))
 	// It depends on the transport's luck whether the answer or the broken
 	// connection comes first.
@@ -371,7 +371,7 @@ func handshake(c net.Conn, path, protocol string) (*http.Response, *bufio.Reader
 
 func TestWebSocket(t *testing.T) {
 	s := startSite(t, options{minimize: "uninspected pass"})
-	s.upstream.serve = webSocket
+	s.upstream.answerWith(webSocket)
 	c := s.dial()
 	res, br, err := handshake(c, "/socket?room=1", "websocket") //nolint:bodyclose // the connection is closed
 	if err != nil || res.StatusCode != http.StatusSwitchingProtocols || res.Header.Get("Privacy-Receipt") == "" {
@@ -404,12 +404,12 @@ func TestWebSocket(t *testing.T) {
 func TestNoTunnelOfH2C(t *testing.T) {
 	for _, o := range []options{{}, {minimize: "mode report"}, {minimize: "except /free"}, {minimize: "uninspected pass"}} {
 		s := startSite(t, o)
-		s.upstream.serve = func(w *wire, c net.Conn, r *http.Request) bool {
+		s.upstream.answerWith(func(w *wire, c net.Conn, r *http.Request) bool {
 			if r.Header.Get("Upgrade") != "" {
 				return webSocket(w, c, r)
 			}
 			return w.ok(c, r)
-		}
+		})
 		for _, path := range []string{"/", "/free", "/search", "/search?q=a"} {
 			res, _, err := handshake(s.dial(), path, "h2c") //nolint:bodyclose // the connection is closed
 			if err != nil || res.StatusCode == http.StatusSwitchingProtocols {

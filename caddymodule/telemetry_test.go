@@ -135,15 +135,15 @@ func TestSpans(t *testing.T) {
 	}
 	// A form that the application does not read to its end is recorded when
 	// the request is over, and still in its span.
-	s.upstream.serve = func(_ *wire, c net.Conn, _ *http.Request) bool {
+	s.upstream.answerWith(func(_ *wire, c net.Conn, _ *http.Request) bool {
 		_, _ = io.WriteString(c, "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
 		return false
-	}
+	})
 	s.do(s.request("POST /checkout", formData, strings.NewReader(large)))
 	if _, ours := trees(t, exported, 1); attributes(ours[0])["privacy.rule"] != "incomplete" {
 		t.Errorf("attributes %v", attributes(ours[0]))
 	}
-	s.upstream.serve = (*wire).ok
+	s.upstream.answerWith((*wire).ok)
 	// A request that submits nothing has nothing to tell.
 	s.do(s.request("GET /page", "", nil))
 	if request, ours := trees(t, exported, 1); len(request) != 1 || len(attributes(ours[0])) > 0 {

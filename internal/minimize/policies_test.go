@@ -132,7 +132,6 @@ func TestCloseInFlight(t *testing.T) {
 		for g := range 8 {
 			wg.Go(func() {
 				for i := range 200 {
-					e.Consents = nil
 					st := policy.Standing{Granted: policy.PurposeSet{uint64(g*1000 + i)}} //nolint:gosec // G115: small numbers
 					set := e.Policies.Load()
 					if l, err := e.Policies.allowList(set, set.Collections[0], st); err != nil || l.standing != st {
