@@ -37,6 +37,10 @@ func answerGo(w http.ResponseWriter, r *http.Request) {
 		acceptTunnel(w, r)
 		return
 	}
+	if r.URL.Path == "/page" {
+		servePage(w, r)
+		return
+	}
 	body, _ := io.ReadAll(r.Body)
 	believed := map[string]any{"query": r.URL.Query(), "trailer": r.Trailer}
 	again := func() { r.Body = io.NopCloser(bytes.NewReader(body)) }

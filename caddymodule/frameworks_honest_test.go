@@ -96,9 +96,7 @@ func (u *upstream) received(t *testing.T, h *honest, guard string, sent []byte) 
 	bodies := u.sites[guard].exchange(t, &attack{name: h.name, sent: sent})
 	if len(bodies) == 1 {
 		if r := parseReceived(bodies[0]); r != nil {
-			if files, ok := r.Believed["files"].([]any); ok {
-				slices.SortFunc(files, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
-			}
+			sortFiles(r)
 			if h.is("json") {
 				// To some, any body is a form as well.
 				for _, source := range []string{"cgi", "input", "forms", "params"} {
@@ -111,6 +109,13 @@ func (u *upstream) received(t *testing.T, h *honest, guard string, sent []byte) 
 	}
 	t.Errorf("%s: behind %s, %s answers %.300q; it saw %.300q", h.name, guard, u.name, bodies, u.sites[guard].tap.take())
 	return nil
+}
+
+// sortFiles gives files an order: some upstreams have none.
+func sortFiles(r *received) {
+	if files, ok := r.Believed["files"].([]any); ok {
+		slices.SortFunc(files, func(a, b any) int { return strings.Compare(fmt.Sprint(a), fmt.Sprint(b)) })
+	}
 }
 
 // withoutCharset leaves out the field with which a browser names the encoding

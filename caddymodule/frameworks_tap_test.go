@@ -28,7 +28,15 @@ func newTap(t *testing.T, path, to string) *tap {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tp := &tap{address: "unix/" + path}
+	tp := listen(t, ln, to)
+	tp.address = "unix/" + path
+	return tp
+}
+
+// listen relays what comes to a listener, until t ends.
+func listen(t *testing.T, ln net.Listener, to string) *tap {
+	t.Helper()
+	tp := new(tap)
 	ctx, cancel := context.WithCancel(context.Background())
 	var relays sync.WaitGroup
 	t.Cleanup(func() {

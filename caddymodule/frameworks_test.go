@@ -25,6 +25,7 @@ func TestFrameworks(t *testing.T) {
 	t.Run("attacks", func(t *testing.T) { testAttacks(t, ups) })
 	t.Run("honest", func(t *testing.T) { testHonest(t, ups) })
 	t.Run("tunnel", func(t *testing.T) { testTunnel(t, ups[0]) })
+	t.Run("browser", func(t *testing.T) { testBrowser(t, ups[0]) })
 	t.Run("slow", func(t *testing.T) { testSlow(t, ups[0]) })
 }
 
