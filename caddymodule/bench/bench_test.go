@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package bench measures Caddy with data minimization against Caddy without
 // it, end to end on loopback: the server, the application and the clients
 // are processes of their own.
