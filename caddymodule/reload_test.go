@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/goleak"
@@ -296,9 +297,21 @@ func TestReloadLeaksNothing(t *testing.T) {
 // A reload that changes only how the policy is followed, or where its news
 // are logged, is heard.
 func TestReloadOfTheWatcher(t *testing.T) {
-	s := startSite(t, options{global: "minimize {\n poll_interval 1h\n }"})
-	s.load(options{global: "minimize {\n poll_interval 10ms\n }", level: "DEBUG"})
+	s := startSite(t, options{level: "ERROR", global: "minimize {\n poll_interval 1h\n }"})
+	file := filepath.Join(shortDir(t), "target.yaml") // of whose changes no notice comes
+	writeFile(t, file, shopPolicy)
+	if err := errors.Join(os.Remove(s.policy), os.Symlink(file, s.policy)); err != nil {
+		t.Fatal(err)
+	}
+	s.load(options{level: "ERROR", global: "minimize {\n poll_interval 10ms\n }"})
+	s.load(options{level: "INFO", global: "minimize {\n poll_interval 10ms\n }"})
+	pool.Range(func(_, value any) bool {
+		if poll := value.(*livePolicy).poll; poll != 10*time.Millisecond {
+			t.Errorf("a policy is polled every %v", poll)
+		}
+		return true
+	})
 	s.log.reset()
-	writeFile(t, s.policy, withoutName)
+	writeFile(t, file, withoutName)
 	s.log.wait(t, "a changed policy is in force")
 }

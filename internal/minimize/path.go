@@ -60,6 +60,14 @@ func plainSegment(rest string) bool {
 // spaces at the end of a name (Windows drops them) and what follows a zero
 // byte, cleaned, without a slash at its end.
 func loosePath(escaped string) string {
+	if isTight(escaped) {
+		return escaped // as most are
+	}
+	return forgiven(escaped)
+}
+
+// forgiven is loosePath for any path.
+func forgiven(escaped string) string {
 	decoded, err := url.PathUnescape(escaped)
 	if err != nil {
 		decoded = escaped
@@ -74,4 +82,22 @@ func loosePath(escaped string) string {
 		segments[i] = segment
 	}
 	return (&url.URL{Path: path.Clean("/" + strings.Join(segments, "/"))}).EscapedPath()
+}
+
+// isTight tells whether nobody can make anything else of a path. It may fail
+// to see that.
+func isTight(escaped string) bool {
+	for i := range len(escaped) {
+		switch c := escaped[i]; {
+		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+		case c == '/', c == '.':
+			// Neither is the last, nor next to another.
+			if i+1 == len(escaped) || escaped[i+1] == '/' || escaped[i+1] == '.' {
+				return false
+			}
+		default:
+			return false
+		}
+	}
+	return escaped != "" && escaped[0] == '/'
 }

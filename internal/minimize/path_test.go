@@ -78,6 +78,11 @@ func FuzzPlainPath(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, escaped string) {
 		loose := loosePath(escaped)
+		if isTight(escaped) {
+			if again := forgiven(escaped); again != escaped {
+				t.Errorf("%q is loosely %q", escaped, again)
+			}
+		}
 		if !PlainPath(escaped) {
 			return
 		}
