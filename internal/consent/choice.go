@@ -1,0 +1,34 @@
+package consent
+
+// Status is what a person's choice about a purpose comes to now.
+type Status string
+
+// The statuses. Only Granted permits.
+const (
+	Unasked  Status = "unasked"  // there is no choice
+	Granted  Status = "granted"  // a consent stands
+	Denied   Status = "denied"   // refused, withdrawn or objected to
+	Expired  Status = "expired"  // a consent reached its term
+	Outdated Status = "outdated" // a consent was given to another text than today's
+)
+
+// Choice is what a person chose about one purpose, and what it comes to.
+type Choice struct {
+	Purpose string
+	Status  Status
+	// Latest is the person's latest explicit choice; its Action is empty when
+	// there is none.
+	Latest State
+	// Source decided: that of Latest, or a signal of the request; empty:
+	// nothing did.
+	Source Source
+}
+
+// Decision is a choice that a person makes now.
+type Decision struct {
+	Purpose string
+	Action  Action
+	// Notice and Shown are what the person was told, see [Event].
+	Notice string
+	Shown  *Shown
+}

@@ -1,0 +1,124 @@
+// Package consent knows what people chose: who chose (subjects), by which
+// means (sources), what was kept of it (events), and what stands of it now,
+// on every proxy from the moment that the person was told so (the registry).
+package consent
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Subject is a person as the store knows one: a keyed pseudonym of an
+// identity, "<key id>.<HMAC-SHA-256 in base64url>". It is still personal data
+// (GDPR recital 26). The empty subject is nobody.
+type Subject string
+
+// Revision numbers the events of a store in the order of their commits,
+// without gaps. The first event has revision 1.
+type Revision int64
+
+// Action is what an event says of a purpose.
+type Action string
+
+// The actions. Any other, and none, permits nothing.
+const (
+	Grant    Action = "grant"    // the person consents
+	Refuse   Action = "refuse"   // the person was asked and does not consent
+	Withdraw Action = "withdraw" // the person takes a consent back
+	Object   Action = "object"   // the person objects to a purpose of any basis
+	Expire   Action = "expire"   // a consent has reached its term
+	// Link says that two subjects are one person. It has no purpose.
+	Link Action = "link"
+)
+
+// Restricts tells whether less is permitted after the action than before, so
+// that it has to be in force everywhere before anybody is told.
+func (a Action) Restricts() bool { return a != Grant }
+
+// Source says by which means a choice was made or told. [Precedence] says
+// which of them wins.
+type Source string
+
+// The sources.
+const (
+	FromForm     Source = "form"     // a field of a submission was ticked
+	FromPage     Source = "page"     // our page of choices
+	FromAPI      Source = "api"      // our API, used by the site's own front end
+	FromADPC     Source = "adpc"     // Advanced Data Protection Control
+	FromOperator Source = "operator" // the controller, on the person's behalf
+	FromTerm     Source = "term"     // the term of a consent was reached
+
+	FromGPC    Source = "gpc"           // Global Privacy Control
+	FromKlaro  Source = "klaro"         // the cookie of Klaro!
+	FromCC     Source = "cc_cookie"     // the cookie of CookieConsent
+	FromFides  Source = "fides_consent" // the cookie of Fides
+	FromTCF    Source = "tcf"           // the PublisherTC segment of an IAB TC string
+	FromGPP    Source = "gpp"           // an IAB GPP string
+	FromNobody Source = ""              // there is no choice
+)
+
+// Event is one choice of one person about one purpose, as evidence of it
+// (GDPR Art. 7(1)). Events are appended and never changed.
+type Event struct {
+	// ID makes storing it again harmless. A UUIDv7.
+	ID uuid.UUID
+	// Revision is given by the store.
+	Revision Revision
+	Subject  Subject
+	// Other is the second subject of a [Link]; empty in all other events.
+	Other   Subject
+	Purpose string
+	Action  Action
+	Source  Source
+	// Time is when the choice was made, in UTC, to the microsecond.
+	Time time.Time
+	// Expires is when a grant ends by itself; the zero time: never.
+	Expires time.Time
+	// Notice identifies what the person was told, apart from its wording on
+	// the page: a consent stands only while it is what we tell today.
+	Notice string
+	// Shown is the text as it stood before the person. Events read from a
+	// store for a decision do not carry it.
+	Shown *Shown
+	// Policy is the version of the policy set.
+	Policy string
+	// Receipt is the ledger's reference of the submission that carried the
+	// choice; empty: none did.
+	Receipt string
+	// Address is the client's address as far as the operator keeps it;
+	// usually empty.
+	Address string
+}
+
+// Shown is a text as it was shown: proof needs a copy of it, not a pointer to
+// a configuration (EDPB Guidelines 05/2020, 108).
+type Shown struct {
+	Digest   string // hex SHA-256 of Text
+	Language string // BCP 47
+	Text     string
+}
+
+// State is the latest event about one purpose.
+type State struct {
+	Purpose  string
+	Action   Action
+	Source   Source
+	Time     time.Time
+	Expires  time.Time
+	Notice   string
+	Language string
+	Revision Revision
+}
+
+// Record is what stands of one person as of a revision.
+type Record struct {
+	// Revision is the store's at the time of reading, not that of the latest
+	// event of the person.
+	Revision Revision
+	// Subjects are the one that was asked for and all that are linked to it.
+	Subjects []Subject
+	// States hold the latest event of each purpose over all Subjects, by name
+	// of the purpose.
+	States []State
+}
