@@ -99,8 +99,9 @@ type Shown struct {
 	Text     string
 }
 
-// State is the latest event about one purpose.
+// State is the latest event of one subject about one purpose.
 type State struct {
+	Subject  Subject
 	Purpose  string
 	Action   Action
 	Source   Source
@@ -118,7 +119,9 @@ type Record struct {
 	Revision Revision
 	// Subjects are the one that was asked for and all that are linked to it.
 	Subjects []Subject
-	// States hold the latest event of each purpose over all Subjects, by name
-	// of the purpose.
-	States []State
+	// Latest holds the latest event of each of Subjects about each purpose, by
+	// subject and purpose. They are not merged: what one of two linked subjects
+	// takes back is taken back for both, but what one grants is granted by that
+	// one only, since a browser can be shared.
+	Latest []State
 }
