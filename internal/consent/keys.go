@@ -1,0 +1,108 @@
+package consent
+
+import (
+	"bytes"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+)
+
+// Keys make pseudonyms of identities and sign our cookie. The first key is
+// used for what is new; the others are those that it replaced, so that what
+// was made with them is still known.
+type Keys struct {
+	keys []key
+}
+
+// key holds what is derived from one secret, each for its own use.
+type key struct {
+	id        string // 8 hex digits
+	pseudonym []byte
+	cookie    []byte
+	form      []byte
+}
+
+// minKey is the least bytes of a secret.
+const minKey = 16
+
+// ParseKeys reads secrets, one a line, the current one first. A secret has at
+// least 16 bytes; `openssl rand -hex 32` makes one.
+func ParseKeys(data []byte) (*Keys, error) {
+	k := &Keys{}
+	for i, line := range bytes.Split(data, []byte("\n")) {
+		secret := bytes.TrimSpace(line)
+		if len(secret) == 0 {
+			continue
+		}
+		if len(secret) < minKey {
+			return nil, fmt.Errorf("line %d: the key has %d bytes, at least %d are needed: make one with `openssl rand -hex 32`", i+1, len(secret), minKey)
+		}
+		sum := sha256.Sum256(append([]byte("modicum key id\x00"), secret...))
+		one := key{id: hex.EncodeToString(sum[:4])}
+		for use, to := range map[string]*[]byte{"pseudonym": &one.pseudonym, "cookie": &one.cookie, "form": &one.form} {
+			derived, err := hkdf.Key(sha256.New, secret, nil, "modicum consent "+use, sha256.Size)
+			if err != nil {
+				return nil, fmt.Errorf("deriving a key: %w", err)
+			}
+			*to = derived
+		}
+		k.keys = append(k.keys, one)
+	}
+	if len(k.keys) == 0 {
+		return nil, fmt.Errorf("there is no key: make one with `openssl rand -hex 32`")
+	}
+	return k, nil
+}
+
+// Form returns the key that signs the tokens of our forms.
+func (k *Keys) Form() []byte { return k.keys[0].form }
+
+// byID returns a key; nil: it is none of ours.
+func (k *Keys) byID(id string) *key {
+	for i := range k.keys {
+		if k.keys[i].id == id {
+			return &k.keys[i]
+		}
+	}
+	return nil
+}
+
+// Kind is a kind of identity. Two kinds with one value are two identities.
+type Kind string
+
+// The kinds.
+const (
+	ByCookie Kind = "cookie" // the random id of our cookie
+	ByUser   Kind = "user"   // who the site's login says that it is
+	ByEmail  Kind = "email"
+	ByPhone  Kind = "phone"
+)
+
+// Identity is something that a person is known by. Its value never leaves
+// the process; the store knows its pseudonym.
+type Identity struct {
+	Kind  Kind
+	Value string
+}
+
+// Subjects returns the pseudonyms of an identity, that under the current key
+// first.
+func (k *Keys) Subjects(id Identity) []Subject {
+	subjects := make([]Subject, len(k.keys))
+	for i := range k.keys {
+		subjects[i] = k.keys[i].subject(id)
+	}
+	return subjects
+}
+
+func (k *key) subject(id Identity) Subject {
+	mac := hmac.New(sha256.New, k.pseudonym)
+	mac.Write([]byte(id.Kind))
+	mac.Write([]byte{0})
+	mac.Write([]byte(id.Value))
+	var sum [sha256.Size]byte
+	return Subject(k.id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(sum[:0])))
+}

@@ -1,0 +1,359 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/dgraph-io/ristretto/v2"
+	"golang.org/x/sync/singleflight"
+)
+
+// Registry tells what stands of a person, freshly: a choice that [Registry.Append]
+// acknowledged, on whichever process, counts in every decision that begins
+// afterwards. It keeps records in memory and reads them again when they may
+// have changed; what it does not know in time it does not guess.
+type Registry struct {
+	options Options
+	cache   *ristretto.Cache[string, *cached]
+	horizon horizon
+	breaker breaker
+	denials denials
+	loads   singleflight.Group
+	work    sync.WaitGroup
+	stop    context.CancelFunc
+
+	opening sync.Mutex // held while the store is opened
+	mu      sync.RWMutex
+	store   Store
+	reader  *reader // nil: no other process writes the store
+	closed  bool
+}
+
+// Options are the settings of a registry.
+type Options struct {
+	// Open opens the store. It is called once a submission or a page needs
+	// it, and again as long as it fails.
+	Open func(context.Context) (Store, error)
+	// Timeout is how long a decision waits for the store. Default: 250ms.
+	Timeout time.Duration
+	// WriteTimeout is how long a choice waits to be stored. Default: 5s.
+	WriteTimeout time.Duration
+	// Lease is how long a process may decide by what it read last, for
+	// stores that are far away; a withdrawal is answered when it is over.
+	// Default: 0, each decision waits for a read of its own.
+	Lease time.Duration
+	// Memory is how many bytes of records are kept. Default: 64 MiB.
+	Memory int64
+	// Life is how long a record is kept at most, used or not. Default: 10min.
+	Life time.Duration
+	// Log is told of trouble with the store. Default: nobody is.
+	Log *slog.Logger
+	// Now is the clock. Default: time.Now.
+	Now func() time.Time
+}
+
+// cached is a record and how long it may be used.
+type cached struct {
+	Record
+
+	epoch  uint64
+	loaded time.Time
+}
+
+// NewRegistry returns a registry that opens its store when it is needed.
+func NewRegistry(o Options) (*Registry, error) {
+	setDefault(&o.Timeout, 250*time.Millisecond)
+	setDefault(&o.WriteTimeout, 5*time.Second)
+	setDefault(&o.Memory, 64<<20)
+	setDefault(&o.Life, 10*time.Minute)
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	cache, err := ristretto.NewCache(&ristretto.Config[string, *cached]{
+		NumCounters:        max(10*o.Memory/typicalSize, 1000),
+		MaxCost:            o.Memory,
+		BufferItems:        64,
+		IgnoreInternalCost: true, // size counts it
+	})
+	if err != nil {
+		return nil, fmt.Errorf("making the cache of consents: %w", err)
+	}
+	r := &Registry{options: o, cache: cache, breaker: breaker{now: o.Now}, denials: denials{now: o.Now}}
+	return r, nil
+}
+
+func setDefault[T comparable](option *T, value T) {
+	var zero T
+	if *option == zero {
+		*option = value
+	}
+}
+
+// Open opens the store now, and says why it cannot be.
+func (r *Registry) Open(ctx context.Context) error {
+	_, _, err := r.opened(ctx)
+	return err
+}
+
+// opened returns the store, opened when it is not, and its reader.
+func (r *Registry) opened(ctx context.Context) (Store, *reader, error) {
+	r.mu.RLock()
+	store, rd, closed := r.store, r.reader, r.closed
+	r.mu.RUnlock()
+	if store != nil {
+		return store, rd, nil
+	}
+	if closed {
+		return nil, nil, ErrUnavailable
+	}
+	r.opening.Lock()
+	defer r.opening.Unlock()
+	r.mu.RLock()
+	store, rd, closed = r.store, r.reader, r.closed
+	r.mu.RUnlock()
+	if store != nil {
+		return store, rd, nil
+	}
+	if closed {
+		return nil, nil, ErrUnavailable
+	}
+	store, err := r.options.Open(ctx)
+	if err != nil {
+		r.options.Log.Error("opening the consent store: consents are not known until it is open", "error", err)
+		return nil, nil, unavailable(err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.store = store
+	if feed, ok := store.(Feed); ok {
+		r.reader = &reader{
+			feed: feed, horizon: &r.horizon, breaker: &r.breaker, timeout: r.options.Timeout, lease: r.options.Lease, now: r.options.Now,
+		}
+		if r.options.Lease > 0 {
+			var follow context.Context
+			follow, r.stop = context.WithCancel(context.Background())
+			r.work.Go(func() { r.reader.follow(follow) })
+		}
+	}
+	return r.store, r.reader, nil
+}
+
+// openedInTime is opened for whoever cannot wait long.
+func (r *Registry) openedInTime(ctx context.Context) (Store, *reader, error) {
+	r.mu.RLock()
+	store, rd := r.store, r.reader
+	r.mu.RUnlock()
+	if store != nil {
+		return store, rd, nil
+	}
+	if err := r.breaker.allow(); err != nil {
+		return nil, nil, err
+	}
+	opened := r.loads.DoChan("", func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.WriteTimeout)
+		defer cancel()
+		_, _, err := r.opened(ctx)
+		r.breaker.report(err)
+		return nil, err
+	})
+	limit := time.NewTimer(r.options.Timeout)
+	defer limit.Stop()
+	select {
+	case result := <-opened:
+		if result.Err != nil {
+			return nil, nil, result.Err
+		}
+		return r.opened(ctx)
+	case <-limit.C:
+		return nil, nil, ErrUnavailable
+	case <-ctx.Done():
+		return nil, nil, ctx.Err()
+	}
+}
+
+// Find returns what stands of a subject: everything that was acknowledged
+// before the call. atLeast is a revision that the person has been told of;
+// 0: none. The record is shared and not to be changed.
+func (r *Registry) Find(ctx context.Context, subject Subject, atLeast Revision) (*Record, error) {
+	store, rd, err := r.openedInTime(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if rd != nil {
+		if err := rd.join(ctx, atLeast); err != nil {
+			return nil, err
+		}
+	}
+	if c, ok := r.cache.Get(string(subject)); ok && r.usable(c, subject) {
+		return &c.Record, nil
+	}
+	// A load that was under way may be older than what the read has told.
+	for range 3 {
+		c, err := r.load(ctx, store, subject)
+		if err != nil {
+			return nil, err
+		}
+		if r.usable(c, subject) {
+			return &c.Record, nil
+		}
+	}
+	return nil, fmt.Errorf("%w: what it tells of a person is older than what it told before", ErrUnavailable)
+}
+
+// usable tells whether a record may be decided by. Its life is absolute: use
+// does not prolong it.
+func (r *Registry) usable(c *cached, subject Subject) bool {
+	return len(c.Subjects) > 0 && c.Subjects[0] == subject &&
+		r.options.Now().Sub(c.loaded) < r.options.Life && r.horizon.covers(&c.Record, c.epoch)
+}
+
+// load reads a record, once for all who wait for it.
+func (r *Registry) load(ctx context.Context, store Store, subject Subject) (*cached, error) {
+	if err := r.breaker.allow(); err != nil {
+		return nil, err
+	}
+	loaded := r.loads.DoChan(string(subject), func() (any, error) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.Timeout)
+		defer cancel()
+		c := &cached{epoch: r.horizon.current(), loaded: r.options.Now()}
+		var err error
+		c.Record, err = store.Load(ctx, subject)
+		r.breaker.report(err)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		subjectFirst(&c.Record, subject)
+		r.cache.Set(string(subject), c, c.size())
+		return c, nil
+	})
+	limit := time.NewTimer(r.options.Timeout)
+	defer limit.Stop()
+	select {
+	case result := <-loaded:
+		if result.Err != nil {
+			return nil, result.Err
+		}
+		return result.Val.(*cached), nil
+	case <-limit.C:
+		return nil, ErrUnavailable
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// subjectFirst puts the subject that was asked for before those linked to it.
+func subjectFirst(rec *Record, subject Subject) {
+	for i, s := range rec.Subjects {
+		if s == subject {
+			rec.Subjects[0], rec.Subjects[i] = rec.Subjects[i], rec.Subjects[0]
+			return
+		}
+	}
+	rec.Subjects = append([]Subject{subject}, rec.Subjects...)
+}
+
+// typicalSize is the size of a record with one state.
+const typicalSize = 600
+
+// size estimates the bytes that a cached record occupies.
+func (c *cached) size() int64 {
+	size := 256 // the record, its keys in the cache, the cache's own
+	for _, s := range c.Subjects {
+		size += 16 + len(s)
+	}
+	for i := range c.Latest {
+		st := &c.Latest[i]
+		size += 176 + len(st.Subject) + len(st.Purpose) + len(st.Notice) + len(st.Language)
+	}
+	return int64(size)
+}
+
+// Append stores choices. When it returns nil, every decision that begins on
+// any process counts them. When it does not, what they take back is denied on
+// this process for some time, and nobody may be told that it is withdrawn.
+func (r *Registry) Append(ctx context.Context, events ...Event) (Revision, error) {
+	ctx, cancel := context.WithTimeout(ctx, r.options.WriteTimeout)
+	defer cancel()
+	commit, err := r.append(ctx, events)
+	if err != nil {
+		r.denials.add(events)
+		return 0, err
+	}
+	// In this order: a denial ends when the change is known.
+	r.horizon.note(commit.Revision, events)
+	r.denials.end(events)
+	if commit.Lease > 0 && restricting(events) {
+		// Clocks of others may run slower. The choice is stored: the wait is
+		// for the answer alone, and is not cut short.
+		pause(context.WithoutCancel(ctx), commit.Lease+commit.Lease/50+10*time.Millisecond)
+	}
+	return commit.Revision, nil
+}
+
+func (r *Registry) append(ctx context.Context, events []Event) (Commit, error) {
+	store, _, err := r.opened(ctx)
+	if err != nil {
+		return Commit{}, err
+	}
+	commit, err := store.Append(ctx, events...)
+	switch {
+	case err == nil, errors.Is(err, ErrOutcomeUnknown), errors.Is(err, ErrTooManyLinks):
+		return commit, err
+	}
+	return commit, unavailable(err)
+}
+
+func restricting(events []Event) bool {
+	for i := range events {
+		if events[i].Action.Restricts() {
+			return true
+		}
+	}
+	return false
+}
+
+// Denied tells whether something that one of the subjects took back could not
+// be stored, so that the purpose is denied here.
+func (r *Registry) Denied(purpose string, subjects []Subject) bool {
+	return r.denials.has(purpose, subjects)
+}
+
+// Store returns the store, opened when it is not, for what is no decision:
+// export, terms.
+func (r *Registry) Store(ctx context.Context) (Store, error) {
+	store, _, err := r.opened(ctx)
+	return store, err
+}
+
+// Close closes the store. Nothing is known afterwards.
+func (r *Registry) Close() error {
+	r.opening.Lock() // an opening that is under way ends first
+	defer r.opening.Unlock()
+	r.mu.Lock()
+	store, rd, closed := r.store, r.reader, r.closed
+	r.store, r.reader, r.closed = nil, nil, true
+	r.mu.Unlock()
+	if closed {
+		return nil
+	}
+	if r.stop != nil {
+		r.stop()
+	}
+	r.work.Wait()
+	if rd != nil {
+		rd.reads.Wait()
+	}
+	r.cache.Close()
+	if closer, ok := store.(io.Closer); ok {
+		return closer.Close()
+	}
+	return nil
+}
