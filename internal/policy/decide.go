@@ -14,6 +14,15 @@ type Standing struct {
 	Objected PurposeSet // objections, and consents that were refused
 }
 
+// Choosable returns those of purposes that a person has a choice about: they
+// rest on consent, or can be objected to.
+func (s *Set) Choosable(purposes PurposeSet) PurposeSet {
+	for i := range purposes {
+		purposes[i] &= s.byConsent[i] | s.objection[i]
+	}
+	return purposes
+}
+
 // Verdict says what becomes of a field. The zero value strips it.
 type Verdict struct {
 	Kept bool

@@ -73,13 +73,43 @@ type Purpose struct {
 	// and h, d, w, mo or y ("3y"). Empty: not said.
 	Retention string
 	// Expires is how long a consent stands, written as Retention is. Empty: as
-	// long as it is not withdrawn.
+	// long as the data is kept, or until it is withdrawn; see [Purpose.Term].
 	Expires    string
 	Recipients []Text
 	// Objection names the signal that counts as an objection to this purpose:
 	// "gpc" (Global Privacy Control) or empty.
 	Objection string
-	Position  Position
+	// Signals are part of the version only where the policy has them, so that a
+	// policy without keeps its version.
+	Signals  Signals `json:",omitzero"`
+	Position Position
+}
+
+// Signals is what the consent platforms that the operator trusts call a
+// purpose. The zero value trusts none.
+type Signals struct {
+	Klaro         string `json:",omitzero"` // the service, in the cookie klaro
+	CookieConsent string `json:",omitzero"` // the category, in the cookie cc_cookie
+	Fides         string `json:",omitzero"` // the notice key, in the cookie fides_consent
+	TCF           int    `json:",omitzero"` // the purpose of PublisherTC, 1 to [MaxTCFPurpose]; 0: none
+	GPP           string `json:",omitzero"` // the opt-out, [OptOutSale], [OptOutSharing] or [OptOutAdvertising]
+}
+
+// MaxTCFPurpose is the highest number of a purpose in a PublisherTC segment
+// (IAB TCF v2, "Publisher Purposes Transparency and Consent").
+const MaxTCFPurpose = 24
+
+// The opt-outs of a GPP string, as [Signals] names them.
+const (
+	OptOutSale        = "sale"
+	OptOutSharing     = "sharing"
+	OptOutAdvertising = "targeted_advertising"
+)
+
+// canGrant tells whether one of the signals can give the consent. An opt-out
+// that was not used is no consent: silence is none (GDPR recital 32).
+func (s Signals) canGrant() bool {
+	return s.Klaro != "" || s.CookieConsent != "" || s.Fides != "" || s.TCF != 0
 }
 
 // Collection is one place where data is collected: the requests that reach it
