@@ -135,15 +135,28 @@ func (c *compiler) purpose(e *entry[purposeDecl]) Purpose {
 			Message: "only a consent expires, and this purpose has another basis", Hint: "retention says how long data is kept",
 		})
 	}
+	if decl.Signals.given() && decl.Basis.text != string(Consent) {
+		c.problems.add(Diagnostic{
+			Code: "signals-without-consent", Position: decl.Signals.at,
+			Message: "consent platforms speak of consents, and this purpose has another basis",
+			Hint:    "remove the signals; objection: gpc names a signal that counts against a purpose of any basis",
+		})
+	}
 	p := Purpose{
 		Name: e.Name, Title: decl.Title.text, Description: decl.Description.text, Benefit: decl.Benefit.text,
 		Basis: Basis(decl.Basis.text), Retention: decl.Retention.text, Expires: decl.Expires.text,
-		Objection: decl.Objection.text, Position: e.at,
+		Objection: decl.Objection.text, Signals: decl.Signals.signals(), Position: e.at,
 	}
 	for _, r := range decl.Recipients {
 		p.Recipients = append(p.Recipients, r.text)
 	}
 	return p
+}
+
+func (s *signalsDecl) signals() Signals {
+	return Signals{
+		Klaro: s.Klaro.text, CookieConsent: s.CookieConsent.text, Fides: s.Fides.text, TCF: s.TCF.number, GPP: s.GPP.text,
+	}
 }
 
 // purposeNames returns the names of the purposes that what accepts.

@@ -68,6 +68,24 @@ type purposeDecl struct {
 	Recipients textList `json:"recipients,omitzero"`
 	// The signal that counts as an objection: gpc is Global Privacy Control.
 	Objection objection `json:"objection,omitzero"`
+	// What consent platforms call the purpose. Those that are not named here are not believed.
+	Signals signalsDecl `json:"signals,omitzero"`
+}
+
+// signalsDecl says which consent platforms the operator trusts about a purpose.
+type signalsDecl struct {
+	// The service in Klaro!'s cookie klaro.
+	Klaro word `json:"klaro,omitzero"`
+	// The category in CookieConsent's cookie cc_cookie.
+	CookieConsent word `json:"cc_cookie,omitzero"`
+	// The key of the privacy notice in Fides' cookie fides_consent.
+	Fides word `json:"fides_consent,omitzero"`
+	// The publisher's purpose, 1 to 24, in the PublisherTC segment of an IAB TC string (cookie euconsent-v2 or __gpp).
+	TCF tcfPurpose `json:"tcf,omitzero"`
+	// The opt-out in an IAB GPP string (cookie __gpp, sections usnat and uspv1) that counts against the purpose. It never gives a consent.
+	GPP optOut `json:"gpp,omitzero"`
+
+	place
 }
 
 // collectionDecl is one place where data is collected.
@@ -159,6 +177,11 @@ func (c *controllerDecl) read(r *reader, n ast.Node) {
 func (p *partyDecl) read(r *reader, n ast.Node) { r.members(n, "a person or office", p) }
 
 func (p *purposeDecl) read(r *reader, n ast.Node) { r.members(n, "a purpose", p) }
+
+func (s *signalsDecl) read(r *reader, n ast.Node) {
+	s.at = r.at(n)
+	r.members(n, "a map of signals", s)
+}
 
 func (c *collectionDecl) read(r *reader, n ast.Node) { r.members(n, "a collection", c) }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"encoding/json"
 	"reflect"
 	"strconv"
 	"strings"
@@ -24,6 +25,10 @@ func schemaOf(t reflect.Type) *generator.Schema {
 		return &generator.Schema{Enum: enum(bases)}
 	case *objection:
 		return &generator.Schema{Enum: enum(objections)}
+	case *optOut:
+		return &generator.Schema{Enum: enum(optOuts)}
+	case *tcfPurpose:
+		return &generator.Schema{Type: "integer", Minimum: "1", Maximum: json.Number(strconv.Itoa(MaxTCFPurpose))}
 	case *valueType:
 		return &generator.Schema{Enum: enum(valueTypes)}
 	case *keep:

@@ -114,6 +114,12 @@ func TestSchemaRejects(t *testing.T) {
 		"name of a purpose":       "version: 1\npurposes: {a b: {basis: contract}}\n",
 		"bad period":              "version: 1\npurposes: {p: {basis: contract, retention: 3 years}}\n",
 		"unknown objection":       "version: 1\npurposes: {p: {basis: contract, objection: dnt}}\n",
+		"unknown platform":        "version: 1\npurposes: {p: {basis: consent, signals: {onetrust: x}}}\n",
+		"tcf purpose 25":          "version: 1\npurposes: {p: {basis: consent, signals: {tcf: 25}}}\n",
+		"tcf purpose 0":           "version: 1\npurposes: {p: {basis: consent, signals: {tcf: 0}}}\n",
+		"tcf purpose as text":     "version: 1\npurposes: {p: {basis: consent, signals: {tcf: \"4\"}}}\n",
+		"unknown opt-out":         "version: 1\npurposes: {p: {basis: consent, signals: {gpp: sales}}}\n",
+		"service without name":    "version: 1\npurposes: {p: {basis: consent, signals: {klaro: \"\"}}}\n",
 		"empty title":             "version: 1\npurposes: {p: {basis: contract, title: {}}}\n",
 		"controller without name": "version: 1\ncontroller: {country: DE}\n",
 		"country":                 "version: 1\ncontroller: {name: x, country: Germany}\n",
@@ -173,7 +179,7 @@ func fromYAML(t *testing.T, data []byte) any {
 // languageStructs are the structs of language.go, the file itself first.
 var languageStructs = []reflect.Type{
 	reflect.TypeFor[document](), reflect.TypeFor[controllerDecl](), reflect.TypeFor[partyDecl](),
-	reflect.TypeFor[purposeDecl](), reflect.TypeFor[definitionDecl](), reflect.TypeFor[collectionDecl](),
+	reflect.TypeFor[purposeDecl](), reflect.TypeFor[signalsDecl](), reflect.TypeFor[definitionDecl](), reflect.TypeFor[collectionDecl](),
 	reflect.TypeFor[fieldDecl](), reflect.TypeFor[consentDecl](), reflect.TypeFor[testDecl](), reflect.TypeFor[expectDecl](),
 }
 

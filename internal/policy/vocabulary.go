@@ -19,6 +19,7 @@ var (
 		string(PublicTask), string(LegitimateInterests), string(NotPersonal),
 	}
 	objections = []string{"gpc"}
+	optOuts    = []string{OptOutSale, OptOutSharing, OptOutAdvertising}
 	valueTypes = []string{
 		"email", "phone", "date", "integer", "number", "boolean", "url", "country", "uuid", "text", "file",
 	}
@@ -46,6 +47,38 @@ type objection struct{ word }
 func (o *objection) read(r *reader, n ast.Node) {
 	o.word.read(r, n)
 	o.among(r, "objection", objections)
+}
+
+type optOut struct{ word }
+
+func (o *optOut) read(r *reader, n ast.Node) {
+	o.word.read(r, n)
+	o.among(r, "opt-out", optOuts)
+}
+
+// tcfPurpose is the number of a purpose in a PublisherTC segment.
+type tcfPurpose struct {
+	place
+	number int
+}
+
+func (p *tcfPurpose) read(r *reader, n ast.Node) {
+	p.at = r.at(n)
+	written, ok := n.(*ast.IntegerNode)
+	if !ok {
+		r.expected("the number of a purpose", n, "")
+		return
+	}
+	text := written.GetToken().Value
+	number, err := strconv.Atoi(text)
+	if err != nil || strconv.Itoa(number) != text || number < 1 || number > MaxTCFPurpose {
+		r.problems.add(Diagnostic{
+			Code: "bad-tcf-purpose", Position: p.at,
+			Message: fmt.Sprintf("%s is no purpose of a PublisherTC segment", text), Hint: fmt.Sprintf("write a number from 1 to %d", MaxTCFPurpose),
+		})
+		return
+	}
+	p.number = number
 }
 
 type valueType struct{ word }

@@ -14,18 +14,42 @@ func (c *compiler) warn() {
 			c.warnOfField(&collection.Fields[i])
 		}
 	}
+	c.warnOfShared()
 	for i := range c.set.Purposes {
 		p := &c.set.Purposes[i]
 		if !used.Has(p.ID) {
 			c.warning("unused-purpose", p.Position, "remove it, or say which fields are for it",
 				fmt.Sprintf("no field is for the purpose %q", p.Name))
-		} else if p.Basis == Consent && !asked.Has(p.ID) {
+		} else if p.Basis == Consent && !asked.Has(p.ID) && !p.Signals.canGrant() {
 			c.warning("unobtainable-consent", p.Position, "name the field that gives it under the consents of a collection",
 				fmt.Sprintf("no form gives the consent to the purpose %q: without another way to give it, its fields never pass", p.Name))
 		}
 		if p.Retention == "" && p.Basis != NotPersonal {
 			c.warning("no-retention", p.Position, "write how long the data is kept, such as retention: 1y",
 				fmt.Sprintf("the purpose %q has no retention (GDPR Art. 5(1)(e))", p.Name))
+		}
+	}
+}
+
+// warnOfShared reports purposes that one consent on a platform is taken for.
+// Consents are asked for one by one (GDPR recital 43), so a form that does the
+// same is an error; but how a platform words its question we do not see.
+func (c *compiler) warnOfShared() {
+	first := make(map[Signals]*Purpose)
+	for i := range c.set.Purposes {
+		p := &c.set.Purposes[i]
+		for _, said := range []Signals{{Klaro: p.Signals.Klaro}, {CookieConsent: p.Signals.CookieConsent}, {Fides: p.Signals.Fides}, {TCF: p.Signals.TCF}} {
+			if said == (Signals{}) {
+				continue
+			}
+			if before := first[said]; before != nil {
+				c.problems.add(Diagnostic{
+					Severity: Warning, Code: "shared-signal", Position: p.Position, Related: []Position{before.Position},
+					Message: fmt.Sprintf("the purposes %q and %q take the same signal for their consent", before.Name, p.Name),
+					Hint:    "ask for each consent by itself (GDPR recital 43)",
+				})
+			}
+			first[said] = p
 		}
 	}
 }
