@@ -95,7 +95,7 @@ func TestSpans(t *testing.T) {
 	}{
 		{"minimized", "POST /checkout", jsonType, `{"subscribe":"on","name":"Anna","birthday":"1980","phone":"canary","canary":1}`, map[string]any{
 			"privacy.collection": "checkout", "privacy.purposes": "delivery,newsletter", "privacy.fields.kept": 3, "privacy.fields.stripped": 2,
-			"privacy.verdict": "minimized", "privacy.mode": "enforce", "privacy.consent.source": "submission",
+			"privacy.verdict": "minimized", "privacy.mode": "enforce", "privacy.consent.source": "form",
 		}},
 		{"refused", "POST /checkout", jsonType, `{"canary":`, map[string]any{
 			"privacy.collection": "checkout", "privacy.purposes": "", "privacy.fields.kept": 0, "privacy.fields.stripped": 0,

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/minimize"
 	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/submission"
@@ -117,8 +118,14 @@ func New(set *policy.Set) (*Explainer, error) {
 func (e *Explainer) Close() { e.engine.Policies.Close() }
 
 // Standing implements [minimize.Consents].
-func (e *Explainer) Standing(context.Context, *http.Request, *policy.Set, policy.PurposeSet) (policy.Standing, error) {
-	return policy.Standing{Granted: e.granted}, nil
+func (e *Explainer) Standing(context.Context, *consent.Inquiry) (consent.Answer, error) {
+	return consent.Answer{Standing: policy.Standing{Granted: e.granted}}, nil
+}
+
+// Record implements [minimize.Consents]. A consent that is only explained is
+// kept nowhere.
+func (*Explainer) Record(context.Context, http.Header, *consent.Inquiry, policy.PurposeSet) error {
+	return nil
 }
 
 // nowhere is where explained submissions are recorded.

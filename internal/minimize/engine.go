@@ -29,7 +29,7 @@ type Submission struct {
 	engine   *Engine
 	r        *http.Request
 	pattern  string // that led to the collection
-	consent  string // where a consent that counts came from
+	asked    asked
 	start    time.Time
 	list     *allowList
 	work     *work
@@ -161,27 +161,11 @@ func (e *Engine) logPanic(v any) {
 
 // allow returns the allow-list, or the refusal when it cannot be had.
 func (e *Engine) allow(s *Submission, st policy.Standing) (*allowList, *submission.Error) {
-	l, err := e.Policies.allowList(s.Set, s.Collection, st)
+	l, err := e.Policies.allowList(allowKey{set: s.Set, collection: s.Collection, standing: st, identifying: e.identifying()})
 	if err != nil {
 		return nil, &submission.Error{Status: http.StatusInternalServerError, Rule: "policy", Detail: "the policy cannot be applied", Offset: -1}
 	}
 	return l, nil
-}
-
-// standing asks which stored consents stand. What is not known is not
-// consented.
-func (s *Submission) standing() policy.Standing {
-	if s.engine.Consents == nil || s.Collection == nil {
-		return policy.Standing{}
-	}
-	st, err := s.engine.Consents.Standing(s.r.Context(), s.r, s.Set, s.Collection.Purposes)
-	if err != nil {
-		return policy.Standing{}
-	}
-	if !st.Granted.IsEmpty() {
-		s.consent = "stored"
-	}
-	return st
 }
 
 // uninspected lets pass or refuses what cannot be read, as the operator
@@ -248,6 +232,9 @@ func (s *Submission) Close() {
 func (s *Submission) Announce(h http.Header) {
 	if s.Mode == Report {
 		return
+	}
+	for name, values := range s.asked.answer {
+		h[name] = append(h[name], values...)
 	}
 	delete(h, headerPurpose)
 	delete(h, headerStripped)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
@@ -401,12 +402,12 @@ func TestConsents(t *testing.T) {
 			}
 			entry := j.only(t)
 			if test.want == gone {
-				if strings.Contains(got.body, "1980") || strings.Contains(got.body, "opinion") || entry.Consent == "submission" && !strings.Contains(test.name, "else") {
+				if strings.Contains(got.body, "1980") || strings.Contains(got.body, "opinion") || entry.Consent == "form" && !strings.Contains(test.name, "else") {
 					t.Errorf("forwarded %q, consent %q; want nothing of it", got.body, entry.Consent)
 				}
 				return
 			}
-			if !strings.Contains(got.body, test.want) || entry.Consent != "submission" {
+			if !strings.Contains(got.body, test.want) || entry.Consent != "form" {
 				t.Errorf("forwarded %q, consent %q; want %q", got.body, entry.Consent, test.want)
 			}
 		})
@@ -440,8 +441,17 @@ func TestConsentTwice(t *testing.T) {
 // consents answers as it is told.
 type consents func(set *policy.Set, purposes policy.PurposeSet) (policy.Standing, error)
 
-func (c consents) Standing(_ context.Context, _ *http.Request, set *policy.Set, purposes policy.PurposeSet) (policy.Standing, error) {
-	return c(set, purposes)
+func (c consents) Standing(_ context.Context, inq *consent.Inquiry) (consent.Answer, error) {
+	st, err := c(inq.Set, inq.Purposes)
+	a := consent.Answer{Standing: st}
+	if !st.Granted.IsEmpty() {
+		a.Source = "page"
+	}
+	return a, err
+}
+
+func (consents) Record(context.Context, http.Header, *consent.Inquiry, policy.PurposeSet) error {
+	return nil
 }
 
 func TestStoredConsents(t *testing.T) {
@@ -466,10 +476,10 @@ func TestStoredConsents(t *testing.T) {
 		consent string
 	}{
 		{"none", policy.Standing{}, nil, `{"name":"n"}`, ""},
-		{"one", grant("newsletter"), nil, `{"birthday":"1980","name":"n"}`, "stored"},
-		{"both", grant("newsletter", "poll"), nil, `{"birthday":"1980","opinion":"o","name":"n"}`, "stored"},
+		{"one", grant("newsletter"), nil, `{"birthday":"1980","name":"n"}`, "page"},
+		{"both", grant("newsletter", "poll"), nil, `{"birthday":"1980","opinion":"o","name":"n"}`, "page"},
 		// Unknown is no, whatever stands beside the error.
-		{"unknown", grant("newsletter"), errors.New("the store is down"), `{"name":"n"}`, ""},
+		{"unknown", grant("newsletter"), errors.New("the store is down"), `{"name":"n"}`, "unknown"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var asked policy.PurposeSet
@@ -483,8 +493,8 @@ func TestStoredConsents(t *testing.T) {
 			if entry := j.only(t); got.body != test.want || entry.Consent != test.consent {
 				t.Errorf("forwarded %s, consent %q; want %s, %q", got.body, entry.Consent, test.want, test.consent)
 			}
-			if asked != got.Collection.Purposes {
-				t.Errorf("asked for the purposes %v, want those of the collection", asked)
+			if asked != got.Set.Choosable(got.Collection.Purposes) {
+				t.Errorf("asked for the purposes %v, want those of the collection that a person chooses about", asked)
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
@@ -71,11 +72,15 @@ func (v Verdict) String() string {
 	return "unknown"
 }
 
-// Consents tells which consents and objections of the person behind a
-// request stand. An error means that it is not known: nothing counts as
-// consented then. purposes are those the answer is needed for.
+// Consents knows what the person behind a submission chose.
 type Consents interface {
-	Standing(ctx context.Context, r *http.Request, set *policy.Set, purposes policy.PurposeSet) (policy.Standing, error)
+	// Standing tells what stands. An error means that it is not known; the
+	// answer is then what to assume.
+	Standing(ctx context.Context, inq *consent.Inquiry) (consent.Answer, error)
+	// Record keeps the consents that the submission itself gives. It may add
+	// fields to the header of the response. What it does not keep does not
+	// count.
+	Record(ctx context.Context, h http.Header, inq *consent.Inquiry, ticked policy.PurposeSet) error
 }
 
 // Recorder records a submission before the application sees its end. On an
@@ -101,8 +106,9 @@ type Entry struct {
 	// where the operator asked for names: a path can name a person.
 	On       string
 	Purposes []string // that let something pass, those not personal apart
-	// Consent says where a consent that counted came from: "submission" (a
-	// field that was ticked), "stored"; empty: none did.
+	// Consent says what decided about consents and objections, as
+	// [consent.Source] names it, several joined by commas; "unknown": the
+	// store did not tell; empty: nothing did.
 	Consent  string
 	Kept     []string // fields, as the policy names them
 	Stripped []StrippedField
@@ -124,8 +130,11 @@ type StrippedField struct {
 // Engine takes requests through the steps. Its fields are set before its
 // first use and not changed afterwards.
 type Engine struct {
-	Policies    *Policies
-	Consents    Consents // nil: only what a submission itself carries
+	Policies *Policies
+	Consents Consents // nil: only what a submission itself carries
+	// Identifying are the fields, by name, whose values tell Consents whom
+	// a submission is about.
+	Identifying []string
 	Recorder    Recorder
 	Mode        Mode
 	Undeclared  Fallback // a submission that no collection declares

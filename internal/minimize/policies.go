@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -54,7 +55,7 @@ func NewPolicies(set *policy.Set, key []byte) (*Policies, error) {
 // does not compile is refused and the old one stays.
 func (p *Policies) Swap(set *policy.Set) error {
 	for _, c := range set.Collections {
-		if _, err := p.compile(set, c, policy.Standing{}); err != nil {
+		if _, err := p.compile(allowKey{set: set, collection: c}); err != nil {
 			return fmt.Errorf("%s: collection %q: %w", c.Position, c.Name, err)
 		}
 	}
@@ -78,6 +79,9 @@ type allowKey struct {
 	set        *policy.Set
 	collection *policy.Collection
 	standing   policy.Standing
+	// identifying are the fields that tell whom a submission is about, each
+	// followed by a zero byte.
+	identifying string
 }
 
 // allowList is what may pass of the submissions of one collection, given
@@ -89,7 +93,8 @@ type allowList struct {
 	header   string   // purposes as a structured field
 	required []int    // indexes of fields
 	ticks    []tick
-	method   int // the field that overrides the method; −1: none
+	whom     []int // indexes of the identifying fields
+	method   int   // the field that overrides the method; −1: none
 }
 
 // tick is a field whose value can be a consent.
@@ -102,15 +107,14 @@ type tick struct {
 // allowList returns the list for a collection, compiled when it is not in
 // the cache. An entry of the cache is believed only when it bears the whole
 // key, so that two keys of one hash cannot be taken for each other.
-func (p *Policies) allowList(set *policy.Set, c *policy.Collection, st policy.Standing) (*allowList, error) {
-	key := allowKey{set: set, collection: c, standing: st}
+func (p *Policies) allowList(key allowKey) (*allowList, error) {
 	hash := maphash.Comparable(p.seed, key)
 	p.open.RLock()
 	defer p.open.RUnlock()
 	if l, ok := p.cache.Get(hash); ok && l.allowKey == key {
 		return l, nil
 	}
-	l, err := p.compile(set, c, st)
+	l, err := p.compile(key)
 	if err != nil {
 		return nil, err
 	}
@@ -118,10 +122,11 @@ func (p *Policies) allowList(set *policy.Set, c *policy.Collection, st policy.St
 	return l, nil
 }
 
-// compile decides about every field of c, nil being the collection without
-// any field.
-func (p *Policies) compile(set *policy.Set, c *policy.Collection, st policy.Standing) (*allowList, error) {
-	l := &allowList{allowKey: allowKey{set: set, collection: c, standing: st}, method: -1}
+// compile decides about every field of a collection, nil being the one
+// without any field.
+func (p *Policies) compile(key allowKey) (*allowList, error) {
+	l := &allowList{allowKey: key, method: -1}
+	set, c := key.set, key.collection
 	if c == nil {
 		c = new(policy.Collection)
 	}
@@ -129,7 +134,7 @@ func (p *Policies) compile(set *policy.Set, c *policy.Collection, st policy.Stan
 	var letPass policy.PurposeSet
 	for i := range c.Fields {
 		f := &c.Fields[i]
-		verdict := c.Decide(f, st)
+		verdict := c.Decide(f, key.standing)
 		if verdict.Kept {
 			letPass = letPass.With(verdict.Purpose)
 		}
@@ -152,6 +157,10 @@ func (p *Policies) compile(set *policy.Set, c *policy.Collection, st policy.Stan
 		}
 		if len(f.Path) == 1 && f.Path[0] == "_method" {
 			l.method = i
+			fields[i].Watch = true
+		}
+		if slices.Contains(strings.Split(key.identifying, "\x00"), f.Name) {
+			l.whom = append(l.whom, i)
 			fields[i].Watch = true
 		}
 		for _, consent := range c.Consents {

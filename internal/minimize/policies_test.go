@@ -65,16 +65,17 @@ func TestCacheEntriesOfOneHash(t *testing.T) {
 	id, _ := set.PurposeID("newsletter")
 	granted := policy.Standing{Granted: policy.PurposeSet{}.With(id)}
 	keys := []allowKey{
-		{set, set.Collections[0], policy.Standing{}},
-		{set, set.Collections[0], granted},
-		{set, set.Collections[0], policy.Standing{Objected: granted.Granted}},
-		{set, set.Collections[1], policy.Standing{}},
-		{set, nil, policy.Standing{}},
-		{compiled(t, shop), set.Collections[0], policy.Standing{}},
+		{set: set, collection: set.Collections[0], standing: policy.Standing{}},
+		{set: set, collection: set.Collections[0], standing: granted},
+		{set: set, collection: set.Collections[0], standing: policy.Standing{Objected: granted.Granted}},
+		{set: set, collection: set.Collections[1], standing: policy.Standing{}},
+		{set: set, collection: nil, standing: policy.Standing{}},
+		{set: set, collection: set.Collections[0], identifying: "email\x00"},
+		{set: compiled(t, shop), collection: set.Collections[0], standing: policy.Standing{}},
 	}
 	lists := make([]*allowList, len(keys))
 	for i, key := range keys {
-		if lists[i], err = policies.compile(key.set, key.collection, key.standing); err != nil {
+		if lists[i], err = policies.compile(key); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -85,7 +86,7 @@ func TestCacheEntriesOfOneHash(t *testing.T) {
 			policies.cache.Wait()
 		}
 		for _, key := range keys {
-			l, err := policies.allowList(key.set, key.collection, key.standing)
+			l, err := policies.allowList(key)
 			if err != nil || l.allowKey != key {
 				t.Fatalf("with the list of %+v in its place, %+v got that of %+v, %v", keys[stored], key, l.allowKey, err)
 			}
@@ -101,18 +102,18 @@ func TestCacheIsUsedAndBounded(t *testing.T) {
 	}
 	defer policies.Close()
 	set := policies.Load()
-	first, err := policies.allowList(set, set.Collections[0], policy.Standing{})
+	first, err := policies.allowList(allowKey{set: set, collection: set.Collections[0]})
 	if err != nil {
 		t.Fatal(err)
 	}
 	policies.cache.Wait()
-	if again, err := policies.allowList(set, set.Collections[0], policy.Standing{}); again != first || err != nil {
+	if again, err := policies.allowList(allowKey{set: set, collection: set.Collections[0]}); again != first || err != nil {
 		t.Error("compiled again")
 	}
 	// A client chooses what it consents to, but not how much memory that costs.
 	for i := range 3 * maxAllowLists {
 		st := policy.Standing{Granted: policy.PurposeSet{uint64(i)}}
-		if _, err := policies.allowList(set, set.Collections[1], st); err != nil {
+		if _, err := policies.allowList(allowKey{set: set, collection: set.Collections[1], standing: st}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -134,7 +135,7 @@ func TestCloseInFlight(t *testing.T) {
 				for i := range 200 {
 					st := policy.Standing{Granted: policy.PurposeSet{uint64(g*1000 + i)}} //nolint:gosec // G115: small numbers
 					set := e.Policies.Load()
-					if l, err := e.Policies.allowList(set, set.Collections[0], st); err != nil || l.standing != st {
+					if l, err := e.Policies.allowList(allowKey{set: set, collection: set.Collections[0], standing: st}); err != nil || l.standing != st {
 						t.Errorf("got %v, %v", l, err)
 						return
 					}
@@ -170,12 +171,12 @@ func BenchmarkAllowList(b *testing.B) {
 			b.Helper()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := policies.allowList(set, set.Collections[0], policy.Standing{}); err != nil {
+				if _, err := policies.allowList(allowKey{set: set, collection: set.Collections[0]}); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}
-		if _, err := policies.allowList(set, set.Collections[0], policy.Standing{}); err != nil {
+		if _, err := policies.allowList(allowKey{set: set, collection: set.Collections[0]}); err != nil {
 			b.Fatal(err)
 		}
 		policies.cache.Wait()
@@ -184,14 +185,14 @@ func BenchmarkAllowList(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					_, _ = policies.allowList(set, set.Collections[0], policy.Standing{})
+					_, _ = policies.allowList(allowKey{set: set, collection: set.Collections[0]})
 				}
 			})
 		})
 		b.Run(fmt.Sprintf("fields=%d/compiled each time", fields), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := policies.compile(set, set.Collections[0], policy.Standing{}); err != nil {
+				if _, err := policies.compile(allowKey{set: set, collection: set.Collections[0]}); err != nil {
 					b.Fatal(err)
 				}
 			}

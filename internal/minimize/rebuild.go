@@ -43,19 +43,18 @@ func (s *Submission) rebuild(w http.ResponseWriter) {
 	if s.Mode == Enforce {
 		s.r.Header, s.r.Trailer = header, nil
 	}
-	standing := s.standing()
 	if media.Kind == submission.MediaMultipart && src != nil {
-		s.rebuildMultipart(src, media, standing)
+		s.rebuildMultipart(src, media)
 		return
 	}
-	s.rebuildHeld(src, media, standing)
+	s.rebuildHeld(src, media)
 }
 
 // rebuildQuery is for a request with a body of a type that we do not read.
 // Where the body may pass, the query is still rebuilt.
 func (s *Submission) rebuildQuery(media submission.Media) {
 	if s.Collection == nil && s.engine.Uninspected == Pass {
-		s.rebuildHeld(nil, media, policy.Standing{})
+		s.rebuildHeld(nil, media)
 		return
 	}
 	refusal := &submission.Error{
@@ -66,45 +65,6 @@ func (s *Submission) rebuildQuery(media submission.Media) {
 		refusal.Detail = "the body has no Content-Type"
 	}
 	s.refuse(refusal)
-}
-
-// decide runs read under the allow-list for what is known of the person,
-// and once more when the submission itself carries a consent.
-func (s *Submission) decide(st policy.Standing, read func(*allowList) error) error {
-	for range 2 {
-		l, refusal := s.engine.allow(s, st)
-		if refusal != nil {
-			return refusal
-		}
-		s.list = l
-		s.work.report.Reset(l.plan)
-		if err := read(l); err != nil {
-			return err
-		}
-		granted := st.Granted
-		for _, t := range l.ticks {
-			if value, ok := s.work.report.Watched(t.field); ok && t.means(value) {
-				granted = granted.With(t.purpose)
-			}
-		}
-		if granted == st.Granted {
-			return nil
-		}
-		st.Granted, s.consent = granted, "submission"
-	}
-	return nil
-}
-
-// means tells whether a value is the tick.
-func (t *tick) means(value string) bool {
-	if t.value != "" {
-		return value == t.value
-	}
-	switch strings.ToLower(value) {
-	case "on", "true", "1", "yes":
-		return true
-	}
-	return false
 }
 
 // readQuery rebuilds the query into work.query.
@@ -120,7 +80,7 @@ func (s *Submission) readQuery(l *allowList) error {
 
 // rebuildHeld is for a query and a body that is read whole: JSON, a form, or
 // none.
-func (s *Submission) rebuildHeld(src *source, media submission.Media, st policy.Standing) {
+func (s *Submission) rebuildHeld(src *source, media submission.Media) {
 	work := s.work
 	if src != nil {
 		var err error
@@ -129,7 +89,7 @@ func (s *Submission) rebuildHeld(src *source, media submission.Media, st policy.
 			return
 		}
 	}
-	err := s.decide(st, func(l *allowList) (err error) {
+	err := s.decide(func(l *allowList) (err error) {
 		if err := s.readQuery(l); err != nil {
 			return err
 		}
@@ -163,7 +123,7 @@ func (s *Submission) rebuildHeld(src *source, media submission.Media, st policy.
 // rebuildMultipart is for a form that may hold files. One that fits into
 // memory is held; of a larger one the beginning is, for its consents, and
 // the rest streams.
-func (s *Submission) rebuildMultipart(src *source, media submission.Media, st policy.Standing) {
+func (s *Submission) rebuildMultipart(src *source, media submission.Media) {
 	work, lim := s.work, s.engine.Limits
 	whole, err := src.readPrefix(&work.body)
 	if err != nil {
@@ -173,7 +133,7 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media, st po
 	var inQuery []int
 	if whole {
 		boundary := ""
-		err = s.decide(st, func(l *allowList) error {
+		err = s.decide(func(l *allowList) error {
 			if err := s.readQuery(l); err != nil {
 				return err
 			}
@@ -197,7 +157,7 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media, st po
 		s.replaceBody(media.ContentType(boundary), int64(len(work.out)), &held{rest: work.out})
 		return
 	}
-	err = s.decide(st, func(l *allowList) error {
+	err = s.decide(func(l *allowList) error {
 		if err := s.readQuery(l); err != nil {
 			return err
 		}
@@ -274,6 +234,9 @@ func (s *Submission) sound(inQuery []int) error {
 	}
 	for _, i := range s.list.required {
 		if f := &s.Collection.Fields[i]; outcomes[i].Kept == 0 && (outcomes[i].Stripped == 0 || f.Otherwise == nil) {
+			if s.asked.unknown && (outcomes[i].Reason == policy.ReasonNoConsent || outcomes[i].Reason == policy.ReasonObjected) {
+				return consentUnknown(f)
+			}
 			detail := "the field " + f.Name + " is required"
 			if outcomes[i].Stripped > 0 {
 				detail += ", and what was sent is left out: " + strings.ReplaceAll(outcomes[i].Reason, "_", " ")

@@ -83,7 +83,7 @@ func (s *Submission) entry() *Entry {
 	if s.list == nil || s.Refusal != nil {
 		return e // nothing is collected of what is refused
 	}
-	e.Purposes, e.Consent = s.list.purposes, s.consent
+	e.Purposes, e.Consent = s.list.purposes, s.asked.source()
 	report := &s.work.report
 	for i := range report.Outcomes {
 		o := &report.Outcomes[i]

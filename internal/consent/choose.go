@@ -1,0 +1,254 @@
+package consent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/modicum-proxy/modicum/internal/notice"
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// Choices tells what the person behind a request chose about purposes.
+func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.PurposeID) ([]Choice, error) {
+	who := s.identify(r, nil)
+	records, err := s.find(r.Context(), who)
+	if err != nil {
+		return nil, err
+	}
+	now, known := s.Now(), s.noticesOf(set)
+	said := known.signals.Read(r.Header)
+	choices := make([]Choice, len(purposes))
+	for i, id := range purposes {
+		choices[i] = s.choice(id, who, records, &said, now, known)
+	}
+	return choices, nil
+}
+
+// Choose keeps what the person behind a request decides. When it returns nil
+// the decisions are in force on every proxy, and our cookie stands on h. On
+// an error nothing may be said to be saved: what was to be taken back is then
+// denied on this proxy alone.
+func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source Source, language string, decisions []Decision) error {
+	who := s.identify(r, nil)
+	records, err := s.find(r.Context(), who)
+	if err != nil {
+		records = nil // it may be slow, and yet store
+	}
+	made := s.acquaint(who)
+	var events []Event
+	for _, d := range decisions {
+		template := s.event(r, set, source, "")
+		template.Purpose, template.Action, template.Notice, template.Shown = d.Purpose, d.Action, d.Notice, d.Shown
+		if d.Action == Grant {
+			if id, ok := set.PurposeID(d.Purpose); ok {
+				template.Expires = set.Purposes[id].Term(template.Time)
+			}
+		}
+		// What is taken back is so for everything that the person is known
+		// by. What is granted belongs to the owner: a browser may be shared.
+		subjects := []Subject{who.owner}
+		if d.Action.Restricts() {
+			subjects = slices.Concat(subjects, without(who.subjects, who.owner), linked(records, who))
+		}
+		for _, subject := range subjects {
+			events = append(events, s.of(template, subject))
+		}
+	}
+	return s.keep(r.Context(), h, who, made, events)
+}
+
+// Record keeps the consents that a submission gives by what was ticked in it,
+// and that it joins two identities. h gets our cookie. On an error the
+// ticks do not count.
+func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticked policy.PurposeSet) error {
+	who := s.identify(inq.Request, inq.Fields)
+	records, err := s.find(ctx, who)
+	if err != nil {
+		return err
+	}
+	made := false
+	if foreign(inq.Request) {
+		// Another site filled in the form. It is evidence of what was
+		// submitted, and no choice of whom the browser or the login knows.
+		*who = person{}
+		records, h = nil, http.Header{}
+	}
+	var events []Event
+	if !ticked.IsEmpty() {
+		made = s.acquaint(who)
+		for id := range ticked.All() {
+			template := s.grant(inq, id)
+			for _, subject := range append([]Subject{who.owner}, who.claims...) {
+				events = append(events, s.of(template, subject))
+			}
+		}
+	}
+	events = append(events, s.link(inq, who, records)...)
+	if len(events) == 0 {
+		return nil
+	}
+	return s.keep(ctx, h, who, made, events)
+}
+
+// grant returns the event of a field that was ticked, of nobody yet.
+func (s *Service) grant(inq *Inquiry, id policy.PurposeID) Event {
+	language := s.noticesOf(inq.Set).language(inq.Request)
+	told := notice.ForPurpose(inq.Set, id, language)
+	e := s.event(inq.Request, inq.Set, FromForm, inq.Receipt)
+	e.Purpose, e.Action, e.Notice, e.Expires = told.Purpose, Grant, told.ID, inq.Set.Purposes[id].Term(e.Time)
+	e.Shown = NewShown(language, s.Text(told, language))
+	return e
+}
+
+// event returns the beginning of an event.
+func (s *Service) event(r *http.Request, set *policy.Set, source Source, receipt string) Event {
+	e := Event{Source: source, Time: s.Now().UTC().Truncate(time.Microsecond), Policy: set.Version, Receipt: receipt}
+	if s.Address != nil {
+		if kept := s.Address(r); kept.IsValid() {
+			e.Address = kept.String()
+			if kept.IsSingleIP() {
+				e.Address = kept.Addr().String()
+			}
+		}
+	}
+	return e
+}
+
+// of returns an event as one of a subject.
+func (s *Service) of(e Event, subject Subject) Event {
+	e.ID, e.Subject = s.NewID(), subject
+	return e
+}
+
+// NewShown returns a text as it was shown, with its digest.
+func NewShown(language, text string) *Shown {
+	sum := sha256.Sum256([]byte(text))
+	return &Shown{Digest: hex.EncodeToString(sum[:]), Language: language, Text: text}
+}
+
+// acquaint makes a cookie for a person of whom nothing is known. It tells
+// whether it did.
+func (s *Service) acquaint(who *person) bool {
+	if who.owner != "" {
+		return false
+	}
+	who.cookie = s.Keys.newCookie()
+	who.owner = who.cookie.subject()
+	who.subjects = append(who.subjects, who.owner)
+	return true
+}
+
+// keep stores events, and renews the cookie with their revision.
+func (s *Service) keep(ctx context.Context, h http.Header, who *person, made bool, events []Event) error {
+	revision, err := s.Registry.Append(ctx, events...)
+	if err != nil {
+		return fmt.Errorf("storing a choice: %w", err)
+	}
+	if made || who.cookie.id != "" {
+		who.cookie.revision = max(who.cookie.revision, revision)
+		h.Add("Set-Cookie", who.cookie.String())
+	}
+	return nil
+}
+
+// joins tells whether a submission names an identity that is not linked to
+// the one who sent it yet, while there are choices to share.
+func (s *Service) joins(inq *Inquiry, who *person, records []*Record) bool {
+	return who.owner != "" && len(who.claims) > 0 && !foreign(inq.Request) && len(s.link(inq, who, records)) > 0
+}
+
+// link returns the events by which the identities of a submission become
+// linked: what is taken back under one is then taken back for the other. What
+// the sender has consented to is granted to the other as well, if that one
+// has chosen nothing itself.
+func (s *Service) link(inq *Inquiry, who *person, records []*Record) []Event {
+	var events []Event
+	for _, claim := range who.claims {
+		own, other := recordOf(records, who.owner), recordOf(records, claim)
+		if own == nil || other == nil || len(own.Latest)+len(other.Latest) == 0 || slices.Contains(own.Subjects, claim) ||
+			len(own.Subjects)+len(other.Subjects) > MaxLinked {
+			continue
+		}
+		e := s.of(s.event(inq.Request, inq.Set, FromForm, inq.Receipt), who.owner)
+		e.Action, e.Other = Link, claim
+		events = append(events, e)
+		for _, state := range own.Latest {
+			if state.Subject != who.owner || state.Action != Grant || has(other, claim, state.Purpose) {
+				continue
+			}
+			copied := s.of(s.event(inq.Request, inq.Set, state.Source, inq.Receipt), claim)
+			copied.Purpose, copied.Action, copied.Notice, copied.Expires = state.Purpose, Grant, state.Notice, state.Expires
+			events = append(events, copied)
+		}
+	}
+	return events
+}
+
+func recordOf(records []*Record, subject Subject) *Record {
+	for _, rec := range records {
+		if rec.Subjects[0] == subject {
+			return rec
+		}
+	}
+	return nil
+}
+
+func has(rec *Record, subject Subject, purpose string) bool {
+	return slices.ContainsFunc(rec.Latest, func(s State) bool { return s.Subject == subject && s.Purpose == purpose })
+}
+
+// linked returns the subjects that are linked to those of the person.
+func linked(records []*Record, who *person) []Subject {
+	var others []Subject
+	for _, rec := range records {
+		for _, subject := range rec.Subjects {
+			if !who.is(subject) && !slices.Contains(others, subject) {
+				others = append(others, subject)
+			}
+		}
+	}
+	return others
+}
+
+func without(subjects []Subject, one Subject) []Subject {
+	return slices.DeleteFunc(slices.Clone(subjects), func(s Subject) bool { return s == one })
+}
+
+// evidenceLimit is the most events that a person's receipt holds.
+const evidenceLimit = 1000
+
+// Evidence returns what is stored of the choices of the person behind a
+// request, those of linked subjects left out: they may be another's.
+func (s *Service) Evidence(r *http.Request) ([]Event, error) {
+	who := s.identify(r, nil)
+	if len(who.subjects) == 0 {
+		return nil, nil
+	}
+	store, err := s.Registry.Store(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	archive, ok := store.(Archive)
+	if !ok {
+		return nil, fmt.Errorf("%w: it keeps no archive", ErrUnavailable)
+	}
+	var events []Event
+	for _, subject := range who.subjects {
+		found, err := archive.Events(r.Context(), subject, 0, evidenceLimit)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		for i := range found {
+			if found[i].Subject == subject {
+				events = append(events, found[i])
+			}
+		}
+	}
+	slices.SortFunc(events, func(a, b Event) int { return int(a.Revision - b.Revision) })
+	return events, nil
+}

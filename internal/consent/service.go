@@ -1,0 +1,145 @@
+package consent
+
+import (
+	"context"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/modicum-proxy/modicum/internal/consent/signal"
+	"github.com/modicum-proxy/modicum/internal/notice"
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// Service answers for one site: who is behind a request, what that person
+// chose, and it keeps what the person chooses. Its fields are set before its
+// first use.
+type Service struct {
+	Registry *Registry
+	Keys     *Keys
+	// Identify returns who the site's login says that a request is from, the
+	// one to whom consents belong first. nil: only our cookie tells.
+	Identify func(*http.Request) []Identity
+	// Fields are the fields of submissions that identify a person.
+	Fields map[string]Kind
+	// Region is the country of telephone numbers without one, ISO 3166-1.
+	Region string
+	// Address returns what is kept of the client's address. nil: nothing.
+	Address func(*http.Request) netip.Prefix
+	// Text returns a notice as people read it in a language.
+	Text func(n *notice.Consent, language string) string
+	// Now and NewID are the clock and the source of event ids.
+	Now   func() time.Time
+	NewID func() uuid.UUID
+
+	notices atomic.Pointer[notices]
+}
+
+// Inquiry asks about the person behind a submission.
+type Inquiry struct {
+	Request *http.Request
+	Set     *policy.Set
+	// Purposes are those that the answer is needed for.
+	Purposes policy.PurposeSet
+	// Fields are the values of those fields of the submission that identify a
+	// person, by name.
+	Fields map[string]string
+	// Receipt is the ledger's reference of the submission.
+	Receipt string
+}
+
+// Answer tells what stands.
+type Answer struct {
+	policy.Standing
+
+	// Source says who decided about the purposes that are granted or objected
+	// to; several are joined by commas; empty: nobody did.
+	Source string
+	// Pending says that the submission joins two identities, which has to be
+	// recorded.
+	Pending bool
+}
+
+// Standing tells what stands of the person behind a submission. On an error
+// it is not known, and the answer holds what is to be assumed: that nothing
+// is consented, and that everything which can be objected to is.
+func (s *Service) Standing(ctx context.Context, inq *Inquiry) (Answer, error) {
+	var a Answer
+	who := s.identify(inq.Request, inq.Fields)
+	records, err := s.find(ctx, who)
+	now, known := s.Now(), s.noticesOf(inq.Set)
+	said := known.signals.Read(inq.Request.Header)
+	for id := range inq.Set.Choosable(inq.Purposes).All() {
+		if err != nil {
+			a.Objected = a.Objected.With(id)
+			continue
+		}
+		c := s.choice(id, who, records, &said, now, known)
+		switch c.Status {
+		case Granted:
+			a.Granted = a.Granted.With(id)
+		case Denied:
+			if c.objects() {
+				a.Objected = a.Objected.With(id)
+			}
+		case Unasked, Expired, Outdated:
+			continue
+		}
+		a.Source = join(a.Source, c.Source)
+	}
+	if err != nil {
+		a.Source = "unknown"
+		return a, err
+	}
+	a.Pending = s.joins(inq, who, records)
+	return a, nil
+}
+
+// objects tells whether the choice is an objection, against which no other
+// basis stands either.
+func (c *Choice) objects() bool {
+	return c.Latest.Action == Object && c.Source == c.Latest.Source || c.Source == FromGPC
+}
+
+func join(sources string, source Source) string {
+	switch {
+	case source == "" || strings.Contains(","+sources+",", ","+string(source)+","):
+		return sources
+	case sources == "":
+		return string(source)
+	}
+	return sources + "," + string(source)
+}
+
+// find returns the records of all subjects.
+func (s *Service) find(ctx context.Context, who *person) ([]*Record, error) {
+	if len(who.subjects) == 0 {
+		return nil, nil
+	}
+	records := make([]*Record, len(who.subjects))
+	for i, subject := range who.subjects {
+		var err error
+		if records[i], err = s.Registry.Find(ctx, subject, who.revision); err != nil {
+			return nil, err
+		}
+	}
+	return records, nil
+}
+
+// choice folds what is known about one purpose.
+func (s *Service) choice(id policy.PurposeID, who *person, records []*Record, said *signal.Signals, now time.Time, known *notices) Choice {
+	purpose := known.set.Purposes[id].Name
+	c := Choice{Purpose: purpose, Latest: who.latest(purpose, records)}
+	for _, rec := range records {
+		if s.Registry.Denied(purpose, rec.Subjects) {
+			c.Latest.Action = Withdraw
+		}
+	}
+	var told [8]Told
+	c.Status, c.Source = Decide(c.Latest, Tell(told[:0], said, id), now, func(notice string) bool { return known.has(id, notice) })
+	return c
+}

@@ -1,0 +1,172 @@
+package minimize
+
+import (
+	"maps"
+	"net/http"
+	"strings"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// asked is what was asked and learnt about the person behind a submission.
+type asked struct {
+	inquiry *consent.Inquiry // nil: nothing had to be asked
+	known   consent.Answer
+	unknown bool // the store did not tell
+	ticked  policy.PurposeSet
+	// deaf says that ticks do not count: they could not be recorded.
+	deaf   bool
+	answer http.Header // fields for the response
+}
+
+// source says what decided, as the entry tells it.
+func (a *asked) source() string {
+	switch {
+	case a.ticked.IsEmpty():
+		return a.known.Source
+	case a.known.Source == "":
+		return string(consent.FromForm)
+	case strings.Contains(a.known.Source, string(consent.FromForm)):
+		return a.known.Source
+	}
+	return string(consent.FromForm) + "," + a.known.Source
+}
+
+// identifying returns the key of the identifying fields.
+func (e *Engine) identifying() string {
+	if len(e.Identifying) == 0 {
+		return ""
+	}
+	return strings.Join(e.Identifying, "\x00") + "\x00"
+}
+
+// decide runs read under the allow-list for what is known of the person, and
+// again when the submission itself tells who that is, or carries a consent.
+// The consents that it gives are recorded before they count for good.
+func (s *Submission) decide(read func(*allowList) error) error {
+	if err := s.settle(read); err != nil {
+		return err
+	}
+	a := &s.asked
+	if s.engine.Consents == nil || s.Mode == Report || a.inquiry == nil || a.ticked.IsEmpty() && !a.known.Pending {
+		return nil
+	}
+	a.answer = make(http.Header)
+	err := s.engine.Consents.Record(s.r.Context(), a.answer, a.inquiry, a.ticked)
+	if err == nil {
+		return nil
+	}
+	s.engine.warn("recording a consent that a submission gives: it does not count", err)
+	if a.ticked.IsEmpty() {
+		return nil
+	}
+	a.deaf, a.unknown, a.ticked = true, true, policy.PurposeSet{}
+	a.known.Source = "unknown"
+	return s.settle(read)
+}
+
+// settle reads until nothing more is learnt from the submission: at most who
+// it is about, and then what was ticked.
+func (s *Submission) settle(read func(*allowList) error) error {
+	s.ask(nil)
+	st := s.standing()
+	for range 3 {
+		l, refusal := s.engine.allow(s, st)
+		if refusal != nil {
+			return refusal
+		}
+		s.list = l
+		s.work.report.Reset(l.plan)
+		if err := read(l); err != nil {
+			return err
+		}
+		s.listen(l)
+		if st == s.standing() {
+			return nil
+		}
+		st = s.standing()
+	}
+	return nil
+}
+
+// ask asks what stands of the person, where it matters. fields are what the
+// submission tells of who that is.
+func (s *Submission) ask(fields map[string]string) {
+	a := &s.asked
+	if s.engine.Consents == nil || s.Collection == nil || a.inquiry != nil && maps.Equal(a.inquiry.Fields, fields) {
+		return
+	}
+	purposes := s.Set.Choosable(s.Collection.Purposes)
+	if purposes.IsEmpty() {
+		return
+	}
+	a.inquiry = &consent.Inquiry{Request: s.r, Set: s.Set, Purposes: purposes, Fields: fields, Receipt: s.Receipt}
+	var err error
+	a.known, err = s.engine.Consents.Standing(s.r.Context(), a.inquiry)
+	if a.unknown = err != nil; a.unknown {
+		a.known = consent.Answer{Standing: policy.Standing{Objected: a.known.Objected}, Source: "unknown"}
+		s.engine.warn("asking for the consents of a person: they are not known", err)
+	}
+}
+
+// standing returns what is known, with what was ticked: the latest choice.
+func (s *Submission) standing() policy.Standing {
+	st := s.asked.known.Standing
+	for id := range s.asked.ticked.All() {
+		st.Granted, st.Objected = st.Granted.With(id), st.Objected.Without(id)
+	}
+	return st
+}
+
+// listen takes over what a submission tells of the person.
+func (s *Submission) listen(l *allowList) {
+	var fields map[string]string
+	for _, i := range l.whom {
+		if value, ok := s.work.report.Watched(i); ok && value != "" {
+			if fields == nil {
+				fields = make(map[string]string, len(l.whom))
+			}
+			fields[s.Collection.Fields[i].Name] = value
+		}
+	}
+	if fields != nil {
+		s.ask(fields)
+	}
+	if s.asked.deaf {
+		return
+	}
+	for _, t := range l.ticks {
+		if value, ok := s.work.report.Watched(t.field); ok && t.means(value) {
+			s.asked.ticked = s.asked.ticked.With(t.purpose)
+		}
+	}
+}
+
+// means tells whether a value is the tick.
+func (t *tick) means(value string) bool {
+	if t.value != "" {
+		return value == t.value
+	}
+	switch strings.ToLower(value) {
+	case "on", "true", "1", "yes":
+		return true
+	}
+	return false
+}
+
+// consentUnknown refuses a submission that lacks a required field only
+// because the store does not tell whether it may pass.
+func consentUnknown(f *policy.Field) *submission.Error {
+	return &submission.Error{
+		Status: http.StatusServiceUnavailable, Rule: "consent-unknown", Offset: -1,
+		Detail: "the field " + f.Name + " is required, and it is not known at the moment whether its consent stands",
+	}
+}
+
+func (e *Engine) warn(what string, err error) {
+	if e.Log != nil {
+		e.Log.Warn(what, "error", err)
+	}
+}
