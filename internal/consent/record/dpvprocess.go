@@ -1,0 +1,119 @@
+package record
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/modicum-proxy/modicum/internal/notice"
+)
+
+// dpvProcess says what is done with which data for a purpose.
+type dpvProcess struct {
+	Type       string        `json:"@type"`
+	Purpose    dpvPurpose    `json:"dpv:hasPurpose"`
+	LegalBasis string        `json:"dpv:hasLegalBasis"`
+	Data       []dpvData     `json:"dpv:hasPersonalData,omitempty"`
+	Controller dpvController `json:"dpv:hasDataController"`
+	Recipients []dpvNamed    `json:"dpv:hasRecipient,omitempty"`
+	Storage    []dpvStorage  `json:"dpv:hasStorageCondition,omitempty"`
+	Policy     string        `json:"modicum:policyVersion,omitempty"`
+}
+
+type dpvPurpose struct {
+	Type        string `json:"@type"`
+	Identifier  string `json:"dct:identifier"`
+	Title       string `json:"dct:title,omitempty"`
+	Description string `json:"dct:description,omitempty"`
+}
+
+// dpvData is one kind of data. Its category is of the fideslang taxonomy,
+// which is not the vocabulary's.
+type dpvData struct {
+	Type     string `json:"@type"`
+	Field    string `json:"modicum:field"`
+	Category string `json:"modicum:category,omitempty"`
+	Keep     string `json:"modicum:keep,omitempty"`
+}
+
+type dpvController struct {
+	dpvNamed
+
+	Country string    `json:"dpv:hasCountry,omitempty"`
+	DPO     *dpvNamed `json:"dpv:hasDataProtectionOfficer,omitempty"`
+}
+
+// dpvNamed is an entity.
+type dpvNamed struct {
+	Type    string `json:"@type"`
+	Name    string `json:"dpv:hasName,omitempty"`
+	Contact string `json:"dpv:hasContact,omitempty"`
+	Address string `json:"dpv:hasAddress,omitempty"`
+}
+
+// dpvStorage is how long data is kept.
+type dpvStorage struct {
+	Type     string      `json:"@type"`
+	Duration dpvDuration `json:"dpv:hasDuration"`
+}
+
+type dpvDuration struct {
+	Type  string   `json:"@type"`
+	Value dpvValue `json:"rdf:value"`
+}
+
+// newDPVProcess says what is done for a purpose, as far as told says it.
+func newDPVProcess(purpose string, controller notice.Party, told *notice.Consent) dpvProcess {
+	process := dpvProcess{
+		Type: "dpv:Process", Purpose: dpvPurpose{Type: "dpv:Purpose", Identifier: purpose}, LegalBasis: "eu-gdpr:A6-1-a",
+		Controller: dpvController{dpvNamed: named("dpv:DataController", controller), Country: country(controller.Country)},
+	}
+	if told == nil {
+		return process
+	}
+	process.Policy = told.Policy
+	process.Purpose.Title, process.Purpose.Description = told.Title, told.Description
+	if told.DPO != (notice.Party{}) {
+		dpo := named("dpv:DataProtectionOfficer", told.DPO)
+		process.Controller.DPO = &dpo
+	}
+	for _, d := range told.Data {
+		process.Data = append(process.Data, dpvData{Type: "dpv:PersonalData", Field: d.Field, Category: d.Category, Keep: d.Keep})
+	}
+	for _, name := range told.Recipients {
+		process.Recipients = append(process.Recipients, dpvNamed{Type: "dpv:Recipient", Name: name})
+	}
+	if duration := isoDuration(told.Retention); duration != "" {
+		process.Storage = []dpvStorage{{Type: "dpv:StorageDuration", Duration: dpvDuration{
+			Type: "dpv:TemporalDuration", Value: dpvValue{Value: duration, Type: "xsd:duration"},
+		}}}
+	}
+	return process
+}
+
+func named(kind string, p notice.Party) dpvNamed {
+	return dpvNamed{Type: kind, Name: p.Name, Contact: p.Contact, Address: p.Address}
+}
+
+// isoDuration writes a period of the policy language, "3y", as XML Schema
+// does; empty if it is none. XML Schema has no weeks.
+func isoDuration(period string) string {
+	digits := strings.TrimRight(period, "hdwmoy")
+	n, err := strconv.Atoi(digits)
+	if err != nil {
+		return ""
+	}
+	switch period[len(digits):] {
+	case "h":
+		return fmt.Sprintf("PT%dH", n)
+	case "d":
+		return fmt.Sprintf("P%dD", n)
+	case "w":
+		return fmt.Sprintf("P%dD", 7*n)
+	case "mo":
+		return fmt.Sprintf("P%dM", n)
+	case "y":
+		return fmt.Sprintf("P%dY", n)
+	}
+	return ""
+}

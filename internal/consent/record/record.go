@@ -1,0 +1,211 @@
+// Package record writes what is kept of consents as documents: for the
+// operator, who has to demonstrate them (GDPR Art. 7(1)), as JSON, CSV and the
+// consent record of ISO/IEC TS 27560; for the person, as a receipt. It streams:
+// what it holds does not grow with the number of people.
+package record
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/notice"
+)
+
+// page is how many events are read at a time: few enough that their texts,
+// each up to [consent.MaxText], stay small together.
+const page = 100
+
+// Person is what is kept of one person, over all subjects that are linked, in
+// the order of revisions.
+type Person []consent.Event
+
+// Site is what a document says beside the events.
+type Site struct {
+	Controller notice.Party
+	// Choices is the address of the page on which people give and withdraw
+	// consents; empty: there is none.
+	Choices string
+	// Notice returns what is told today about the purpose of an event, in the
+	// language of that event; nil: the policy no longer has the purpose. It
+	// may be nil itself.
+	Notice func(consent.Event) *notice.Consent
+}
+
+// Events returns the events of a person, links followed, or of everybody when
+// subject is empty, in the order of revisions. After an error it ends.
+func Events(ctx context.Context, archive consent.Archive, subject consent.Subject) iter.Seq2[consent.Event, error] {
+	return func(yield func(consent.Event, error) bool) {
+		for after := consent.Revision(0); ; {
+			events, err := archive.Events(ctx, subject, after, page)
+			if err != nil {
+				yield(consent.Event{}, err)
+				return
+			}
+			for i := range events {
+				if !yield(events[i], nil) {
+					return
+				}
+			}
+			// A page may be shorter than asked for; only an empty one is the last.
+			if len(events) == 0 {
+				return
+			}
+			after = events[len(events)-1].Revision
+		}
+	}
+}
+
+// Persons returns each person once, in the order of their latest events. One
+// whose events go on while this runs comes again, with all of them: so no
+// event that was kept at the start is missed, even when two persons turn out
+// to be one meanwhile. One person is held at a time.
+func Persons(ctx context.Context, archive consent.Archive) iter.Seq2[Person, error] {
+	return func(yield func(Person, error) bool) {
+		for e, err := range Events(ctx, archive, "") {
+			var later []consent.Event
+			if err == nil {
+				later, err = archive.Events(ctx, e.Subject, e.Revision, 1)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if len(later) > 0 {
+				continue // the person comes with that one
+			}
+			person, err := One(ctx, archive, e.Subject)
+			if !yield(person, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// One returns one person; without events when the subject is unknown.
+func One(ctx context.Context, archive consent.Archive, subject consent.Subject) (Person, error) {
+	var person Person
+	texts := map[string]*consent.Shown{} // people are shown the same few texts
+	for e, err := range Events(ctx, archive, subject) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Shown != nil {
+			key := e.Shown.Digest + e.Shown.Language
+			if texts[key] == nil {
+				texts[key] = e.Shown
+			}
+			e.Shown = texts[key]
+		}
+		person = append(person, e)
+	}
+	return person, nil
+}
+
+// About leaves of events those about one purpose; all when it is empty.
+func About(purpose string, events iter.Seq2[consent.Event, error]) iter.Seq2[consent.Event, error] {
+	if purpose == "" {
+		return events
+	}
+	return func(yield func(consent.Event, error) bool) {
+		for e, err := range events {
+			if (err != nil || e.Purpose == purpose) && !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+// About leaves of a person's events those about one purpose, and the links;
+// all when it is empty.
+func (p Person) About(purpose string) Person {
+	return slices.DeleteFunc(slices.Clone(p), func(e consent.Event) bool {
+		return purpose != "" && e.Purpose != purpose && e.Action != consent.Link
+	})
+}
+
+// All yields the events of a person.
+func (p Person) All() iter.Seq2[consent.Event, error] {
+	return func(yield func(consent.Event, error) bool) {
+		for i := range p {
+			if !yield(p[i], nil) {
+				return
+			}
+		}
+	}
+}
+
+// Thread is what is kept of one subject and one purpose, in the order of
+// revisions: what the subject chose, and what a linked subject took back, which
+// counts for both. The last event says what stands.
+type Thread struct {
+	Subject consent.Subject
+	Purpose string
+	Events  Person
+}
+
+// Threads returns the threads of a person, in the order in which they began.
+func (p Person) Threads() []Thread {
+	var threads []Thread
+	for i := range p {
+		e := &p[i]
+		begun := func(t Thread) bool { return t.Subject == e.Subject && t.Purpose == e.Purpose }
+		if e.Action == consent.Link || slices.ContainsFunc(threads, begun) {
+			continue
+		}
+		t := Thread{Subject: e.Subject, Purpose: e.Purpose}
+		for j := range p {
+			if p[j].Purpose == t.Purpose && p[j].Action != consent.Link && (p[j].Subject == t.Subject || p[j].Action.Restricts()) {
+				t.Events = append(t.Events, p[j])
+			}
+		}
+		threads = append(threads, t)
+	}
+	return threads
+}
+
+// Latest returns the event that says what stands.
+func (t *Thread) Latest() *consent.Event { return &t.Events[len(t.Events)-1] }
+
+// linked returns the other subjects of a person, in the order in which they
+// became known.
+func (p Person) linked(subject consent.Subject) []consent.Subject {
+	var others []consent.Subject
+	for i := range p {
+		for _, s := range []consent.Subject{p[i].Subject, p[i].Other} {
+			if s != "" && s != subject && !slices.Contains(others, s) {
+				others = append(others, s)
+			}
+		}
+	}
+	return others
+}
+
+// today returns the controller of a thread's purpose, and what is told of the
+// purpose today if it is what the person was told at last, else nil: what a
+// person was told before stands in the text that was shown.
+func (s *Site) today(t *Thread) (notice.Party, *notice.Consent) {
+	if s.Notice == nil {
+		return s.Controller, nil
+	}
+	last := t.Latest()
+	for i := len(t.Events) - 1; i >= 0; i-- {
+		if t.Events[i].Notice != "" { // a withdrawal answers no notice
+			last = &t.Events[i]
+			break
+		}
+	}
+	told := s.Notice(*last)
+	if told == nil {
+		return s.Controller, nil
+	}
+	if told.ID != last.Notice {
+		return told.Controller, nil
+	}
+	return told.Controller, told
+}
+
+// stamp writes a time as all documents do.
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
