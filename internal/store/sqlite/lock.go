@@ -1,0 +1,62 @@
+package sqlite
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// lockFile keeps a second process from the database. SQLite would let it in;
+// the two would not see each other's withdrawals in time.
+type lockFile struct{ f *os.File }
+
+// errHeld says that another process holds the lock.
+var errHeld = errors.New("held")
+
+// lockPath takes the lock and writes this process into it. The file stays
+// when the lock is released: removing it would let two processes lock two
+// files of one name.
+func lockPath(path string) (*lockFile, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("making its lock file: %w", err)
+	}
+	err = tryLock(f)
+	if errors.Is(err, errHeld) {
+		err = fmt.Errorf("%s has it open; ask that one: modicum consent … --address", holder(path))
+	}
+	if err == nil {
+		err = writeHolder(f)
+	}
+	if err != nil {
+		_ = f.Close() // nothing was written that matters
+		return nil, err
+	}
+	return &lockFile{f}, nil
+}
+
+func writeHolder(f *os.File) error {
+	if err := f.Truncate(0); err != nil {
+		return err
+	}
+	_, err := f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
+	return err
+}
+
+// holder names the process that wrote itself into the lock file.
+func holder(path string) string {
+	content, err := os.ReadFile(path)
+	pid := strings.TrimSpace(string(content))
+	switch {
+	case err != nil || pid == "":
+		return "another process"
+	case pid == strconv.Itoa(os.Getpid()):
+		return "this process"
+	default:
+		return "process " + pid
+	}
+}
+
+func (l *lockFile) release() error { return l.f.Close() }

@@ -1,0 +1,319 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+)
+
+const (
+	// maxQueued is how many callers wait for the writer; more wait for a place.
+	maxQueued = 1024
+	// maxBatch is how many callers share a commit.
+	maxBatch = 256
+	// maxBatchBytes ends a batch whose texts are long.
+	maxBatchBytes = 4 << 20
+)
+
+var (
+	errClosed = fmt.Errorf("%w: it is closed", consent.ErrUnavailable)
+	// errCommit says that the COMMIT itself failed. What the disk then holds
+	// is settled by the next commit only, which writes over it.
+	errCommit = errors.New("committing")
+)
+
+// writer is the one goroutine that writes. It takes all callers that wait
+// into one transaction, so that they share the wait for the disk.
+type writer struct {
+	log     *slog.Logger
+	conn    *sql.Conn
+	insert  *inserts
+	guard   *guard
+	ballast *ballast
+	legible bool // the log may hold what was deleted
+
+	jobs   chan *job
+	chores chan *chore
+	quit   chan struct{}
+	done   chan struct{}
+	once   sync.Once
+}
+
+// job is the events of one caller.
+type job struct {
+	events []consent.Event
+	state  atomic.Int32
+	result result
+	done   chan struct{} // closed when the result is there
+}
+
+type result struct {
+	commit consent.Commit
+	err    error
+}
+
+// A job is either taken by the writer or abandoned by its caller.
+const (
+	queued int32 = iota
+	taken
+	abandoned
+)
+
+// chore is anything else that writes, in transactions of its own.
+type chore struct {
+	do   func(context.Context, *sql.Conn) error
+	done chan error
+}
+
+func newWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	w := &writer{
+		log: o.Log, conn: conn, ballast: newBallast(o),
+		jobs: make(chan *job, maxQueued), chores: make(chan *chore),
+		quit: make(chan struct{}), done: make(chan struct{}),
+	}
+	if w.insert, err = prepareInserts(ctx, conn); err == nil {
+		w.guard, err = newGuard(o.Path)
+	}
+	if err != nil {
+		_ = conn.Close() // the first error says more
+		return nil, err
+	}
+	return w, nil
+}
+
+// Append implements [consent.Store].
+func (s *Store) Append(ctx context.Context, events ...consent.Event) (consent.Commit, error) {
+	if len(events) == 0 {
+		return consent.Commit{}, nil
+	}
+	if err := check(events); err != nil {
+		return consent.Commit{}, err
+	}
+	return s.writer.append(ctx, &job{events: events, done: make(chan struct{})})
+}
+
+func (w *writer) append(ctx context.Context, j *job) (consent.Commit, error) {
+	select {
+	case <-w.quit:
+		return consent.Commit{}, errClosed
+	default:
+	}
+	select {
+	case w.jobs <- j:
+	case <-w.quit:
+		return consent.Commit{}, errClosed
+	case <-ctx.Done():
+		return consent.Commit{}, unavailable("waiting to store consent events", ctx.Err())
+	}
+	select {
+	case <-j.done:
+		return j.result.commit, j.result.err
+	case <-w.done:
+		return w.afterwards(j)
+	case <-ctx.Done():
+	}
+	if j.state.CompareAndSwap(queued, abandoned) {
+		return consent.Commit{}, unavailable("waiting to store consent events", ctx.Err())
+	}
+	select {
+	case <-j.done: // both came at once
+		return j.result.commit, j.result.err
+	default:
+		return consent.Commit{}, fmt.Errorf("storing consent events: %w: %w", consent.ErrOutcomeUnknown, ctx.Err())
+	}
+}
+
+// afterwards answers a caller whose job may have come too late for the writer.
+func (w *writer) afterwards(j *job) (consent.Commit, error) {
+	select {
+	case <-j.done:
+		return j.result.commit, j.result.err
+	default:
+		return consent.Commit{}, errClosed
+	}
+}
+
+// run writes until stop. A job that is taken is answered.
+func (w *writer) run() {
+	defer close(w.done)
+	for {
+		select {
+		case <-w.quit:
+			return
+		case c := <-w.chores:
+			c.done <- w.chore(c)
+		case j := <-w.jobs:
+			if batch := w.gather(j); len(batch) > 0 {
+				w.store(batch)
+			}
+		}
+	}
+}
+
+// gather takes the jobs that wait.
+func (w *writer) gather(first *job) []*job {
+	var batch []*job
+	size := 0
+	for j := first; ; {
+		if j.state.CompareAndSwap(queued, taken) {
+			batch = append(batch, j)
+			size += j.size()
+		}
+		if len(batch) >= maxBatch || size >= maxBatchBytes {
+			return batch
+		}
+		select {
+		case j = <-w.jobs:
+		default:
+			return batch
+		}
+	}
+}
+
+// size is what a job adds to a batch, roughly.
+func (j *job) size() int {
+	n := 0
+	for i := range j.events {
+		n += 1 << 10
+		if s := j.events[i].Shown; s != nil {
+			n += len(s.Text)
+		}
+	}
+	return n
+}
+
+// store commits a batch and answers its callers.
+func (w *writer) store(batch []*job) {
+	w.ballast.restore()
+	if w.ballast.full {
+		batch = spare(batch, errFull)
+	}
+	err := w.transact(batch)
+	if isFull(err) {
+		batch = spare(batch, err)
+		if w.ballast.drop() {
+			err = w.transact(batch)
+		}
+	}
+	if isFull(err) && checkpoint(context.Background(), w.conn) == nil { // it leaves room in the log
+		err = w.transact(batch)
+	}
+	if errors.Is(err, errCommit) {
+		err = w.transact(batch) // asks again, by ID: a commit settles what the last one left
+	}
+	for _, j := range batch {
+		j.answer(err)
+	}
+}
+
+// answer ends a job: with its own result when the transaction stands.
+func (j *job) answer(err error) {
+	switch {
+	case errors.Is(err, consent.ErrOutcomeUnknown):
+		j.result = result{err: err}
+	case errors.Is(err, errCommit):
+		j.result = result{err: fmt.Errorf("storing consent events: %w: %w", consent.ErrOutcomeUnknown, err)}
+	case err != nil:
+		j.result = result{err: unavailable("storing consent events", err)}
+	}
+	close(j.done)
+}
+
+// transact stores a batch in one transaction. It leaves each job with the
+// result that it has when the error is nil.
+func (w *writer) transact(batch []*job) (err error) {
+	if len(batch) == 0 {
+		return nil
+	}
+	ctx := context.Background() // no caller ends what the others wait for
+	if err := w.guard.check(); err != nil {
+		return err
+	}
+	if _, err := w.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("beginning: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			_, _ = w.conn.ExecContext(ctx, "ROLLBACK") // fails when SQLite has done it already
+		}
+	}()
+	if err := w.insert.begin(ctx); err != nil {
+		return err
+	}
+	for _, j := range batch {
+		if j.result, err = w.insert.job(ctx, w.conn, j.events); err != nil {
+			return err
+		}
+	}
+	if err := w.insert.end(ctx); err != nil {
+		return err
+	}
+	if _, err := w.conn.ExecContext(ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("%w: %w", errCommit, err)
+	}
+	// Whoever replaced the file since has lost the events with the old one.
+	if err := w.guard.check(); err != nil {
+		return fmt.Errorf("%w: %w", consent.ErrOutcomeUnknown, err)
+	}
+	return nil
+}
+
+// write runs a chore between two batches.
+func (w *writer) write(ctx context.Context, do func(context.Context, *sql.Conn) error) error {
+	c := &chore{do: do, done: make(chan error, 1)}
+	select {
+	case w.chores <- c:
+		return <-c.done
+	case <-w.done:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (w *writer) chore(c *chore) error {
+	if err := w.guard.check(); err != nil {
+		return err
+	}
+	return c.do(context.Background(), w.conn)
+}
+
+// stop ends the goroutine after the batch that it writes.
+func (w *writer) stop() {
+	w.once.Do(func() { close(w.quit) })
+	<-w.done
+}
+
+// close gives the connection back, with nothing left in the log.
+func (w *writer) close() error {
+	var errs []error
+	if w.guard.check() == nil {
+		errs = append(errs, checkpoint(context.Background(), w.conn))
+	}
+	errs = append(errs, w.insert.close(), w.conn.Close())
+	return errors.Join(errs...)
+}
+
+// checkpoint moves the write-ahead log into the database and empties it: a
+// page that was deleted from the one would still be legible in the other.
+func checkpoint(ctx context.Context, conn *sql.Conn) error {
+	var busy, frames, moved int
+	err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	if err == nil && busy != 0 {
+		err = errors.New("another connection is reading")
+	}
+	if err != nil {
+		return fmt.Errorf("emptying the write-ahead log: %w", err)
+	}
+	return nil
+}
