@@ -1,0 +1,178 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+)
+
+// request is one call of Append on its way to the writer.
+type request struct {
+	ctx    context.Context // of the caller, who may stop waiting while the writer goes on
+	rows   []row
+	shown  []*consent.Shown
+	size   int // of the text in it, bytes
+	stage  atomic.Uint32
+	result chan result // has room for the one that is sent
+	// unknown says that the answer to an attempt was lost. Of the writer.
+	unknown bool
+}
+
+type result struct {
+	commit consent.Commit
+	err    error
+}
+
+// The stages of a request. It goes from waiting to either of the others.
+const (
+	waiting   uint32 = iota
+	sent             // or about to be: only the database knows what became of it
+	abandoned        // by the caller
+)
+
+// claim is called before a request is sent. It tells whether somebody still
+// awaits it.
+func (r *request) claim() bool {
+	return r.stage.Load() == sent || r.stage.CompareAndSwap(waiting, sent)
+}
+
+// row is an event as the function append takes it.
+type row struct {
+	N        int             `json:"n"`
+	ID       uuid.UUID       `json:"id"`
+	Subject  consent.Subject `json:"subject"`
+	Other    consent.Subject `json:"other"`
+	Purpose  string          `json:"purpose"`
+	Action   consent.Action  `json:"action"`
+	Source   consent.Source  `json:"source"`
+	Time     time.Time       `json:"time"`
+	Expires  *time.Time      `json:"expires"`
+	Notice   string          `json:"notice"`
+	Shown    *string         `json:"shown"`
+	Language string          `json:"language"`
+	Policy   string          `json:"policy"`
+	Receipt  string          `json:"receipt"`
+	Address  string          `json:"address"`
+}
+
+// text is a text shown as the function append takes it.
+type text struct {
+	Digest string `json:"digest"`
+	Text   string `json:"text"`
+}
+
+// Append stores events in one transaction, see [consent.Store].
+func (s *Store) Append(ctx context.Context, events ...consent.Event) (consent.Commit, error) {
+	r := &request{ctx: ctx, result: make(chan result, 1)}
+	for i := range events {
+		if err := r.add(&events[i]); err != nil {
+			return consent.Commit{}, fmt.Errorf("storing a consent: %w", err)
+		}
+	}
+	select {
+	case s.writer.queue <- r:
+	case <-ctx.Done():
+		return consent.Commit{}, unavailable("waiting to store a consent", context.Cause(ctx))
+	case <-s.writer.closing:
+		return consent.Commit{}, unavailable("storing a consent", errClosed)
+	}
+	select {
+	case done := <-r.result:
+		return done.commit, done.err
+	case <-ctx.Done():
+	case <-s.writer.closed:
+	}
+	select {
+	case done := <-r.result: // it came at the same time
+		return done.commit, done.err
+	default:
+	}
+	cause := context.Cause(ctx)
+	if cause == nil {
+		cause = errClosed
+	}
+	if r.stage.CompareAndSwap(waiting, abandoned) {
+		return consent.Commit{}, unavailable("waiting to store a consent", cause)
+	}
+	return consent.Commit{}, fmt.Errorf("storing a consent: %w: %w", consent.ErrOutcomeUnknown, cause)
+}
+
+var errClosed = errors.New("the store is closed")
+
+// add appends an event. What the database could not keep as it is would fail
+// everybody else's events too, so it is refused here.
+func (r *request) add(e *consent.Event) error {
+	w := row{
+		ID: e.ID, Subject: e.Subject, Other: e.Other, Purpose: e.Purpose, Action: e.Action, Source: e.Source,
+		Time: e.Time.UTC().Truncate(time.Microsecond), Notice: e.Notice, Policy: e.Policy, Receipt: e.Receipt, Address: e.Address,
+	}
+	if !e.Expires.IsZero() {
+		expires := e.Expires.UTC().Truncate(time.Microsecond)
+		w.Expires = &expires
+	}
+	texts := []string{string(e.Subject), string(e.Other), e.Purpose, string(e.Action), string(e.Source), e.Notice, e.Policy, e.Receipt, e.Address}
+	if e.Shown != nil {
+		if len(e.Shown.Text) > consent.MaxText {
+			return fmt.Errorf("a text shown has %d bytes: at most %d are kept", len(e.Shown.Text), consent.MaxText)
+		}
+		w.Shown, w.Language = &e.Shown.Digest, e.Shown.Language
+		texts = append(texts, e.Shown.Digest, e.Shown.Language, e.Shown.Text)
+		r.shown = append(r.shown, e.Shown)
+	}
+	for _, t := range texts {
+		if !storable(t) {
+			return errText
+		}
+		r.size += len(t)
+	}
+	for _, t := range []time.Time{w.Time, e.Expires.UTC()} {
+		if y := t.Year(); y < 1 || y > 9999 {
+			return errors.New("an event has a time that no calendar holds")
+		}
+	}
+	r.rows = append(r.rows, w)
+	return nil
+}
+
+// storable tells whether PostgreSQL can hold a text unchanged.
+func storable(s string) bool {
+	for i := range len(s) {
+		if s[i] == 0 {
+			return false
+		}
+	}
+	return utf8.ValidString(s)
+}
+
+// encode writes the events and the texts of a batch, each text once.
+func encode(batch []*request) (events, texts []byte, err error) {
+	rows, shown := []row{}, []text{}
+	seen := map[string]bool{}
+	for _, r := range batch {
+		for _, w := range r.rows {
+			w.N = len(rows)
+			rows = append(rows, w)
+		}
+		for _, t := range r.shown {
+			if !seen[t.Digest] {
+				seen[t.Digest] = true
+				shown = append(shown, text{t.Digest, t.Text})
+			}
+		}
+	}
+	if events, err = json.Marshal(rows); err != nil {
+		return nil, nil, err
+	}
+	texts, err = json.Marshal(shown)
+	return events, texts, err
+}
+
+var errText = errors.New("there is text that is not UTF-8, or a NUL")

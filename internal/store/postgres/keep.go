@@ -1,0 +1,95 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+)
+
+// columns are those of an event e as scanEvent reads them, the text t apart.
+const columns = `e.rev, e.id, e.subject, e.other, e.purpose, e.action, e.source, e.time, e.expires, e.notice,
+	encode(e.shown, 'hex'), e.language, e.policy, e.receipt, e.address`
+
+const (
+	allEventsQuery = `SELECT ` + columns + `, t.text
+FROM modicum.event e LEFT JOIN modicum.shown t ON t.digest = e.shown
+WHERE e.rev > $1 ORDER BY e.rev LIMIT $2`
+
+	eventsQuery = person + `
+SELECT ` + columns + `, t.text
+FROM modicum.event e LEFT JOIN modicum.shown t ON t.digest = e.shown
+WHERE e.subject IN (SELECT subject FROM person) AND e.rev > $2 ORDER BY e.rev LIMIT $3`
+
+	dueQuery = `SELECT ` + columns + `, NULL
+FROM modicum.state s JOIN modicum.event e USING (rev)
+WHERE s.action = 'grant' AND s.due < $1 ORDER BY s.due LIMIT $2`
+)
+
+// Events returns what is kept as evidence, see [consent.Archive].
+func (s *Store) Events(ctx context.Context, subject consent.Subject, after consent.Revision, limit int) ([]consent.Event, error) {
+	var rows pgx.Rows
+	var err error
+	switch {
+	case !storable(string(subject)):
+		return nil, fmt.Errorf("reading events: %w", errText)
+	case subject == "":
+		rows, err = s.pool.Query(ctx, allEventsQuery, int64(after), limit)
+	default:
+		rows, err = s.pool.Query(ctx, eventsQuery, subject, int64(after), limit)
+	}
+	return collect("reading events", rows, err)
+}
+
+// Due returns grants that have expired, see [consent.Keeper].
+func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]consent.Event, error) {
+	rows, err := s.pool.Query(ctx, dueQuery, now, limit)
+	return collect("reading what has expired", rows, err)
+}
+
+func collect(doing string, rows pgx.Rows, err error) ([]consent.Event, error) {
+	if err != nil {
+		return nil, unavailable(doing, err)
+	}
+	events, err := pgx.CollectRows(rows, scanEvent)
+	if err != nil {
+		return nil, unavailable(doing, err)
+	}
+	return events, nil
+}
+
+func scanEvent(row pgx.CollectableRow) (consent.Event, error) {
+	var e consent.Event
+	var expires *time.Time
+	var digest, text *string
+	var language string
+	err := row.Scan(&e.Revision, &e.ID, &e.Subject, &e.Other, &e.Purpose, &e.Action, &e.Source, &e.Time, &expires, &e.Notice,
+		&digest, &language, &e.Policy, &e.Receipt, &e.Address, &text)
+	e.Time, e.Expires = e.Time.UTC(), utc(expires)
+	if text != nil {
+		e.Shown = &consent.Shown{Digest: *digest, Language: language, Text: *text}
+	}
+	return e, err
+}
+
+// pruneAtOnce bounds how long appending has to wait for a pruning.
+const pruneAtOnce = 500
+
+// Prune deletes what is older than anybody needs, see [consent.Keeper].
+func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	pruned := 0
+	for pruned < limit {
+		most, n := min(limit-pruned, pruneAtOnce), 0
+		if err := s.pool.QueryRow(ctx, "SELECT modicum.prune($1, $2)", before, most).Scan(&n); err != nil {
+			return pruned, unavailable("deleting old events", err)
+		}
+		pruned += n
+		if n < most {
+			break
+		}
+	}
+	return pruned, nil
+}

@@ -1,0 +1,175 @@
+// Package postgres keeps consents in PostgreSQL: the store that several
+// proxies share.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+)
+
+// Options say which database, and how it is used.
+type Options struct {
+	// DSN is a connection string or URL as libpq takes it, or with additions
+	// of pgx: pool_max_conns, default_query_exec_mode. Several hosts may be
+	// named: the one that is no replica is used.
+	DSN string
+	// Lease is how long this process decides by what it read before.
+	Lease time.Duration
+	// Unsafe accepts a server that can lose what it acknowledged.
+	Unsafe bool
+	// Logger is told of trouble. Default: nobody.
+	Logger *slog.Logger
+}
+
+// How long we wait for a server. What takes longer is better answered as
+// unavailable.
+const (
+	connectTimeout   = 3 * time.Second
+	statementTimeout = 5 * time.Second
+	pingTimeout      = 500 * time.Millisecond
+	// migrateTimeout bounds an opening that changes the schema, or waits for
+	// another process that does.
+	migrateTimeout = 5 * time.Minute
+)
+
+// defaultConns bounds the connections for reading when the DSN does not. Two
+// more write and listen.
+const defaultConns = 8
+
+// Store keeps consents in the schema "modicum" of a database.
+type Store struct {
+	pool     *pgxpool.Pool
+	writer   *writer
+	listener *listener
+}
+
+var (
+	_ consent.Store   = (*Store)(nil)
+	_ consent.Feed    = (*Store)(nil)
+	_ consent.Archive = (*Store)(nil)
+	_ consent.Keeper  = (*Store)(nil)
+)
+
+// Open connects to the database, looks whether it keeps what it acknowledges,
+// and creates or upgrades the schema. When the server does not answer it
+// fails soon.
+func Open(ctx context.Context, options Options) (*Store, error) {
+	if options.Logger == nil {
+		options.Logger = slog.New(slog.DiscardHandler)
+	}
+	config, err := configure(options.DSN)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
+	}
+	if err := prepare(ctx, pool, options); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	s := &Store{pool: pool, listener: &listener{connect: connector(config), logger: options.Logger}}
+	s.writer = newWriter(connector(config), !options.Unsafe) //nolint:contextcheck // it outlives the opening
+	return s, nil
+}
+
+// prepare readies the database.
+func prepare(ctx context.Context, pool *pgxpool.Pool, options Options) error {
+	if err := check(ctx, pool, options.Unsafe); err != nil {
+		return err
+	}
+	if err := migrate(ctx, pool); err != nil {
+		return err
+	}
+	// What was the longest lease once stays so: a process that has it may
+	// still run.
+	_, err := pool.Exec(ctx, "UPDATE modicum.head SET lease = $1 WHERE lease < $1", options.Lease.Microseconds())
+	if err != nil {
+		return fmt.Errorf("storing the lease: %w", redact(err))
+	}
+	return nil
+}
+
+// Close ends all connections. What is being stored is finished first.
+func (s *Store) Close() error {
+	s.writer.close()
+	s.listener.close()
+	s.pool.Close()
+	return nil
+}
+
+// configure reads the DSN and sets what it leaves open.
+func configure(dsn string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		// The error shows the DSN without its password.
+		return nil, fmt.Errorf("reading the DSN of PostgreSQL: %w", err)
+	}
+	given, err := pgconn.ParseConfigWithOptions(dsn, pgconn.ParseConfigOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("reading the DSN of PostgreSQL: %w", err)
+	}
+	if _, ok := given.RuntimeParams["pool_max_conns"]; !ok {
+		config.MaxConns = defaultConns
+	}
+	config.PingTimeout = pingTimeout
+	config.AfterConnect = limit
+
+	conn := config.ConnConfig
+	conn.ConnectTimeout = min(conn.ConnectTimeout, connectTimeout)
+	if conn.ConnectTimeout == 0 {
+		conn.ConnectTimeout = connectTimeout
+	}
+	// A peer that vanished without a word is noticed within half a minute
+	// also while nothing is asked of it.
+	dialer := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	conn.DialFunc = dialer.DialContext
+	if conn.ValidateConnect == nil {
+		conn.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+	}
+	if _, ok := conn.RuntimeParams["application_name"]; !ok {
+		conn.RuntimeParams["application_name"] = "modicum"
+	}
+	return config, nil
+}
+
+// limit bounds what a session does when its client is gone. A pooler that
+// shares sessions may lose these settings: no promise rests on them.
+func limit(ctx context.Context, conn *pgx.Conn) error {
+	ms := strconv.FormatInt(statementTimeout.Milliseconds(), 10)
+	_, err := conn.Exec(ctx, `SELECT set_config('statement_timeout', $1, false),
+		set_config('idle_in_transaction_session_timeout', $1, false),
+		set_config('default_transaction_isolation', 'read committed', false)`, ms)
+	return err
+}
+
+// connect opens a connection apart from the pool, so that writing does not
+// wait for readers. notice is told what the server remarks; nil: nobody.
+type connect func(ctx context.Context, notice pgconn.NoticeHandler) (*pgx.Conn, error)
+
+func connector(config *pgxpool.Config) connect {
+	return func(ctx context.Context, notice pgconn.NoticeHandler) (*pgx.Conn, error) {
+		own := config.ConnConfig.Copy()
+		own.OnNotice = notice
+		conn, err := pgx.ConnectConfig(ctx, own)
+		if err != nil {
+			return nil, err
+		}
+		if err := limit(ctx, conn); err != nil {
+			return nil, errors.Join(err, conn.Close(ctx))
+		}
+		return conn, nil
+	}
+}
