@@ -1,11 +1,10 @@
 // Package signal reads what a request says about consent besides our own
 // cookie: Advanced Data Protection Control, Global Privacy Control, and the
-// cookies of the consent platforms that the policy trusts. It is pure, and
-// whatever it cannot read in one way only grants nothing.
+// cookies of the consent platforms that the policy trusts. It is pure and
+// bounded, and grants nothing that it cannot read in one way only.
 package signal
 
 import (
-	"net/http"
 	"slices"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -24,7 +23,7 @@ const (
 	Klaro         Source = "klaro"
 )
 
-// sources are all of them; the index of one is its place in [Signals].
+// sources are all of them; the place of one here is its place in [Signals].
 var sources = [...]Source{GPC, GPP, TCF, Fides, CookieConsent, Klaro}
 
 // The places of the sources.
@@ -37,6 +36,9 @@ const (
 	atKlaro
 )
 
+// Sources returns all sources of signals.
+func Sources() []Source { return slices.Clone(sources[:]) }
+
 // Signals is what a request says. The zero value says nothing.
 type Signals struct {
 	// ADPC holds what the person chose by Advanced Data Protection Control:
@@ -45,13 +47,6 @@ type Signals struct {
 
 	said [len(sources)]said
 }
-
-// Sources returns all sources of signals.
-func Sources() []Source { return slices.Clone(sources[:]) }
-
-// said is what one source says. A purpose that is in neither set it does not
-// speak of; in both, it is denied.
-type said struct{ granted, denied policy.PurposeSet }
 
 // Choices are explicit choices of a person. No purpose is consented to that
 // is withdrawn or objected to as well.
@@ -67,26 +62,41 @@ func (s *Signals) About(source Source, id policy.PurposeID) (grants, tells bool)
 	for i := range sources {
 		if sources[i] == source {
 			denied := s.said[i].denied.Has(id)
-			granted := s.said[i].granted.Has(id)
-			return granted && !denied, granted || denied
+			grants = s.said[i].granted.Has(id) && !denied
+			return grants, grants || denied
 		}
 	}
 	return false, false
 }
 
-// Reader reads the signals that a policy set trusts. It is immutable. The
-// zero value reads nothing.
-type Reader struct {
-	set *policy.Set
-	ids map[string]policy.PurposeID
+// said is what one source says. It does not speak of a purpose that is in
+// neither set; one that is in both is denied.
+type said struct{ granted, denied policy.PurposeSet }
+
+// merge adds what a further copy of the same cookie says. Browsers send a
+// cookie of the domain and one of the host under one name, and applications
+// disagree on which counts: only what all copies grant is granted.
+func (s *said) merge(other said) {
+	s.granted = both(s.granted, other.granted)
+	s.denied = s.denied.Union(other.denied)
 }
 
-// NewReader returns the reader of a set. ids are the identifiers of the
-// consent requests that the site serves by ADPC now, "<purpose>~<notice>":
-// only to these a consent can be given.
-func NewReader(set *policy.Set, ids map[string]policy.PurposeID) *Reader {
-	return &Reader{set: set, ids: ids}
+// deny and grant add purposes.
+func (s *said) deny(purposes policy.PurposeSet)  { s.denied = s.denied.Union(purposes) }
+func (s *said) grant(purposes policy.PurposeSet) { s.granted = s.granted.Union(purposes) }
+
+// both returns what is in a and in b.
+func both(a, b policy.PurposeSet) policy.PurposeSet {
+	for i := range a {
+		a[i] &= b[i]
+	}
+	return a
 }
 
-// Read returns what the header of a request says.
-func (r *Reader) Read(_ http.Header) Signals { return Signals{} }
+// without returns what is in a and not in b.
+func without(a, b policy.PurposeSet) policy.PurposeSet {
+	for i := range a {
+		a[i] &^= b[i]
+	}
+	return a
+}

@@ -1,0 +1,111 @@
+package signal
+
+// alphabet is base64url (RFC 4648, 5), each character six bits.
+const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// sextets holds the six bits of each character, and 0xff for all others.
+var sextets = func() (table [256]byte) {
+	for i := range table {
+		table[i] = 0xff
+	}
+	for i := range len(alphabet) {
+		table[alphabet[i]] = byte(i)
+	}
+	return table
+}()
+
+// bits reads numbers out of base64url without padding, the most significant
+// bit first. The strings of the IAB are not padded to whole bytes, so that
+// encoding/base64 does not read them. What lies beyond the end, or is of
+// another alphabet, reads as 0 and sets bad.
+type bits struct {
+	text string
+	at   int // the next bit
+	bad  bool
+}
+
+// left returns how many bits follow.
+func (b *bits) left() int { return 6*len(b.text) - b.at }
+
+// number reads a number of n bits, at most 32.
+func (b *bits) number(n int) uint32 {
+	var value uint32
+	for range n {
+		value = value<<1 | b.bit()
+	}
+	return value
+}
+
+// bit reads one bit.
+func (b *bits) bit() uint32 {
+	if b.left() <= 0 {
+		b.bad = true
+		return 0
+	}
+	sextet := sextets[b.text[b.at/6]]
+	if sextet == 0xff {
+		b.bad = true
+		return 0
+	}
+	bit := sextet >> (5 - b.at%6) & 1
+	b.at++
+	return uint32(bit)
+}
+
+// skip passes over n bits.
+func (b *bits) skip(n int) {
+	if b.left() < n {
+		b.bad = true
+		return
+	}
+	b.at += n
+}
+
+// maxPadding is the most bits that fill up a string: encoders fill whole
+// characters, bytes, or both.
+const maxPadding = 23
+
+// ends tells whether all was good so far and only padding follows.
+func (b *bits) ends() bool {
+	if b.left() > maxPadding {
+		return false
+	}
+	for b.left() > 0 && !b.bad {
+		if b.bit() != 0 {
+			return false
+		}
+	}
+	return !b.bad
+}
+
+// maxFibonacci bounds the numbers that are read in Fibonacci coding. Section
+// ids are small.
+const maxFibonacci = 1 << 12
+
+// fibonacci reads a positive number in Fibonacci coding: bits that stand for
+// 1, 2, 3, 5, 8, …, ended by a second 1 in a row.
+func (b *bits) fibonacci() int {
+	sum, last := 0, uint32(0)
+	for term, next := 1, 2; term <= maxFibonacci && !b.bad; term, next = next, term+next {
+		bit := b.bit()
+		if bit == 1 && last == 1 {
+			return sum
+		}
+		if bit == 1 {
+			sum += term
+		}
+		last = bit
+	}
+	b.bad = true
+	return 0
+}
+
+// isBase64URL tells whether a text is of the alphabet.
+func isBase64URL(text string) bool {
+	for i := range len(text) {
+		if sextets[text[i]] == 0xff {
+			return false
+		}
+	}
+	return text != ""
+}
