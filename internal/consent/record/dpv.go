@@ -125,13 +125,17 @@ type dpvValue struct {
 // newDPVRecord makes the record of a thread of a person.
 func newDPVRecord(p Person, t *Thread, site *Site) *dpvRecord {
 	id := t.id()
-	controller, told := site.today(t)
+	told, same := site.today(t)
+	controller := site.Controller
+	if told != nil {
+		controller = told.Controller
+	}
 	rec := &dpvRecord{
 		ID: id.URN(), Type: "dpv:ConsentRecord", ConformsTo: recordProfile, Identifier: id,
 		Created: stamp(t.Events[0].Time), Modified: stamp(t.Latest().Time),
 		Subject:      dpvSubject{Type: "dpv:DataSubject", Identifier: t.Subject, Linked: p.linked(t.Subject)},
 		Jurisdiction: country(controller.Country),
-		Process:      []dpvProcess{newDPVProcess(t.Purpose, controller, told)},
+		Process:      []dpvProcess{newDPVProcess(t.Purpose, controller, told, same)},
 		Right:        []dpvRight{{Type: []string{"dpv:DataSubjectRight", "eu-gdpr:A7-3"}, ExercisedAt: site.Choices}},
 		Status:       dpvStatuses(t),
 	}

@@ -6,13 +6,14 @@ import (
 	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/notice"
+	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
 // dpvProcess says what is done with which data for a purpose.
 type dpvProcess struct {
 	Type       string        `json:"@type"`
 	Purpose    dpvPurpose    `json:"dpv:hasPurpose"`
-	LegalBasis string        `json:"dpv:hasLegalBasis"`
+	LegalBasis string        `json:"dpv:hasLegalBasis,omitempty"`
 	Data       []dpvData     `json:"dpv:hasPersonalData,omitempty"`
 	Controller dpvController `json:"dpv:hasDataController"`
 	Recipients []dpvNamed    `json:"dpv:hasRecipient,omitempty"`
@@ -62,13 +63,30 @@ type dpvDuration struct {
 	Value dpvValue `json:"rdf:value"`
 }
 
-// newDPVProcess says what is done for a purpose, as far as told says it.
-func newDPVProcess(purpose string, controller notice.Party, told *notice.Consent) dpvProcess {
+// legalBases are the vocabulary's terms for what a policy calls a basis. A
+// purpose that people choose about rests on consent, unless they object to it.
+var legalBases = map[policy.Basis]string{
+	"":                         "eu-gdpr:A6-1-a",
+	policy.Consent:             "eu-gdpr:A6-1-a",
+	policy.Contract:            "eu-gdpr:A6-1-b",
+	policy.LegalObligation:     "eu-gdpr:A6-1-c",
+	policy.VitalInterests:      "eu-gdpr:A6-1-d",
+	policy.PublicTask:          "eu-gdpr:A6-1-e",
+	policy.LegitimateInterests: "eu-gdpr:A6-1-f",
+}
+
+// newDPVProcess says what is done for a purpose. What is told of it today says
+// it only when the person was told the same: anything else stands in the text
+// that was shown.
+func newDPVProcess(purpose string, controller notice.Party, told *notice.Consent, same bool) dpvProcess {
 	process := dpvProcess{
-		Type: "dpv:Process", Purpose: dpvPurpose{Type: "dpv:Purpose", Identifier: purpose}, LegalBasis: "eu-gdpr:A6-1-a",
+		Type: "dpv:Process", Purpose: dpvPurpose{Type: "dpv:Purpose", Identifier: purpose}, LegalBasis: legalBases[policy.Consent],
 		Controller: dpvController{dpvNamed: named("dpv:DataController", controller), Country: country(controller.Country)},
 	}
-	if told == nil {
+	if told != nil {
+		process.LegalBasis = legalBases[told.Basis]
+	}
+	if !same {
 		return process
 	}
 	process.Policy = told.Policy

@@ -183,12 +183,11 @@ func (p Person) linked(subject consent.Subject) []consent.Subject {
 	return others
 }
 
-// today returns the controller of a thread's purpose, and what is told of the
-// purpose today if it is what the person was told at last, else nil: what a
-// person was told before stands in the text that was shown.
-func (s *Site) today(t *Thread) (notice.Party, *notice.Consent) {
+// today returns what is told today of the purpose of a thread, nil if the
+// policy no longer has it, and whether the person was told just that at last.
+func (s *Site) today(t *Thread) (told *notice.Consent, same bool) {
 	if s.Notice == nil {
-		return s.Controller, nil
+		return nil, false
 	}
 	last := t.Latest()
 	for i := len(t.Events) - 1; i >= 0; i-- {
@@ -197,14 +196,34 @@ func (s *Site) today(t *Thread) (notice.Party, *notice.Consent) {
 			break
 		}
 	}
-	told := s.Notice(*last)
-	if told == nil {
-		return s.Controller, nil
+	told = s.Notice(*last)
+	return told, told != nil && told.ID == last.Notice
+}
+
+// Status says in a word what a thread comes to at a time: granted, or outdated
+// when the text is another today; expired, refused, withdrawn, objected.
+func (s *Site) Status(t *Thread, now time.Time) string {
+	switch e := t.Latest(); e.Action {
+	case consent.Grant:
+		told, same := s.today(t)
+		switch {
+		case !e.Expires.IsZero() && !now.Before(e.Expires):
+			return "expired"
+		case told != nil && !same:
+			return "outdated"
+		}
+		return "granted"
+	case consent.Refuse:
+		return "refused"
+	case consent.Withdraw:
+		return "withdrawn"
+	case consent.Object:
+		return "objected"
+	case consent.Expire:
+		return "expired"
+	case consent.Link:
 	}
-	if told.ID != last.Notice {
-		return told.Controller, nil
-	}
-	return told.Controller, told
+	return "unknown"
 }
 
 // stamp writes a time as all documents do.
