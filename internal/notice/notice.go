@@ -32,6 +32,9 @@ type Consent struct {
 	Recipients []string
 	Controller Party
 	DPO        Party
+	// Basis is that of a purpose which people object to instead of consenting;
+	// empty: it rests on consent.
+	Basis policy.Basis `json:",omitempty"`
 	// Policy is the version of the set. It is no part of the identity.
 	Policy string
 }
@@ -60,6 +63,9 @@ func ForPurpose(set *policy.Set, id policy.PurposeID, language string) *Consent 
 	}
 	if n.Title == "" {
 		n.Title = p.Name
+	}
+	if p.Basis != policy.Consent {
+		n.Basis = p.Basis
 	}
 	for _, r := range p.Recipients {
 		n.Recipients = append(n.Recipients, r.In(language))

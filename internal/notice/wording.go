@@ -1,0 +1,153 @@
+package notice
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"github.com/modicum-proxy/modicum/internal/notice/words"
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// Wording is a notice as a person reads it: what the policy says and the
+// labels around it, in one language. The pages show nothing else about a
+// purpose, and [Wording.String] of it is the copy that is kept as evidence, so
+// the two cannot differ.
+type Wording struct {
+	Title       string
+	Description string
+	// Declaration is the sentence that the person makes their own; empty if
+	// the purpose does not rest on consent.
+	Declaration string
+	Rows        []Row
+}
+
+// Row is one thing that a notice tells.
+type Row struct {
+	// Name says which: benefit, basis, data, retention, recipients, expires,
+	// controller, dpo, actions, withdraw, object, separate.
+	Name   string
+	Label  string
+	Values []string
+}
+
+// Wording says the notice in a language, which should be the one that
+// [ForPurpose] was asked for.
+func (n *Consent) Wording(in *words.Language) Wording {
+	w := Wording{Title: n.Title, Description: n.Description}
+	add := func(name string, values ...string) {
+		values = slices.DeleteFunc(values, func(v string) bool { return v == "" })
+		if len(values) > 0 {
+			w.Rows = append(w.Rows, Row{Name: name, Label: in.Say("label." + name), Values: values})
+		}
+	}
+	if n.Basis == "" {
+		w.Declaration = in.Say("document.declaration")
+	}
+	add("benefit", n.Benefit)
+	if n.Basis != "" {
+		add("basis", in.Say("basis."+string(n.Basis)))
+	}
+	add("data", n.dataIn(in)...)
+	add("retention", orUnsaid(in.Duration(n.Retention), in))
+	recipients := n.Recipients
+	if len(recipients) == 0 {
+		recipients = []string{in.Say("value.nobody")}
+	}
+	add("recipients", recipients...)
+	n.terms(in, add)
+	return w
+}
+
+// terms adds what a document of consent tells beyond the summary of it
+// (152-FZ Art. 9(4)).
+func (n *Consent) terms(in *words.Language, add func(name string, values ...string)) {
+	actions := "value.actions"
+	if len(n.Recipients) > 0 {
+		actions = "value.actions.recipients"
+	}
+	add("actions", in.Say(actions))
+	switch {
+	case n.Basis != "":
+		add("object", in.Say("value.object"))
+	case n.Controller.Contact != "":
+		add("withdraw", in.Say("value.withdraw.contact", "Contact", n.Controller.Contact))
+	default:
+		add("withdraw", in.Say("value.withdraw"))
+	}
+	if n.Basis == "" {
+		term := in.Say("value.expires")
+		if period := cmp.Or(n.Expires, n.Retention); period != "" { // as policy.Purpose.Term
+			term = in.Say("value.expires.term", "Term", in.Duration(period))
+		}
+		add("expires", term)
+	}
+	add("controller", n.Controller.Name, n.Controller.Address, n.Controller.Country, n.Controller.Contact)
+	add("dpo", n.DPO.Name, n.DPO.Address, n.DPO.Contact)
+	if n.Basis == "" {
+		add("separate", in.Say("document.separate"))
+	}
+}
+
+func orUnsaid(text string, in *words.Language) string {
+	if text == "" {
+		return in.Say("value.unsaid")
+	}
+	return text
+}
+
+// dataIn says what data it is, each kind once.
+func (n *Consent) dataIn(in *words.Language) []string {
+	var kinds []string
+	for _, d := range n.Data {
+		kind := in.Category(d.Category)
+		if kind == "" {
+			kind = in.Say("datum.field", "Field", fieldName(d.Field))
+		}
+		if d.Keep != "" {
+			kind = in.Say("datum.kept", "Datum", kind, "Keep", in.Say("keep."+d.Keep))
+		}
+		if !slices.Contains(kinds, kind) {
+			kinds = append(kinds, kind)
+		}
+	}
+	if kinds == nil {
+		kinds = []string{in.Say("value.nodata")}
+	}
+	return kinds
+}
+
+// fieldName writes a path for people: "items.*.first_name" is "items › first name".
+func fieldName(name string) string {
+	path, err := policy.ParsePath(name)
+	if err != nil {
+		return name
+	}
+	path = slices.DeleteFunc(path, func(segment string) bool { return segment == "*" || segment == "**" })
+	if len(path) == 0 {
+		return name
+	}
+	return strings.NewReplacer("_", " ", "-", " ").Replace(strings.Join(path, " › "))
+}
+
+// Summary returns the rows that tell a person what to choose; the others
+// stand in the document.
+func (w Wording) Summary() []Row {
+	return slices.DeleteFunc(slices.Clone(w.Rows), func(r Row) bool {
+		return !slices.Contains([]string{"benefit", "basis", "data", "retention", "recipients"}, r.Name)
+	})
+}
+
+// String is the wording as plain text.
+func (w Wording) String() string {
+	var b strings.Builder
+	for _, paragraph := range []string{w.Title, w.Description, w.Declaration} {
+		if paragraph != "" {
+			b.WriteString(paragraph + "\n\n")
+		}
+	}
+	for _, r := range w.Rows {
+		b.WriteString(r.Label + ": " + strings.Join(r.Values, "; ") + "\n")
+	}
+	return b.String()
+}

@@ -1,0 +1,234 @@
+package pages
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	jsonv2 "github.com/go-json-experiment/json"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+)
+
+// apiPath is that of the interface for a site's own front end, below the
+// prefix. It is for pages of the same origin: it sends no CORS headers, takes
+// nothing but JSON, which no foreign form can send, and refuses what browsers
+// say comes from elsewhere.
+const apiPath = "api/choices"
+
+// apiState is the answer to GET: what a front end needs to ask the questions
+// in our words, and what the person has chosen.
+type apiState struct {
+	// Language is the one that the texts are in. The front end asks for it
+	// with ?lang= or Accept-Language, and names it when it sends answers.
+	Language string `json:"language"`
+	// GPC says that the browser sends Global Privacy Control.
+	GPC     bool        `json:"gpc"`
+	Choices []apiChoice `json:"choices"`
+}
+
+// apiChoice is one question and its answer.
+type apiChoice struct {
+	Purpose string `json:"purpose"`
+	// Basis is "consent", or that of a purpose which one can object to.
+	Basis       string `json:"basis"`
+	Title       string `json:"title"`
+	Description string `json:"description,omitempty"`
+	// Told are the rows to show under the title.
+	Told []apiTold `json:"told"`
+	// Notice identifies the text. It comes back with the answer.
+	Notice string `json:"notice"`
+	// Document is the address of the whole text.
+	Document string `json:"document"`
+	// Status is unasked, granted, denied, expired or outdated. Only granted
+	// permits what rests on consent; only denied stops the rest.
+	Status string `json:"status"`
+	// Source says what decided: page, api, form, gpc …; empty: nothing did.
+	Source string `json:"source,omitempty"`
+	// Answer is the person's latest own choice; absent: there is none.
+	Answer *apiAnswer `json:"answer,omitempty"`
+}
+
+type apiTold struct {
+	Name   string   `json:"name"` // benefit, basis, data, retention, recipients
+	Label  string   `json:"label"`
+	Values []string `json:"values"`
+}
+
+type apiAnswer struct {
+	Action  string     `json:"action"` // grant, refuse, withdraw, object, expire
+	Time    time.Time  `json:"time"`
+	Expires *time.Time `json:"expires,omitempty"`
+	Notice  string     `json:"notice,omitempty"`
+}
+
+// apiDecisions is the body of POST. All of it is kept, or nothing.
+type apiDecisions struct {
+	// Language is that of the texts which were shown.
+	Language string        `json:"language"`
+	Choices  []apiDecision `json:"choices"`
+}
+
+type apiDecision struct {
+	Purpose string `json:"purpose"`
+	Choice  string `json:"choice"` // allow or refuse
+	// Notice is that of the text which was shown. To allow needs it.
+	Notice string `json:"notice,omitempty"`
+}
+
+func (p *Pages) apiChoices(w http.ResponseWriter, r *http.Request) {
+	v := p.visit(r)
+	choices, err := p.Consents.Choices(r, v.set, v.purposes)
+	if err != nil {
+		p.Logger.ErrorContext(r.Context(), "reading what a visitor chose", "error", err)
+		p.fault(w, http.StatusServiceUnavailable, "what was chosen cannot be looked up now", nil)
+		return
+	}
+	state := apiState{Language: v.in.Tag, GPC: sendsGPC(r), Choices: []apiChoice{}}
+	for i, q := range v.all() {
+		state.Choices = append(state.Choices, v.apiChoice(q, &choices[i]))
+	}
+	writeJSON(w, http.StatusOK, "application/json", state)
+}
+
+func (v *visit) apiChoice(q *question, choice *consent.Choice) apiChoice {
+	c := apiChoice{
+		Purpose: q.purpose.Name, Basis: string(q.purpose.Basis), Title: q.wording.Title, Description: q.wording.Description,
+		Notice: q.notice.ID, Document: v.url("consents/" + q.purpose.Name), Status: string(choice.Status), Source: string(choice.Source),
+	}
+	for _, r := range q.wording.Summary() {
+		c.Told = append(c.Told, apiTold{r.Name, r.Label, r.Values})
+	}
+	if latest := &choice.Latest; latest.Action != "" && !unsaved(choice) {
+		c.Answer = &apiAnswer{Action: string(latest.Action), Time: latest.Time, Notice: latest.Notice}
+		if !latest.Expires.IsZero() {
+			c.Answer.Expires = &latest.Expires
+		}
+	}
+	return c
+}
+
+// apiChoose keeps what a person decided in the site's own front end. It
+// answers 204 when that is in force on every proxy. Anything else is
+// problem+json and has changed nothing: 400 and 415 what cannot be read, 403
+// what comes from another site, 409 what was asked in a text that is no longer
+// ours, with the purposes as "outdated", 413, 422 what names no purpose or
+// answer of ours, 503 what could not be kept.
+func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
+	if p.cross.Check(r) != nil {
+		p.fault(w, http.StatusForbidden, "the request comes from another origin", nil)
+		return
+	}
+	var body apiDecisions
+	if status, detail := readJSON(w, r, &body); status != 0 {
+		p.fault(w, status, detail, nil)
+		return
+	}
+	v := p.visit(r)
+	if v.in = v.languages.Named(body.Language); v.in == nil {
+		p.fault(w, http.StatusUnprocessableEntity, "language is not one that the texts are in", nil)
+		return
+	}
+	marks, form := map[string]string{}, url.Values{}
+	for _, c := range body.Choices {
+		if detail := v.wrong(&c, marks); detail != "" {
+			p.fault(w, http.StatusUnprocessableEntity, detail, nil)
+			return
+		}
+		marks[c.Purpose] = c.Choice
+		form.Set("notice."+c.Purpose, c.Notice)
+	}
+	choices, err := p.Consents.Choices(r, v.set, v.purposes)
+	if err != nil {
+		p.Logger.ErrorContext(r.Context(), "reading what a visitor chose", "error", err)
+		choices = nil
+	}
+	a := v.decide(marks, form, choices)
+	if len(a.outdated) > 0 {
+		var names []string
+		for _, q := range a.outdated {
+			names = append(names, q.purpose.Name)
+		}
+		p.fault(w, http.StatusConflict, "the text has changed: show the new one and ask again", names)
+		return
+	}
+	if err := p.keep(w, r, v, consent.FromAPI, a.decisions); err != nil {
+		p.fault(w, http.StatusServiceUnavailable, "the choices are not saved, and nothing is withdrawn", nil)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// wrong tells what a decision lacks.
+func (v *visit) wrong(c *apiDecision, marks map[string]string) string {
+	switch {
+	case v.named(c.Purpose) == nil:
+		return "a choice names no purpose that there is a choice about"
+	case c.Choice != allow && c.Choice != refuse:
+		return "a choice is neither allow nor refuse"
+	case marks[c.Purpose] != "":
+		return "a purpose is answered twice"
+	}
+	return ""
+}
+
+// readJSON reads a body strictly: one that can be read in two ways, or says
+// what we do not know, is none. A status of 0 means that it was read.
+func readJSON(w http.ResponseWriter, r *http.Request, into any) (status int, detail string) {
+	// A form of another site can be sent without asking, as one of three
+	// types; JSON is none of them.
+	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
+		return http.StatusUnsupportedMediaType, "the body has to be application/json"
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(err, &large):
+		return http.StatusRequestEntityTooLarge, "the body is larger than " + strconv.Itoa(maxBody) + " bytes"
+	case err != nil:
+		return http.StatusBadRequest, "the body cannot be read"
+	}
+	if err := jsonv2.Unmarshal(body, into, jsonv2.RejectUnknownMembers(true)); err != nil {
+		return http.StatusBadRequest, "the body is not JSON of the documented form"
+	}
+	return 0, ""
+}
+
+// fault answers with problem details (RFC 9457). They tell no value of the
+// request.
+func (p *Pages) fault(w http.ResponseWriter, status int, detail string, outdated []string) {
+	if status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "5")
+	}
+	writeJSON(w, status, "application/problem+json", struct {
+		Title    string   `json:"title"`
+		Status   int      `json:"status"`
+		Detail   string   `json:"detail"`
+		Outdated []string `json:"outdated,omitempty"`
+	}{http.StatusText(status), status, detail, outdated})
+}
+
+func writeJSON(w http.ResponseWriter, status int, kind string, value any) {
+	var body bytes.Buffer
+	if err := json.NewEncoder(&body).Encode(value); err != nil {
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.Header().Add("Vary", "Accept-Language, Cookie, Sec-GPC")
+	w.WriteHeader(status)
+	_, _ = body.WriteTo(w) // the client may be gone
+}
+
+func (p *Pages) isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, p.Prefix+"api/") }
+
+// sendsGPC tells whether the browser sends Global Privacy Control.
+func sendsGPC(r *http.Request) bool { return slices.Contains(r.Header["Sec-Gpc"], "1") }

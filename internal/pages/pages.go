@@ -1,0 +1,178 @@
+// Package pages is what the people whose data it is meet: the pages on which
+// they give and withdraw consent, without a script, and the interface for a
+// site's own front end. It knows no server and no store.
+package pages
+
+import (
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/notice/words"
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// Consents is what the pages need to know and do about the person behind a
+// request.
+type Consents interface {
+	// Choices tells what the person chose about the given purposes, in their
+	// order.
+	Choices(r *http.Request, set *policy.Set, purposes []policy.PurposeID) ([]consent.Choice, error)
+	// Choose keeps decisions of the person. When it returns nil they are in
+	// force on every proxy; it has then set our cookie on h. On an error
+	// nothing may be said to be saved.
+	Choose(r *http.Request, h http.Header, set *policy.Set, source consent.Source, language string, decisions []consent.Decision) error
+	// Evidence returns the stored events of the person, for the receipt.
+	Evidence(r *http.Request) ([]consent.Event, error)
+}
+
+// Options make [Pages].
+type Options struct {
+	// Prefix is the path that the pages are under. It begins and ends with a
+	// slash. Default: /privacy/
+	Prefix string
+	// Home is where the way back to the site leads. Default: /
+	Home string
+	// Policy returns the set in force. It may change from one call to the next.
+	Policy   func() *policy.Set
+	Consents Consents
+	// Languages are those of the pages. Default: English and Russian.
+	Languages *words.Languages
+	// Key signs the tokens of forms. At least 32 bytes; proxies of one site
+	// have the same.
+	Key []byte
+	// Person returns a name for whoever is behind a request that is stable
+	// from page to page, such as a pseudonym; empty: nobody is known. It ties
+	// a form to the person that it was made for. nil: nobody is ever known.
+	Person func(*http.Request) string
+	// Client returns the address that a request came from. Default: that of
+	// the connection.
+	Client func(*http.Request) string
+	// Rate is how many requests a second one address may send in the long
+	// run, and Burst how many at once. Default: 5 and 60.
+	Rate  rate.Limit
+	Burst int
+	// Logger is told of errors. Default: none is.
+	Logger *slog.Logger
+	// Now is the clock. Default: time.Now
+	Now func() time.Time
+}
+
+// Pages answer the requests under a prefix of a site.
+type Pages struct {
+	Options
+
+	handler http.Handler
+	edition atomic.Pointer[edition]
+	limit   *limiter
+	cross   http.CrossOriginProtection
+}
+
+// maxBody bounds what is read of a form or of a request of the API.
+const maxBody = 64 << 10
+
+// New returns the pages.
+func New(o Options) (*Pages, error) {
+	if err := o.complete(); err != nil {
+		return nil, err
+	}
+	p := &Pages{Options: o, limit: newLimiter(o.Rate, o.Burst, o.Now)}
+	mux := http.NewServeMux()
+	handle := func(method, path string, h http.HandlerFunc) { mux.HandleFunc(method+" "+o.Prefix+path, h) }
+	handle("GET", "{$}", func(w http.ResponseWriter, r *http.Request) {
+		http.Redirect(w, r, p.visit(r).url("choices"), http.StatusSeeOther)
+	})
+	handle("GET", "choices", p.choices)
+	handle("POST", "choices", p.choose)
+	handle("GET", "consents/{purpose}", p.document)
+	for _, format := range receiptFormats {
+		handle("GET", "receipt"+format.extension, p.receipt)
+	}
+	handle("GET", apiPath, p.apiChoices)
+	handle("POST", apiPath, p.apiChoose)
+	handle("GET", "consent-requests.json", p.consentRequests)
+	handle("GET", "", p.missing)
+	limited := p.limited(mux)
+	p.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		secure(w.Header())
+		if r.URL.Path == o.Prefix+style.name {
+			serveStyle(w, r)
+			return
+		}
+		limited.ServeHTTP(w, r)
+	})
+	return p, nil
+}
+
+// complete checks the options and sets the defaults.
+func (o *Options) complete() error {
+	switch {
+	case o.Policy == nil || o.Consents == nil:
+		return errors.New("the pages need a policy and consents")
+	case len(o.Key) < 32:
+		return errors.New("the key of the pages has less than 32 bytes")
+	}
+	if o.Prefix == "" {
+		o.Prefix = "/privacy/"
+	}
+	if !strings.HasPrefix(o.Prefix, "/") || !strings.HasSuffix(o.Prefix, "/") || strings.ContainsAny(o.Prefix, "{}?#% \"<>\\") || strings.Contains(o.Prefix, "//") {
+		return errors.New("the prefix of the pages has to begin and end with one slash, as /privacy/ does")
+	}
+	if o.Home == "" {
+		o.Home = "/"
+	}
+	if o.Languages == nil {
+		ours, err := words.Read(nil)
+		if err != nil {
+			return err
+		}
+		o.Languages = ours
+	}
+	if o.Person == nil {
+		o.Person = func(*http.Request) string { return "" }
+	}
+	if o.Client == nil {
+		o.Client = func(r *http.Request) string {
+			host, _, err := net.SplitHostPort(r.RemoteAddr)
+			if err != nil {
+				return r.RemoteAddr
+			}
+			return host
+		}
+	}
+	if o.Rate == 0 {
+		o.Rate, o.Burst = 5, 60
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	return nil
+}
+
+func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
+
+// secure sets the headers that let nothing run, load or frame but what the
+// pages are made of, and nobody keep or read what they say.
+func secure(h http.Header) {
+	// img-src is for the site's own icon, which browsers ask for.
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; "+
+		"form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Frame-Options", "DENY") // clickjacking, in browsers older than frame-ancestors
+	h.Set("X-Content-Type-Options", "nosniff")
+	// Not no-referrer: browsers would then send "Origin: null" with our form.
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Embedder-Policy", "require-corp")
+}
