@@ -9,9 +9,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
 func init() {
@@ -35,11 +38,26 @@ type App struct {
 	// Default: 5s.
 	PollInterval caddy.Duration `json:"poll_interval,omitempty"`
 
+	// Store is where the choices of people are kept. Default: none, a consent
+	// counts for the submission that carries it.
+	Store *Store `json:"store,omitempty"`
+	// ConsentKey is where the keys come from that make pseudonyms of people
+	// and sign our cookie: one a line, the current one first, at least 16
+	// bytes each. Default: a file beside the SQLite store, made when missing.
+	ConsentKey *Secret `json:"consent_key,omitempty"`
+	// Evidence says what is kept as proof of choices.
+	Evidence *Evidence `json:"evidence,omitempty"`
+	// Languages is a directory with languages for the pages beside English
+	// and Russian. Default: none.
+	Languages string `json:"languages,omitempty"`
+
 	ctx      caddy.Context
 	logger   *zap.Logger
 	key      []byte
 	metrics  *metrics
 	policies []*livePolicy // in use by the sites, each acquired as often as it stands here
+	store    *liveRegistry // nil: none is configured
+	keys     *consent.Keys // of its pseudonyms
 	started  bool
 	mu       sync.Mutex // guards policies and started while sites are provisioned
 }
@@ -96,13 +114,23 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if len(a.Policy) > 0 {
-		_, err = a.policy(a.Policy)
+		if _, err = a.policy(a.Policy); err != nil {
+			return err
+		}
+	}
+	if a.Store != nil {
+		a.store, err = a.acquireRegistry()
 	}
 	return err
 }
 
-// Start watches the policy files.
+// Start opens the store and watches the policy files.
 func (a *App) Start() error {
+	if a.store != nil {
+		if err := a.store.start(time.Duration(a.Evidence.Keep)); err != nil {
+			return err
+		}
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.started = true
@@ -116,7 +144,7 @@ func (a *App) Start() error {
 // still run.
 func (*App) Stop() error { return nil }
 
-// Cleanup releases the policies that were acquired.
+// Cleanup releases the policies and the store that were acquired.
 func (a *App) Cleanup() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -126,6 +154,12 @@ func (a *App) Cleanup() error {
 		}
 	}
 	a.policies = nil
+	if a.store != nil {
+		if _, err := registries.Delete(a.store.key); err != nil {
+			a.logger.Error("releasing the consent store", zap.Error(err))
+		}
+		a.store = nil
+	}
 	return nil
 }
 

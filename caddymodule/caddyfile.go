@@ -51,6 +51,18 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //		policy        <files...>
 //		pseudonym_key file <path> | env <name>
 //		poll_interval <duration>
+//		store         sqlite <path>
+//		store         postgres {
+//			dsn    <placeholder>
+//			lease  <duration>
+//			unsafe
+//		}
+//		consent_key   file <path> | env <name>
+//		evidence {
+//			ip   off | truncated | full
+//			keep <duration>
+//		}
+//		languages     <directory>
 //	}
 //
 // Relative paths are relative to the Caddyfile.
@@ -73,8 +85,18 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			a.PseudonymKey, err = secret(d)
 		case "poll_interval":
 			a.PollInterval, err = duration(d)
+		case "store":
+			a.Store, err = store(d)
+		case "consent_key":
+			a.ConsentKey, err = secret(d)
+		case "evidence":
+			a.Evidence, err = evidence(d)
+		case "languages":
+			if a.Languages, err = argument(d); err == nil {
+				a.Languages = beside(d, a.Languages)
+			}
 		default:
-			err = d.Errf("unknown option %q: expected policy, pseudonym_key or poll_interval", option)
+			err = d.Errf("unknown option %q: expected policy, pseudonym_key, poll_interval, store, consent_key, evidence or languages", option)
 		}
 		if err != nil {
 			return err
@@ -99,6 +121,18 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 //		except          <paths...>
 //		show_undeclared
 //		notice          <address> | off
+//		portal          <path>
+//		gpc             <date>
+//		subject         placeholder <placeholder>
+//		subject         header <name>
+//		subject         field <name> email | phone
+//		subject         jwt {
+//			key      file <path> | env <name>
+//			cookie   <name>
+//			claim    <name>
+//			issuer   <text>
+//			audience <text>
+//		}
 //	}
 //
 // Without policy files, that of the global option counts. Relative paths
@@ -117,7 +151,7 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	seen := map[string]bool{}
 	for nesting := d.Nesting(); d.NextBlock(nesting); {
 		option := d.Val()
-		if option != "except" {
+		if option != "except" && option != "subject" {
 			if err := once(d, seen, option); err != nil {
 				return err
 			}
@@ -166,8 +200,14 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 		}
 	case "notice":
 		h.Notice, err = argument(d)
+	case "portal":
+		h.Portal, err = argument(d)
+	case "gpc":
+		h.GPC, err = argument(d)
+	case "subject":
+		err = h.unmarshalSubject(d)
 	default:
-		return d.Errf("unknown option %q of minimize: expected mode, undeclared, uninspected, max_body, max_depth, max_fields, max_name, max_inflated, max_ratio, body_timeout, except, show_undeclared or notice", option)
+		return d.Errf("unknown option %q of minimize: expected mode, undeclared, uninspected, max_body, max_depth, max_fields, max_name, max_inflated, max_ratio, body_timeout, except, show_undeclared, notice, portal, gpc or subject", option)
 	}
 	return err
 }

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -11,7 +12,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/google/uuid"
 
+	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/minimize"
+	"github.com/modicum-proxy/modicum/internal/pages"
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
@@ -65,10 +68,25 @@ type Handler struct {
 	// header; `off` sends none. Default: /privacy.
 	Notice string `json:"notice,omitempty"`
 
-	app    *App
-	engine *minimize.Engine
-	except caddyhttp.MatchPath
-	log    *slog.Logger
+	// Portal is the path that our pages stand under, on which people give
+	// and withdraw consent. It begins and ends with a slash and needs a
+	// store. Default: none.
+	Portal string `json:"portal,omitempty"`
+	// Subject says what people are known by besides our cookie, the first one
+	// that applies counting as their login.
+	Subject []Subject `json:"subject,omitempty"`
+	// GPC is the date since when the site honours Global Privacy Control; it
+	// is told at /.well-known/gpc.json. Default: nothing is told.
+	GPC string `json:"gpc,omitempty"`
+
+	app      *App
+	engine   *minimize.Engine
+	registry *liveRegistry    // nil: no store is configured
+	consents *consent.Service // nil: as above
+	pages    *pages.Pages     // nil: no portal
+	gpc      http.Handler     // nil: nothing is told
+	except   caddyhttp.MatchPath
+	log      *slog.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -94,6 +112,9 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	}
 	h.engine.Policies = p.Policies
 	h.engine.Recorder = &recorder{log: ctx.Logger(collectionLog{}), metrics: h.app.metrics}
+	if err := h.provisionConsents(); err != nil {
+		return err
+	}
 	h.except = h.Except
 	if err := h.except.Provision(ctx); err != nil {
 		return fmt.Errorf("except: %w", err)
@@ -113,7 +134,7 @@ func (h *Handler) setDefaults() {
 	setDefault(&h.MaxInflated, limits.Inflated)
 	setDefault(&h.MaxRatio, limits.Ratio)
 	setDefault(&h.BodyTimeout, caddy.Duration(30*time.Second))
-	setDefault(&h.Notice, "/privacy")
+	setDefault(&h.Notice, cmp.Or(h.Portal, "/privacy"))
 }
 
 func setDefault[T comparable](option *T, value T) {
@@ -171,8 +192,17 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 // ServeHTTP minimizes the request, forwards it and announces what was done.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	t := follow(r)
+	if h.registry != nil {
+		h.registry.begin()
+		defer h.registry.end()
+	}
+	if h.servePortal(w, r) {
+		return nil
+	}
+	h.listen(w, r)
 	if h.excepted(r) {
 		h.engine.Shield(r)
+		consent.HideCookie(r.Header)
 		return next.ServeHTTP(w, r)
 	}
 	came, body := r, r.Body
@@ -181,6 +211,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	s := h.engine.Process(w, t.r)
 	t.decided(s)
 	r = t.forward()
+	consent.HideCookie(r.Header)
 	if s == nil {
 		return next.ServeHTTP(w, r)
 	}

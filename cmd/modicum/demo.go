@@ -68,17 +68,21 @@ func (d *demo) run(ctx context.Context) error {
 	if err := d.findPort(ctx); err != nil {
 		return err
 	}
-	policy, remove, err := d.policy()
+	dir, err := os.MkdirTemp("", "modicum-demo-")
+	if err != nil {
+		return fmt.Errorf("making a directory for what people choose: %w", err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // the system clears it away
+	policy, err := policyPath(dir)
 	if err != nil {
 		return err
 	}
-	defer remove()
 	address, stop, err := serveShop(ctx)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	if err := d.loadCaddy(policy, address); err != nil {
+	if err := d.loadCaddy(policy, address, filepath.Join(dir, "modicum.db")); err != nil {
 		return err
 	}
 	defer caddy.Stop() //nolint:errcheck // the process ends
@@ -111,23 +115,17 @@ func (d *demo) findPort(ctx context.Context) error {
 	return listener.Close()
 }
 
-// policy returns the policy's path, and what removes it afterwards.
-func (*demo) policy() (path string, remove func(), err error) {
+// policyPath returns the policy's path; outside the repository it is a copy
+// in dir.
+func policyPath(dir string) (string, error) {
 	if _, err := os.Stat(policyInRepository); err == nil {
-		path, err = filepath.Abs(policyInRepository)
-		return path, func() {}, err
+		return filepath.Abs(policyInRepository)
 	}
-	dir, err := os.MkdirTemp("", "modicum-demo-")
-	if err != nil {
-		return "", nil, fmt.Errorf("making a directory for the policy: %w", err)
-	}
-	remove = func() { _ = os.RemoveAll(dir) }
-	path = filepath.Join(dir, "privacy.yaml")
+	path := filepath.Join(dir, "privacy.yaml")
 	if err := os.WriteFile(path, shop.Policy, 0o600); err != nil {
-		remove()
-		return "", nil, fmt.Errorf("writing the policy: %w", err)
+		return "", fmt.Errorf("writing the policy: %w", err)
 	}
-	return path, remove, nil
+	return path, nil
 }
 
 // serveShop starts the application on a port that is free.
@@ -148,9 +146,9 @@ func serveShop(ctx context.Context) (address string, stop func(), err error) {
 
 // loadCaddy loads the Caddyfile of the demonstration, which asks its
 // environment for what differs from run to run.
-func (d *demo) loadCaddy(policy, shop string) error {
+func (d *demo) loadCaddy(policy, shop, store string) error {
 	for name, value := range map[string]string{
-		"MODICUM_POLICY": policy, "MODICUM_SHOP": shop, "MODICUM_PORT": strconv.Itoa(d.port),
+		"MODICUM_POLICY": policy, "MODICUM_SHOP": shop, "MODICUM_PORT": strconv.Itoa(d.port), "MODICUM_DB": store,
 	} {
 		if err := os.Setenv(name, value); err != nil {
 			return fmt.Errorf("setting %s: %w", name, err)

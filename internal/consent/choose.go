@@ -9,13 +9,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/modicum-proxy/modicum/internal/notice"
+	"github.com/modicum-proxy/modicum/internal/consent/signal"
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
 // Choices tells what the person behind a request chose about purposes.
 func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.PurposeID) ([]Choice, error) {
-	who := s.identify(r, nil)
+	who := s.identify(r, nil, nil)
 	records, err := s.find(r.Context(), who)
 	if err != nil {
 		return nil, err
@@ -33,8 +33,8 @@ func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.Pu
 // the decisions are in force on every proxy, and our cookie stands on h. On
 // an error nothing may be said to be saved: what was to be taken back is then
 // denied on this proxy alone.
-func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source Source, language string, decisions []Decision) error {
-	who := s.identify(r, nil)
+func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source Source, _ string, decisions []Decision) error {
+	who := s.identify(r, nil, nil)
 	records, err := s.find(r.Context(), who)
 	if err != nil {
 		records = nil // it may be slow, and yet store
@@ -66,7 +66,7 @@ func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source
 // and that it joins two identities. h gets our cookie. On an error the
 // ticks do not count.
 func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticked policy.PurposeSet) error {
-	who := s.identify(inq.Request, inq.Fields)
+	who := s.identify(inq.Request, inq.Set, inq.Fields)
 	records, err := s.find(ctx, who)
 	if err != nil {
 		return err
@@ -97,11 +97,10 @@ func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticke
 
 // grant returns the event of a field that was ticked, of nobody yet.
 func (s *Service) grant(inq *Inquiry, id policy.PurposeID) Event {
-	language := s.noticesOf(inq.Set).language(inq.Request)
-	told := notice.ForPurpose(inq.Set, id, language)
+	told, shown := s.noticesOf(inq.Set).tell(inq.Request, id)
 	e := s.event(inq.Request, inq.Set, FromForm, inq.Receipt)
 	e.Purpose, e.Action, e.Notice, e.Expires = told.Purpose, Grant, told.ID, inq.Set.Purposes[id].Term(e.Time)
-	e.Shown = NewShown(language, s.Text(told, language))
+	e.Shown = shown
 	return e
 }
 
@@ -154,6 +153,42 @@ func (s *Service) keep(ctx context.Context, h http.Header, who *person, made boo
 		h.Add("Set-Cookie", who.cookie.String())
 	}
 	return nil
+}
+
+// Person returns a name for whoever is behind a request, the same as long as
+// it is the same person; empty: nobody is known.
+func (s *Service) Person(r *http.Request) string { return string(s.identify(r, nil, nil).owner) }
+
+// Listen keeps what a browser tells by ADPC, as far as it changes what stands.
+func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error {
+	n := s.noticesOf(set)
+	said := n.signals.Read(r.Header)
+	if said.ADPC.IsEmpty() {
+		return nil
+	}
+	who := s.identify(r, set, nil)
+	if who.owner == "" && said.ADPC.Consented.IsEmpty() {
+		return nil // nothing stands of nobody
+	}
+	records, err := s.find(r.Context(), who)
+	var decisions []Decision
+	for _, told := range []struct {
+		purposes policy.PurposeSet
+		action   Action
+	}{{said.ADPC.Consented, Grant}, {said.ADPC.Withdrawn, Withdraw}, {said.ADPC.Objected, Object}} {
+		for id := range told.purposes.All() {
+			stored := s.choice(id, who, records, &signal.Signals{}, s.Now(), n)
+			if err == nil && stored.Latest.Action == told.action && (told.action != Grant || stored.Status == Granted) {
+				continue // browsers say it with every request
+			}
+			text, shown := n.tell(r, id)
+			decisions = append(decisions, Decision{Purpose: text.Purpose, Action: told.action, Notice: text.ID, Shown: shown})
+		}
+	}
+	if len(decisions) == 0 {
+		return nil
+	}
+	return s.Choose(r, h, set, FromADPC, "", decisions)
 }
 
 // joins tells whether a submission names an identity that is not linked to
@@ -225,7 +260,7 @@ const evidenceLimit = 1000
 // Evidence returns what is stored of the choices of the person behind a
 // request, those of linked subjects left out: they may be another's.
 func (s *Service) Evidence(r *http.Request) ([]Event, error) {
-	who := s.identify(r, nil)
+	who := s.identify(r, nil, nil)
 	if len(who.subjects) == 0 {
 		return nil, nil
 	}

@@ -8,6 +8,8 @@ import (
 	"github.com/nyaruka/phonenumbers"
 	"golang.org/x/net/idna"
 	"golang.org/x/text/unicode/norm"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
 // person is who is behind a request, as far as the request tells.
@@ -28,8 +30,11 @@ type person struct {
 
 // identify tells who is behind a request. fields are values of the
 // submission that identify the person.
-func (s *Service) identify(r *http.Request, fields map[string]string) *person {
+func (s *Service) identify(r *http.Request, set *policy.Set, fields map[string]string) *person {
 	p := &person{}
+	if s.Keys == nil {
+		return p
+	}
 	if s.Identify != nil {
 		for _, id := range s.Identify(r) {
 			subjects := s.Keys.Subjects(id)
@@ -47,7 +52,7 @@ func (s *Service) identify(r *http.Request, fields map[string]string) *person {
 		}
 	}
 	for name, value := range fields {
-		if id, ok := s.claim(name, value); ok {
+		if id, ok := s.claim(set, name, value); ok {
 			subjects := s.Keys.Subjects(id)
 			p.subjects, p.claimed, p.claims = append(p.subjects, subjects...), append(p.claimed, subjects...), append(p.claims, subjects[0])
 		}
@@ -86,7 +91,7 @@ func (p *person) latest(purpose string, records []*Record) State {
 
 // claim returns the identity that a field of a submission names, in the one
 // spelling that it has.
-func (s *Service) claim(name, value string) (Identity, bool) {
+func (s *Service) claim(set *policy.Set, name, value string) (Identity, bool) {
 	kind := s.Fields[name]
 	switch kind {
 	case ByEmail:
@@ -97,7 +102,7 @@ func (s *Service) claim(name, value string) (Identity, bool) {
 		}
 		return Identity{Kind: kind, Value: local + "@" + ascii}, true
 	case ByPhone:
-		number, err := phonenumbers.Parse(value, s.Region)
+		number, err := phonenumbers.Parse(value, set.Controller.Country)
 		if err != nil || !phonenumbers.IsPossibleNumber(number) {
 			return Identity{}, false
 		}

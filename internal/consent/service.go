@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/modicum-proxy/modicum/internal/consent/signal"
-	"github.com/modicum-proxy/modicum/internal/notice"
+	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
@@ -26,12 +26,10 @@ type Service struct {
 	Identify func(*http.Request) []Identity
 	// Fields are the fields of submissions that identify a person.
 	Fields map[string]Kind
-	// Region is the country of telephone numbers without one, ISO 3166-1.
-	Region string
 	// Address returns what is kept of the client's address. nil: nothing.
 	Address func(*http.Request) netip.Prefix
-	// Text returns a notice as people read it in a language.
-	Text func(n *notice.Consent, language string) string
+	// Words are the languages that notices can be told in.
+	Words *words.Languages
 	// Now and NewID are the clock and the source of event ids.
 	Now   func() time.Time
 	NewID func() uuid.UUID
@@ -69,7 +67,7 @@ type Answer struct {
 // is consented, and that everything which can be objected to is.
 func (s *Service) Standing(ctx context.Context, inq *Inquiry) (Answer, error) {
 	var a Answer
-	who := s.identify(inq.Request, inq.Fields)
+	who := s.identify(inq.Request, inq.Set, inq.Fields)
 	records, err := s.find(ctx, who)
 	now, known := s.Now(), s.noticesOf(inq.Set)
 	said := known.signals.Read(inq.Request.Header)
@@ -136,10 +134,17 @@ func (s *Service) choice(id policy.PurposeID, who *person, records []*Record, sa
 	c := Choice{Purpose: purpose, Latest: who.latest(purpose, records)}
 	for _, rec := range records {
 		if s.Registry.Denied(purpose, rec.Subjects) {
-			c.Latest.Action = Withdraw
+			c.Latest.Action, c.Latest.Source = Withdraw, FromPage
 		}
 	}
 	var told [8]Told
+	// What the browser tells now counts now, whether it could be stored or not.
+	switch {
+	case said.ADPC.Objected.Has(id):
+		c.Latest.Action, c.Latest.Source = Object, FromADPC
+	case said.ADPC.Withdrawn.Has(id):
+		c.Latest.Action, c.Latest.Source = Withdraw, FromADPC
+	}
 	c.Status, c.Source = Decide(c.Latest, Tell(told[:0], said, id), now, func(notice string) bool { return known.has(id, notice) })
 	return c
 }

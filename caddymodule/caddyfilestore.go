@@ -1,0 +1,125 @@
+package caddymodule
+
+import (
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+)
+
+// store reads where choices are kept.
+func store(d *caddyfile.Dispenser) (*Store, error) {
+	if !d.NextArg() {
+		return nil, d.Err("store: expected `sqlite <path>` or `postgres { dsn … }`")
+	}
+	s := &Store{Engine: d.Val()}
+	switch s.Engine {
+	case "sqlite":
+		path, err := argument(d)
+		if err != nil {
+			return nil, d.Err("store sqlite: expected the path of a file")
+		}
+		s.Path = beside(d, path)
+		return s, nil
+	case "postgres":
+		return s, block(d, func(option string) (err error) {
+			switch option {
+			case "dsn":
+				s.DSN, err = argument(d)
+			case "lease":
+				s.Lease, err = duration(d)
+			case "unsafe":
+				s.Unsafe, err = true, none(d)
+			default:
+				err = d.Errf("unknown option %q of store postgres: expected dsn, lease or unsafe", option)
+			}
+			return err
+		})
+	}
+	return nil, d.Errf("store %q: expected sqlite or postgres", s.Engine)
+}
+
+// evidence reads what is kept as proof.
+func evidence(d *caddyfile.Dispenser) (*Evidence, error) {
+	e := new(Evidence)
+	return e, block(d, func(option string) (err error) {
+		switch option {
+		case "ip":
+			e.IP, err = word(d, "off", "truncated", "full")
+		case "keep":
+			e.Keep, err = duration(d)
+		default:
+			err = d.Errf("unknown option %q of evidence: expected ip or keep", option)
+		}
+		return err
+	})
+}
+
+// unmarshalSubject reads one way to know people.
+func (h *Handler) unmarshalSubject(d *caddyfile.Dispenser) error {
+	var s Subject
+	if !d.NextArg() {
+		return d.Err("subject: expected placeholder, header, field or jwt")
+	}
+	var err error
+	switch way := d.Val(); way {
+	case "placeholder":
+		s.Placeholder, err = argument(d)
+	case "header":
+		s.Header, err = argument(d)
+	case "field":
+		args := d.RemainingArgs()
+		if len(args) != 2 || args[1] != "email" && args[1] != "phone" {
+			return d.Err("subject field: expected the name of a field, and email or phone")
+		}
+		s.Field, s.Kind = args[0], args[1]
+	case "jwt":
+		s.JWT = new(JWT)
+		err = block(d, func(option string) error { return s.JWT.unmarshalOption(d, option) })
+	default:
+		return d.Errf("subject %q: expected placeholder, header, field or jwt", way)
+	}
+	h.Subject = append(h.Subject, s)
+	return err
+}
+
+func (j *JWT) unmarshalOption(d *caddyfile.Dispenser, option string) (err error) {
+	switch option {
+	case "key":
+		j.Key, err = secret(d)
+	case "cookie":
+		j.Cookie, err = argument(d)
+	case "claim":
+		j.Claim, err = argument(d)
+	case "issuer":
+		j.Issuer, err = argument(d)
+	case "audience":
+		j.Audience, err = argument(d)
+	default:
+		err = d.Errf("unknown option %q of subject jwt: expected key, cookie, claim, issuer or audience", option)
+	}
+	return err
+}
+
+// block reads the options of a block, each given once.
+func block(d *caddyfile.Dispenser, read func(option string) error) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	seen := map[string]bool{}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		option := d.Val()
+		if err := once(d, seen, option); err != nil {
+			return err
+		}
+		if err := read(option); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// none refuses arguments.
+func none(d *caddyfile.Dispenser) error {
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return nil
+}

@@ -1,0 +1,143 @@
+package caddymodule
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/notice/words"
+	"github.com/modicum-proxy/modicum/internal/pages"
+)
+
+// provisionConsents makes what knows the choices of people, where there is a
+// store, and the pages on which they are made.
+func (h *Handler) provisionConsents() error {
+	if h.app.Store == nil {
+		if h.Portal != "" || len(h.Subject) > 0 {
+			return errors.New("portal and subject need a store: minimize { store sqlite <path> } in the global options")
+		}
+		return nil
+	}
+	registry := h.app.store
+	identify, fields, err := h.subjects()
+	if err != nil {
+		return err
+	}
+	languages, err := h.app.languages()
+	if err != nil {
+		return err
+	}
+	h.registry = registry
+	h.consents = &consent.Service{
+		Registry: registry.Registry, Keys: h.app.keys, Identify: identify, Fields: fields, Words: languages,
+		Address: h.app.keptAddress(), Now: time.Now, NewID: newEventID,
+	}
+	h.engine.Consents = h.consents
+	for field := range fields {
+		h.engine.Identifying = append(h.engine.Identifying, field)
+	}
+	if h.Portal == "" {
+		return nil
+	}
+	h.pages, err = pages.New(pages.Options{
+		Prefix: h.Portal, Policy: h.engine.Policies.Load, Consents: h.consents, Languages: languages, Key: h.app.keys.Form(),
+		Person: h.consents.Person, Client: clientIP, Logger: h.log,
+	})
+	if err != nil {
+		return fmt.Errorf("portal: %w", err)
+	}
+	if h.GPC != "" {
+		updated, err := time.Parse(time.DateOnly, h.GPC)
+		if err != nil {
+			return fmt.Errorf("gpc %q: expected a date, such as 2026-11-22", h.GPC)
+		}
+		h.gpc = pages.GPC(updated)
+	}
+	return nil
+}
+
+// servePortal answers requests for our own pages. It tells whether it did.
+func (h *Handler) servePortal(w http.ResponseWriter, r *http.Request) bool {
+	switch {
+	case h.pages != nil && (strings.HasPrefix(r.URL.Path, h.Portal) || r.URL.Path == strings.TrimSuffix(h.Portal, "/")):
+		if r.URL.Path == strings.TrimSuffix(h.Portal, "/") {
+			http.Redirect(w, r, h.Portal, http.StatusSeeOther)
+			return true
+		}
+		h.listen(w, r)
+		h.pages.ServeHTTP(w, r)
+	case h.gpc != nil && r.URL.Path == pages.GPCPath:
+		h.gpc.ServeHTTP(w, r)
+	default:
+		return false
+	}
+	return true
+}
+
+// listen hears what a browser says by ADPC, with any request, and offers it
+// what it may consent to.
+func (h *Handler) listen(w http.ResponseWriter, r *http.Request) {
+	if h.consents == nil {
+		return
+	}
+	if len(r.Header["Adpc"]) > 0 {
+		if err := h.consents.Listen(r, w.Header(), h.engine.Policies.Load()); err != nil {
+			h.log.Warn("storing what a browser tells by ADPC: it counts for this request alone", "error", err)
+		}
+	}
+	if h.pages != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
+		w.Header().Add("Link", h.pages.Link())
+	}
+}
+
+// clientIP returns the client's address as Caddy sees it behind proxies that
+// it trusts.
+func clientIP(r *http.Request) string {
+	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
+	return ip
+}
+
+// keptAddress returns what evidence holds of a client's address: nothing
+// unless the operator wants it.
+func (a *App) keptAddress() func(*http.Request) netip.Prefix {
+	if a.Evidence == nil || a.Evidence.IP == "off" {
+		return nil
+	}
+	full := a.Evidence.IP == "full"
+	return func(r *http.Request) netip.Prefix {
+		ip, err := netip.ParseAddr(clientIP(r))
+		if err != nil {
+			return netip.Prefix{}
+		}
+		ip = ip.Unmap().WithZone("")
+		bits := ip.BitLen()
+		switch {
+		case full:
+		case ip.Is4():
+			bits = 24
+		default:
+			bits = 48
+		}
+		prefix, _ := ip.Prefix(bits) // the bits are within the address's
+		return prefix
+	}
+}
+
+// languages returns those of the pages, with the operator's.
+func (a *App) languages() (*words.Languages, error) {
+	if a.Languages == "" {
+		return words.Read(nil)
+	}
+	languages, err := words.Read(os.DirFS(a.Languages))
+	if err != nil {
+		return nil, fmt.Errorf("languages: %w", err)
+	}
+	return languages, nil
+}

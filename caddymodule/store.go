@@ -1,0 +1,317 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/minimize"
+	"github.com/modicum-proxy/modicum/internal/pages"
+	"github.com/modicum-proxy/modicum/internal/store/postgres"
+	"github.com/modicum-proxy/modicum/internal/store/sqlite"
+)
+
+// Store says where the choices of people are kept.
+type Store struct {
+	// Engine is `sqlite`, for one machine, or `postgres`, for one and more.
+	Engine string `json:"engine,omitempty"`
+	// Path is the file of SQLite. It is made when it is missing.
+	Path string `json:"path,omitempty"`
+	// DSN is how PostgreSQL is reached, as libpq takes it. What is secret in
+	// it comes from a placeholder: `{env.MODICUM_DSN}`, `{file./run/secrets/dsn}`.
+	DSN string `json:"dsn,omitempty"`
+	// Lease is how long a proxy may decide by what it read last, for a
+	// PostgreSQL that is far away. A withdrawal is answered when it is over.
+	// Default: 0, every decision waits for a read.
+	Lease caddy.Duration `json:"lease,omitempty"`
+	// Unsafe accepts a PostgreSQL that can lose what it acknowledged.
+	// Default: false.
+	Unsafe bool `json:"unsafe,omitempty"`
+}
+
+// Evidence says what is kept as proof of choices.
+type Evidence struct {
+	// IP is what is kept of the client's address: `off`, `truncated` to /24
+	// or /48, or `full`. Default: off.
+	IP string `json:"ip,omitempty"`
+	// Keep is how long what was withdrawn, refused or has ended is kept as
+	// proof. Default: 3y.
+	Keep caddy.Duration `json:"keep,omitempty"`
+}
+
+// defaultKeep is the regular limitation period of German law (BGB § 195),
+// and that of Russian law (ГК РФ ст. 196).
+const defaultKeep = caddy.Duration(3 * 366 * 24 * time.Hour)
+
+func (e *Evidence) provision() error {
+	setDefault(&e.IP, "off")
+	setDefault(&e.Keep, defaultKeep)
+	switch e.IP {
+	case "off", "truncated", "full":
+		return nil
+	}
+	return fmt.Errorf("ip %q: expected off, truncated or full", e.IP)
+}
+
+// registries holds the open stores of all configurations that are loaded: a
+// reload overlaps them, and a store has one owner.
+var registries = caddy.NewUsagePool()
+
+// liveRegistry is a store in use, with the keys of its pseudonyms.
+type liveRegistry struct {
+	*consent.Registry
+
+	key     string // in the pool
+	keys    *consent.Keys
+	keep    time.Duration // how long evidence is kept; 0: for ever
+	log     *slog.Logger
+	once    sync.Once
+	stop    context.CancelFunc
+	running sync.WaitGroup
+
+	mu     sync.Mutex
+	users  int // requests that may use it yet
+	closed bool
+}
+
+// acquireRegistry returns the store from the pool; it is not opened yet.
+func (a *App) acquireRegistry() (*liveRegistry, error) {
+	if a.Evidence == nil {
+		a.Evidence = new(Evidence)
+	}
+	if err := a.Evidence.provision(); err != nil {
+		return nil, fmt.Errorf("evidence: %w", err)
+	}
+	open, id, err := a.Store.opener(a.ctx.Slogger())
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	keys, write, err := a.consentKeys()
+	if err != nil {
+		return nil, fmt.Errorf("consent_key: %w", err)
+	}
+	value, _, err := registries.LoadOrNew(id, func() (caddy.Destructor, error) {
+		registry, err := consent.NewRegistry(consent.Options{
+			Open: func(ctx context.Context) (consent.Store, error) {
+				if err := write(); err != nil {
+					return nil, err
+				}
+				return open(ctx)
+			},
+			Lease: time.Duration(a.Store.Lease), Log: a.ctx.Slogger(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		return &liveRegistry{Registry: registry, key: id, keys: keys, log: a.ctx.Slogger()}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	l := value.(*liveRegistry)
+	if a.keys = keys; a.ConsentKey == nil {
+		a.keys = l.keys // the file may have been lost since
+	}
+	return l, nil
+}
+
+// opener returns how the store is opened, and what it is.
+func (s *Store) opener(log *slog.Logger) (open func(context.Context) (consent.Store, error), id string, err error) {
+	switch s.Engine {
+	case "sqlite":
+		if s.Path == "" {
+			return nil, "", errors.New("sqlite needs a path")
+		}
+		return func(ctx context.Context) (consent.Store, error) {
+			return sqlite.Open(ctx, sqlite.Options{Path: s.Path, Log: log})
+		}, "sqlite " + s.Path, nil
+	case "postgres":
+		dsn, err := s.resolveDSN()
+		if err != nil {
+			return nil, "", err
+		}
+		sum := sha256.Sum256([]byte(dsn))
+		options := postgres.Options{DSN: dsn, Lease: time.Duration(s.Lease), Unsafe: s.Unsafe, Logger: log}
+		return func(ctx context.Context) (consent.Store, error) { return postgres.Open(ctx, options) },
+			fmt.Sprintf("postgres %s %d %t", hex.EncodeToString(sum[:]), s.Lease, s.Unsafe), nil
+	}
+	return nil, "", fmt.Errorf("engine %q: expected sqlite or postgres", s.Engine)
+}
+
+// resolveDSN fills in the placeholders. A password has to come from one.
+func (s *Store) resolveDSN() (string, error) {
+	if s.DSN == "" {
+		return "", errors.New("postgres needs a dsn: dsn {env.MODICUM_DSN}")
+	}
+	literal := s.DSN
+	if u, err := url.Parse(literal); err == nil && u.User != nil {
+		if password, given := u.User.Password(); given && !strings.Contains(password, "{") {
+			return "", errors.New("the dsn holds a password: write dsn {env.MODICUM_DSN} and set that variable, a secret is never written into the configuration")
+		}
+	}
+	if strings.Contains(literal, "password=") && !strings.Contains(literal, "password={") {
+		return "", errors.New("the dsn holds a password: write dsn {env.MODICUM_DSN} and set that variable, a secret is never written into the configuration")
+	}
+	dsn, err := caddy.NewReplacer().ReplaceOrErr(literal, true, true)
+	if err != nil {
+		return "", fmt.Errorf("dsn: %w", err)
+	}
+	return strings.TrimSpace(dsn), nil
+}
+
+// consentKeys returns the keys, and how a new one is written before the
+// store is used.
+func (a *App) consentKeys() (*consent.Keys, func() error, error) {
+	nothing := func() error { return nil }
+	if a.ConsentKey != nil {
+		data, err := a.ConsentKey.read()
+		if err != nil {
+			return nil, nil, err
+		}
+		keys, err := consent.ParseKeys(data)
+		return keys, nothing, err
+	}
+	if a.Store.Engine != "sqlite" {
+		return nil, nil, errors.New("a store of several proxies needs a key that they share: consent_key file <path>, made with `openssl rand -hex 32`")
+	}
+	// One machine, one file: the key stands beside it.
+	path := a.Store.Path + ".key"
+	data, err := os.ReadFile(path)
+	if err == nil {
+		keys, err := consent.ParseKeys(data)
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", path, err)
+		}
+		return keys, nothing, nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // it never fails
+	data = []byte(hex.EncodeToString(secret) + "\n")
+	keys, err := consent.ParseKeys(data)
+	return keys, func() error { return writeKey(path, data) }, err
+}
+
+// writeKey writes a new key where there is none. Configurations are checked
+// without being used, so this waits until the store is opened.
+func writeKey(path string, data []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		if there, err := os.ReadFile(path); err == nil && string(there) == string(data) {
+			return nil
+		}
+		return fmt.Errorf("the key %s was made by another process meanwhile: reload", path)
+	}
+	if err != nil {
+		return fmt.Errorf("making the key of consents: %w", err)
+	}
+	_, err = file.Write(data)
+	return errors.Join(err, file.Sync(), file.Close())
+}
+
+// start opens the store and ends what has reached its term, now and then. A
+// store that does not answer does not keep the site from starting; one that
+// we refuse does.
+func (l *liveRegistry) start(keep time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := l.Open(ctx); err != nil && !transient(err) {
+		return err
+	}
+	l.mu.Lock()
+	l.keep = keep
+	l.mu.Unlock()
+	l.once.Do(func() {
+		var ctx context.Context
+		ctx, l.stop = context.WithCancel(context.Background())
+		l.running.Go(func() { l.Keep(ctx, l.term, l.log) })
+	})
+	return nil
+}
+
+// term returns how long evidence is kept.
+func (l *liveRegistry) term() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.keep
+}
+
+// transient tells whether a store may yet answer.
+func transient(err error) bool {
+	var unreachable *pgconn.ConnectError
+	return errors.As(err, &unreachable) || errors.Is(err, context.DeadlineExceeded)
+}
+
+// begin keeps the store open for a request; end lets it go.
+func (l *liveRegistry) begin() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.users++
+}
+
+func (l *liveRegistry) end() {
+	l.mu.Lock()
+	l.users--
+	last := l.closed && l.users == 0
+	l.mu.Unlock()
+	if last {
+		l.close()
+	}
+}
+
+// Destruct closes the store when the last request that may use it is over.
+func (l *liveRegistry) Destruct() error {
+	l.once.Do(func() {})
+	if l.stop != nil {
+		l.stop()
+	}
+	l.running.Wait()
+	l.mu.Lock()
+	l.closed = true
+	idle := l.users == 0
+	l.mu.Unlock()
+	if idle {
+		l.close()
+	}
+	return nil
+}
+
+func (l *liveRegistry) close() {
+	if err := l.Close(); err != nil {
+		l.log.Error("closing the consent store", "error", err)
+	}
+}
+
+// newEventID returns ids of events.
+func newEventID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
+
+// Interface guards.
+var (
+	_ caddy.Destructor  = (*liveRegistry)(nil)
+	_ minimize.Consents = (*consent.Service)(nil)
+	_ pages.Consents    = (*consent.Service)(nil)
+	_ consent.Store     = (*sqlite.Store)(nil)
+	_ consent.Archive   = (*sqlite.Store)(nil)
+	_ consent.Keeper    = (*sqlite.Store)(nil)
+	_ consent.Store     = (*postgres.Store)(nil)
+	_ consent.Feed      = (*postgres.Store)(nil)
+	_ consent.Archive   = (*postgres.Store)(nil)
+	_ consent.Keeper    = (*postgres.Store)(nil)
+)
