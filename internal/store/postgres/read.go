@@ -82,7 +82,7 @@ SELECT l.rev, l.id, CASE
 END, c.subject, c.other, c.rev
 FROM modicum.latest l LEFT JOIN LATERAL (
 	SELECT rev, subject, other FROM modicum.event WHERE rev > $1 ORDER BY rev LIMIT $3
-) c ON l.rev > $1 AND l.rev <= $1 + $3`
+) c ON l.rev <= $1 + $3`
 
 // Changes returns what was committed after since, see [consent.Feed].
 func (s *Store) Changes(ctx context.Context, since consent.Mark) (consent.Changes, error) {

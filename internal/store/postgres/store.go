@@ -125,7 +125,7 @@ func configure(dsn string) (*pgxpool.Config, error) {
 		config.MaxConns = defaultConns
 	}
 	config.PingTimeout = pingTimeout
-	config.AfterConnect = limit
+	config.AfterConnect = settle
 
 	conn := config.ConnConfig
 	conn.ConnectTimeout = min(conn.ConnectTimeout, connectTimeout)
@@ -145,13 +145,29 @@ func configure(dsn string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// limit bounds what a session does when its client is gone. A pooler that
-// shares sessions may lose these settings: no promise rests on them.
-func limit(ctx context.Context, conn *pgx.Conn) error {
-	ms := strconv.FormatInt(statementTimeout.Milliseconds(), 10)
-	_, err := conn.Exec(ctx, `SELECT set_config('statement_timeout', $1, false),
-		set_config('idle_in_transaction_session_timeout', $1, false),
-		set_config('default_transaction_isolation', 'read committed', false)`, ms)
+// settings are those of our sessions. The first bound what a session does
+// whose client is gone. The others keep the planner from what it would make of
+// tables that have just begun to grow: each statement here looks few rows up
+// by an index. A pooler that shares sessions may lose all of this, so that no
+// promise rests on it.
+var settings = [][2]string{
+	{"statement_timeout", strconv.FormatInt(statementTimeout.Milliseconds(), 10)},
+	{"idle_in_transaction_session_timeout", strconv.FormatInt(statementTimeout.Milliseconds(), 10)},
+	{"default_transaction_isolation", "read committed"},
+	{"plan_cache_mode", "force_generic_plan"},
+	{"enable_seqscan", "off"},
+	{"max_parallel_workers_per_gather", "0"},
+	{"jit", "off"},
+}
+
+// settle makes the settings of a new session.
+func settle(ctx context.Context, conn *pgx.Conn) error {
+	names, values := make([]string, len(settings)), make([]string, len(settings))
+	for i, s := range settings {
+		names[i], values[i] = s[0], s[1]
+	}
+	_, err := conn.Exec(ctx, "SELECT set_config(name, value, false) FROM unnest($1::text[], $2::text[]) AS s(name, value)",
+		pgx.QueryExecModeExec, names, values)
 	return err
 }
 
@@ -167,7 +183,7 @@ func connector(config *pgxpool.Config) connect {
 		if err != nil {
 			return nil, err
 		}
-		if err := limit(ctx, conn); err != nil {
+		if err := settle(ctx, conn); err != nil {
 			return nil, errors.Join(err, conn.Close(ctx))
 		}
 		return conn, nil
