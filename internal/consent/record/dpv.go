@@ -55,7 +55,7 @@ var dpvContext = json.RawMessage(`{` +
 // group's Data Privacy Vocabulary. There is one for each subject and purpose;
 // a record that comes twice, see [Persons], is whole when it comes last.
 func WriteDPV(w io.Writer, persons iter.Seq2[Person, error], site *Site) error {
-	return writeArray(w, `{"@context":`+string(dpvContext)+`,"@graph":[`, "]}\n", func(yield func(any, error) bool) {
+	return writeLines(w, `{"@context":`+string(dpvContext)+`,"@graph":[`, "]}\n", func(yield func(*dpvRecord, error) bool) {
 		for p, err := range persons {
 			if err != nil {
 				yield(nil, err)

@@ -78,13 +78,19 @@ func (j *Event) Consent() consent.Event {
 // document for what reads JSON whole, lines for what does not, and one that
 // was cut short shows it by the bracket that it lacks.
 func WriteJSON(w io.Writer, events iter.Seq2[consent.Event, error]) error {
-	return writeArray(w, "[", "]\n", func(yield func(any, error) bool) {
+	return WriteArray(w, func(yield func(Event, error) bool) {
 		for e, err := range events {
 			if !yield(eventJSON(&e), err) {
 				return
 			}
 		}
 	})
+}
+
+// WriteArray writes a JSON array, an element on each line, and nothing of an
+// element that comes with an error.
+func WriteArray[T any](w io.Writer, elements iter.Seq2[T, error]) error {
+	return writeLines(w, "[", "]\n", elements)
 }
 
 // ReadJSON reads what [WriteJSON] wrote. After an error it ends.
@@ -117,9 +123,9 @@ func ReadArray[J, T any](r io.Reader, as func(J) T) iter.Seq2[T, error] {
 	}
 }
 
-// writeArray writes documents, one a line, between an opening and a closing.
+// writeLines writes documents, one a line, between an opening and a closing.
 // An error leaves it open, so that nobody takes it for whole.
-func writeArray(w io.Writer, opening, closing string, documents iter.Seq2[any, error]) error {
+func writeLines[T any](w io.Writer, opening, closing string, documents iter.Seq2[T, error]) error {
 	var line bytes.Buffer
 	line.WriteString(opening)
 	out := json.NewEncoder(&line)

@@ -1,0 +1,97 @@
+package desk
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+)
+
+// Withdrawal is a consent that was withdrawn.
+type Withdrawal struct {
+	Subject consent.Subject `json:"subject"`
+	Purpose string          `json:"purpose"`
+}
+
+// Withdraw withdraws the consents of a person, to one purpose or to all, on
+// the person's behalf. When it returns nil they are withdrawn on every proxy,
+// and it survives a power cut; after an error nobody may be told so.
+func (d *Desk) Withdraw(ctx context.Context, q *Query) ([]Withdrawal, error) {
+	if q.All == (q.Purpose != "") {
+		return nil, queryError("expected one purpose, or all")
+	}
+	subjects, err := d.subjects(q)
+	if err != nil {
+		return nil, err
+	}
+	if subjects == nil {
+		return nil, queryError("expected a person: nobody withdraws for everybody")
+	}
+	store, err := d.Registry.Store(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var events []consent.Event
+	known := false
+	for _, subject := range subjects {
+		rec, err := store.Load(ctx, subject)
+		if err != nil {
+			return nil, err
+		}
+		known = known || len(rec.Latest) > 0
+		events = append(events, d.withdrawals(subject, &rec, q.Purpose)...)
+	}
+	switch {
+	case !known:
+		return nil, ErrNobody
+	case len(events) == 0:
+		return nil, ErrNothing
+	}
+	if _, err := d.Registry.Append(ctx, events...); err != nil {
+		return nil, fmt.Errorf("it is not withdrawn, do not tell the person that it is: %w; run it again, which does no harm", err)
+	}
+	done := make([]Withdrawal, len(events))
+	for i := range events {
+		done[i] = Withdrawal{events[i].Subject, events[i].Purpose}
+	}
+	return done, nil
+}
+
+// withdrawals returns the events that withdraw what stands of a person, to
+// one purpose or to all: a consent of a linked subject too, since what one
+// takes back is taken back for both.
+func (d *Desk) withdrawals(subject consent.Subject, rec *consent.Record, purpose string) []consent.Event {
+	granted, restricted := map[string]consent.Revision{}, map[string]consent.Revision{}
+	for i := range rec.Latest {
+		state, latest := &rec.Latest[i], granted
+		if state.Action.Restricts() {
+			latest = restricted
+		}
+		latest[state.Purpose] = max(latest[state.Purpose], state.Revision)
+	}
+	var events []consent.Event
+	for _, granting := range slices.Sorted(maps.Keys(granted)) {
+		if purpose != "" && granting != purpose || granted[granting] < restricted[granting] {
+			continue
+		}
+		events = append(events, consent.Event{
+			ID: d.NewID(), Subject: subject, Purpose: granting, Action: consent.Withdraw, Source: consent.FromOperator,
+			Time: d.Now().UTC().Truncate(time.Microsecond), Policy: d.policyOf(granting),
+		})
+	}
+	return events
+}
+
+// policyOf returns the version of the policy that has a purpose; empty if none
+// does.
+func (d *Desk) policyOf(purpose string) string {
+	for _, set := range d.policies() {
+		if _, ok := set.PurposeID(purpose); ok {
+			return set.Version
+		}
+	}
+	return ""
+}
