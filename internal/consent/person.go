@@ -3,11 +3,6 @@ package consent
 import (
 	"net/http"
 	"slices"
-	"strings"
-
-	"github.com/nyaruka/phonenumbers"
-	"golang.org/x/net/idna"
-	"golang.org/x/text/unicode/norm"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
@@ -89,27 +84,9 @@ func (p *person) latest(purpose string, records []*Record) State {
 	return last
 }
 
-// claim returns the identity that a field of a submission names, in the one
-// spelling that it has.
+// claim returns the identity that a field of a submission names.
 func (s *Service) claim(set *policy.Set, name, value string) (Identity, bool) {
-	kind := s.Fields[name]
-	switch kind {
-	case ByEmail:
-		local, domain, ok := strings.Cut(strings.ToLower(norm.NFC.String(strings.TrimSpace(value))), "@")
-		ascii, err := idna.Lookup.ToASCII(domain)
-		if !ok || err != nil || local == "" || ascii == "" || strings.Contains(domain, "@") {
-			return Identity{}, false
-		}
-		return Identity{Kind: kind, Value: local + "@" + ascii}, true
-	case ByPhone:
-		number, err := phonenumbers.Parse(value, set.Controller.Country)
-		if err != nil || !phonenumbers.IsPossibleNumber(number) {
-			return Identity{}, false
-		}
-		return Identity{Kind: kind, Value: phonenumbers.Format(number, phonenumbers.E164)}, true
-	case ByCookie, ByUser:
-	}
-	return Identity{}, false
+	return spelled(s.Fields[name], value, set.Controller.Country)
 }
 
 // foreign tells whether another site may have made the browser send a
