@@ -70,6 +70,9 @@ func (h *Handler) subjects() (identify func(*http.Request) []consent.Identity, f
 	for _, s := range h.Subject {
 		switch {
 		case s.Placeholder != "":
+			if by := clientSays(s.Placeholder); by != "" {
+				return nil, nil, fmt.Errorf("subject placeholder %s: whoever sends a request says %s; name what a handler that authenticates has set, such as {http.auth.user.id}", s.Placeholder, by)
+			}
 			logins = append(logins, s.placeholder)
 		case s.Header != "":
 			logins = append(logins, s.header)
@@ -100,6 +103,19 @@ func (h *Handler) subjects() (identify func(*http.Request) []consent.Identity, f
 		}
 		return nil
 	}, fields, nil
+}
+
+// clientSays returns the placeholder that a client can set, of those in a
+// text; empty: there is none.
+func clientSays(text string) string {
+	for _, name := range []string{
+		"{http.request.header.", "{header.", "{http.request.cookie.", "{cookie.", "{http.request.uri", "{uri", "{query", "{http.request.body", "{path", "{http.request.host",
+	} {
+		if strings.Contains(text, name) {
+			return name[1:]
+		}
+	}
+	return ""
 }
 
 func (s *Subject) placeholder(r *http.Request) string {

@@ -33,7 +33,7 @@ func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.Pu
 // the decisions are in force on every proxy, and our cookie stands on h. On
 // an error nothing may be said to be saved: what was to be taken back is then
 // denied on this proxy alone.
-func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source Source, _ string, decisions []Decision) error {
+func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source Source, decisions []Decision) error {
 	who := s.identify(r, nil, nil)
 	records, err := s.find(r.Context(), who)
 	if err != nil {
@@ -88,7 +88,7 @@ func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticke
 			}
 		}
 	}
-	events = append(events, s.link(inq, who, records)...)
+	events = append(events, s.link(inq, who, records, !ticked.IsEmpty())...)
 	if len(events) == 0 {
 		return nil
 	}
@@ -188,24 +188,25 @@ func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error 
 	if len(decisions) == 0 {
 		return nil
 	}
-	return s.Choose(r, h, set, FromADPC, "", decisions)
+	return s.Choose(r, h, set, FromADPC, decisions)
 }
 
 // joins tells whether a submission names an identity that is not linked to
 // the one who sent it yet, while there are choices to share.
 func (s *Service) joins(inq *Inquiry, who *person, records []*Record) bool {
-	return who.owner != "" && len(who.claims) > 0 && !foreign(inq.Request) && len(s.link(inq, who, records)) > 0
+	return who.owner != "" && len(who.claims) > 0 && !foreign(inq.Request) && len(s.link(inq, who, records, false)) > 0
 }
 
 // link returns the events by which the identities of a submission become
 // linked: what is taken back under one is then taken back for the other. What
 // the sender has consented to is granted to the other as well, if that one
-// has chosen nothing itself.
-func (s *Service) link(inq *Inquiry, who *person, records []*Record) []Event {
+// has chosen nothing itself. Where nobody chooses anything there is no reason
+// to know that two identities belong together.
+func (s *Service) link(inq *Inquiry, who *person, records []*Record, choosing bool) []Event {
 	var events []Event
 	for _, claim := range who.claims {
 		own, other := recordOf(records, who.owner), recordOf(records, claim)
-		if own == nil || other == nil || len(own.Latest)+len(other.Latest) == 0 || slices.Contains(own.Subjects, claim) ||
+		if !choosing && len(own.Latest)+len(other.Latest) == 0 || slices.Contains(own.Subjects, claim) ||
 			len(own.Subjects)+len(other.Subjects) > MaxLinked {
 			continue
 		}
@@ -224,13 +225,15 @@ func (s *Service) link(inq *Inquiry, who *person, records []*Record) []Event {
 	return events
 }
 
+// recordOf returns the record of a subject; one who was made up just now has
+// none yet.
 func recordOf(records []*Record, subject Subject) *Record {
 	for _, rec := range records {
 		if rec.Subjects[0] == subject {
 			return rec
 		}
 	}
-	return nil
+	return &Record{Subjects: []Subject{subject}}
 }
 
 func has(rec *Record, subject Subject, purpose string) bool {

@@ -77,8 +77,9 @@ func (k *Keys) parseCookie(value string) (cookie, bool) {
 	if !ok {
 		return cookie{}, false
 	}
-	c := cookie{id: rest[len("1."):], key: k.byID(keyID)}
-	if c.key == nil || len(c.id) != cookieIDSize || len(signature) != cookieSignSize {
+	id, ok := strings.CutPrefix(rest, "1.")
+	c := cookie{id: id, key: k.byID(keyID)}
+	if !ok || c.key == nil || len(c.id) != cookieIDSize || len(signature) != cookieSignSize {
 		return cookie{}, false
 	}
 	var buf [cookieSignSize]byte

@@ -183,15 +183,42 @@ func (r *Registry) openedInTime(ctx context.Context) (Store, *reader, error) {
 // before the call. atLeast is a revision that the person has been told of;
 // 0: none. The record is shared and not to be changed.
 func (r *Registry) Find(ctx context.Context, subject Subject, atLeast Revision) (*Record, error) {
-	store, rd, err := r.openedInTime(ctx)
+	store, err := r.catchUp(ctx, atLeast)
 	if err != nil {
 		return nil, err
 	}
-	if rd != nil {
-		if err := rd.join(ctx, atLeast); err != nil {
+	return r.record(ctx, store, subject)
+}
+
+// FindAll is Find for several subjects, in their order.
+func (r *Registry) FindAll(ctx context.Context, subjects []Subject, atLeast Revision) ([]*Record, error) {
+	if len(subjects) == 0 {
+		return nil, nil
+	}
+	store, err := r.catchUp(ctx, atLeast)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]*Record, len(subjects))
+	for i, subject := range subjects {
+		if records[i], err = r.record(ctx, store, subject); err != nil {
 			return nil, err
 		}
 	}
+	return records, nil
+}
+
+// catchUp moves the horizon to where the store is now, at least.
+func (r *Registry) catchUp(ctx context.Context, atLeast Revision) (Store, error) {
+	store, rd, err := r.openedInTime(ctx)
+	if err == nil && rd != nil {
+		err = rd.join(ctx, atLeast)
+	}
+	return store, err
+}
+
+// record returns the record of a subject as the horizon requires it.
+func (r *Registry) record(ctx context.Context, store Store, subject Subject) (*Record, error) {
 	if c, ok := r.cache.Get(string(subject)); ok && r.usable(c, subject) {
 		return &c.Record, nil
 	}

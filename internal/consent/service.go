@@ -73,7 +73,9 @@ func (s *Service) Standing(ctx context.Context, inq *Inquiry) (Answer, error) {
 	said := known.signals.Read(inq.Request.Header)
 	for id := range inq.Set.Choosable(inq.Purposes).All() {
 		if err != nil {
-			a.Objected = a.Objected.With(id)
+			if inq.Set.Purposes[id].Basis != policy.Consent {
+				a.Objected = a.Objected.With(id)
+			}
 			continue
 		}
 		c := s.choice(id, who, records, &said, now, known)
@@ -115,17 +117,7 @@ func join(sources string, source Source) string {
 
 // find returns the records of all subjects.
 func (s *Service) find(ctx context.Context, who *person) ([]*Record, error) {
-	if len(who.subjects) == 0 {
-		return nil, nil
-	}
-	records := make([]*Record, len(who.subjects))
-	for i, subject := range who.subjects {
-		var err error
-		if records[i], err = s.Registry.Find(ctx, subject, who.revision); err != nil {
-			return nil, err
-		}
-	}
-	return records, nil
+	return s.Registry.FindAll(ctx, who.subjects, who.revision)
 }
 
 // choice folds what is known about one purpose.

@@ -235,6 +235,9 @@ func (s *Submission) Announce(h http.Header) {
 	}
 	for name, values := range s.asked.answer {
 		h[name] = append(h[name], values...)
+		if isSafe(s.r.Method) {
+			h.Set("Cache-Control", "no-store") // the cookie is one person's
+		}
 	}
 	delete(h, headerPurpose)
 	delete(h, headerStripped)
