@@ -3,7 +3,6 @@ package consent
 import (
 	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"encoding/base64"
 	"net/http"
 	"strconv"
@@ -101,10 +100,7 @@ func cutLast(s string) (before, after string, ok bool) {
 
 // sign appends the signature of a text.
 func (k *key) sign(b []byte, text string) []byte {
-	mac := hmac.New(sha256.New, k.cookie)
-	mac.Write([]byte(text))
-	var sum [sha256.Size]byte
-	return base64.RawURLEncoding.AppendEncode(b, mac.Sum(sum[:0])[:16])
+	return k.cookie.append(b, 16, text)
 }
 
 func (c *cookie) subject() Subject {

@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"hash"
+	"sync"
 )
 
 // Keys make pseudonyms of identities and sign our cookie. The first key is
@@ -20,9 +22,44 @@ type Keys struct {
 // key holds what is derived from one secret, each for its own use.
 type key struct {
 	id        string // 8 hex digits
-	pseudonym []byte
-	cookie    []byte
+	pseudonym *signer
+	cookie    *signer
 	form      []byte
+}
+
+// signer makes HMAC-SHA-256 under one key, again and again in the same
+// memory: each submission of somebody we know needs two.
+type signer struct{ pool sync.Pool }
+
+// signing is the memory of one signature.
+type signing struct {
+	mac  hash.Hash
+	text []byte
+	sum  []byte
+}
+
+func newSigner(key []byte) *signer {
+	s := &signer{}
+	s.pool.New = func() any { return &signing{mac: hmac.New(sha256.New, key)} }
+	return s
+}
+
+// append appends the first n bytes of the signature of the parts, joined by
+// zero bytes, in base64url.
+func (s *signer) append(b []byte, n int, parts ...string) []byte {
+	g := s.pool.Get().(*signing)
+	defer s.pool.Put(g)
+	g.mac.Reset()
+	g.text = g.text[:0]
+	for i, part := range parts {
+		if i > 0 {
+			g.text = append(g.text, 0)
+		}
+		g.text = append(g.text, part...)
+	}
+	_, _ = g.mac.Write(g.text) // it never fails
+	g.sum = g.mac.Sum(g.sum[:0])
+	return base64.RawURLEncoding.AppendEncode(b, g.sum[:n])
 }
 
 // minKey is the least bytes of a secret.
@@ -42,13 +79,14 @@ func ParseKeys(data []byte) (*Keys, error) {
 		}
 		sum := sha256.Sum256(append([]byte("modicum key id\x00"), secret...))
 		one := key{id: hex.EncodeToString(sum[:4])}
-		for use, to := range map[string]*[]byte{"pseudonym": &one.pseudonym, "cookie": &one.cookie, "form": &one.form} {
-			derived, err := hkdf.Key(sha256.New, secret, nil, "modicum consent "+use, sha256.Size)
-			if err != nil {
+		var derived [3][]byte
+		for i, use := range []string{"pseudonym", "cookie", "form"} {
+			var err error
+			if derived[i], err = hkdf.Key(sha256.New, secret, nil, "modicum consent "+use, sha256.Size); err != nil {
 				return nil, fmt.Errorf("deriving a key: %w", err)
 			}
-			*to = derived
 		}
+		one.pseudonym, one.cookie, one.form = newSigner(derived[0]), newSigner(derived[1]), derived[2]
 		k.keys = append(k.keys, one)
 	}
 	if len(k.keys) == 0 {
@@ -99,10 +137,6 @@ func (k *Keys) Subjects(id Identity) []Subject {
 }
 
 func (k *key) subject(id Identity) Subject {
-	mac := hmac.New(sha256.New, k.pseudonym)
-	mac.Write([]byte(id.Kind))
-	mac.Write([]byte{0})
-	mac.Write([]byte(id.Value))
-	var sum [sha256.Size]byte
-	return Subject(k.id + "." + base64.RawURLEncoding.EncodeToString(mac.Sum(sum[:0])))
+	var buf [64]byte
+	return Subject(k.pseudonym.append(append(append(buf[:0], k.id...), '.'), sha256.Size, string(id.Kind), id.Value))
 }

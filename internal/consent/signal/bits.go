@@ -78,15 +78,15 @@ func (b *bits) ends() bool {
 	return !b.bad
 }
 
-// maxFibonacci bounds the numbers that are read in Fibonacci coding. Section
-// ids are small.
-const maxFibonacci = 1 << 12
+// maxFibonacci is the most bits of a number in Fibonacci coding.
+const maxFibonacci = 24
 
 // fibonacci reads a positive number in Fibonacci coding: bits that stand for
 // 1, 2, 3, 5, 8, …, ended by a second 1 in a row.
 func (b *bits) fibonacci() int {
 	sum, last := 0, uint32(0)
-	for term, next := 1, 2; term <= maxFibonacci && !b.bad; term, next = next, term+next {
+	term, next := 1, 2
+	for range maxFibonacci {
 		bit := b.bit()
 		if bit == 1 && last == 1 {
 			return sum
@@ -95,9 +95,33 @@ func (b *bits) fibonacci() int {
 			sum += term
 		}
 		last = bit
+		term, next = next, term+next
 	}
 	b.bad = true
 	return 0
+}
+
+// fibonacciRange yields the numbers of a range in Fibonacci coding, which
+// ascend: items of one number or a group, each told by its distance from the
+// number before.
+func (b *bits) fibonacciRange(yield func(n int) bool) {
+	last := 0
+	for range b.number(12) {
+		group := b.bit() == 1
+		first := last + b.fibonacci()
+		last = first
+		if group {
+			last += b.fibonacci()
+		}
+		if b.bad {
+			return
+		}
+		for n := first; n <= last; n++ {
+			if !yield(n) {
+				return
+			}
+		}
+	}
 }
 
 // isBase64URL tells whether a text is of the alphabet.

@@ -16,8 +16,6 @@ const (
 	sectionUSP   = 6 // uspv1
 	sectionUSNat = 7 // usnat
 
-	maxSections = 64
-
 	// usNatCore is how many bits the core of a usnat section has at least:
 	// those of version 1, up to MspaServiceProviderMode.
 	usNatCore = 60
@@ -74,27 +72,14 @@ func readGPP(text string) (held gppString, ok bool) {
 	if b.number(6) != gppType || b.number(6) != gppVersion {
 		return gppString{}, false
 	}
-	id, sections := 0, 0
-	for range b.number(12) {
-		group := b.bit() == 1
-		first := id + b.fibonacci()
-		id = first
-		if group {
-			id += b.fibonacci()
-		}
-		if b.bad || sections+id-first >= maxSections {
+	for id := range b.fibonacciRange {
+		if !more {
 			return held, false
 		}
-		for i := first; i <= id; i++ {
-			if !more {
-				return held, false
-			}
-			var section string
-			section, rest, more = strings.Cut(rest, "~")
-			sections++
-			if !held.read(i, section) {
-				return held, false
-			}
+		var section string
+		section, rest, more = strings.Cut(rest, "~")
+		if !held.read(id, section) {
+			return held, false
 		}
 	}
 	return held, b.ends() && !more

@@ -58,7 +58,7 @@ func readTC(text string) (consents uint32, found, ok bool) {
 		}
 		found = true
 		consents = b.number(policy.MaxTCFPurpose)
-		b.skip(policy.MaxTCFPurpose)  // PubPurposesLITransparency
+		b.skip(policy.MaxTCFPurpose) // PubPurposesLITransparency
 		b.skip(2 * int(b.number(6))) // CustomPurposesConsent, CustomPurposesLITransparency
 		if !b.ends() {
 			return 0, false, false
