@@ -20,7 +20,17 @@ type adminAPI struct {
 // status is the answer of GET /minimize/status.
 type status struct {
 	Policies []policyDetails `json:"policies"`
-	Counters []count         `json:"counters"`
+	// Store tells of where choices are kept; absent: nowhere.
+	Store    *storeStatus `json:"store,omitempty"`
+	Counters []count      `json:"counters"`
+}
+
+// storeStatus is what there is to tell of the consent store.
+type storeStatus struct {
+	Engine string `json:"engine"`
+	// Error says why the store is not asked at the moment: what rests on
+	// consent does not pass meanwhile.
+	Error string `json:"error,omitempty"`
 }
 
 // policyDetails is a policy in use, and what it declares.
@@ -61,6 +71,7 @@ func (a *adminAPI) status(w http.ResponseWriter, r *http.Request) error {
 		for _, p := range app.(*App).inUse() {
 			answer.Policies = append(answer.Policies, details(p))
 		}
+		answer.Store = app.(*App).storeStatus()
 	}
 	var err error
 	if answer.Counters, err = counters.counts(); err != nil {
@@ -68,6 +79,17 @@ func (a *adminAPI) status(w http.ResponseWriter, r *http.Request) error {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	return json.NewEncoder(w).Encode(answer)
+}
+
+func (a *App) storeStatus() *storeStatus {
+	if a.store == nil {
+		return nil
+	}
+	s := &storeStatus{Engine: a.Store.Engine}
+	if err := a.store.Health(); err != nil {
+		s.Error = err.Error()
+	}
+	return s
 }
 
 func details(p *livePolicy) policyDetails {

@@ -22,7 +22,7 @@ import (
 
 var explainCommand = caddycmd.Command{
 	Name:  "explain",
-	Usage: `[<policy files...>] --on "POST /checkout" [--body @<file>|-|<literal>] [--type json|form|multipart|<media type>] [--host <host>] [--header "Name: value"]... [--consent <purpose>]... [--json]`,
+	Usage: `[<policy files...>] --on "POST /checkout" [--body @<file>|-|<literal>] [--type json|form|multipart|<media type>] [--host <host>] [--header "Name: value"]... [--cookie name=value]... [--consent <purpose>]... [--json]`,
 	Short: "Tells what becomes of one submission, field by field",
 	Long: `
 Takes one submission through the same engine that serves requests, and tells
@@ -32,7 +32,9 @@ what the sender would be told.
 
 The body is a literal, the content of a file (@file) or standard input (-). A
 query stands in --on: "GET /search?q=x". A consent that the submission does
-not carry itself is given with --consent.
+not carry itself is given with --consent; signals (Sec-GPC, cookies of consent
+platforms that the policy trusts) with --header and --cookie. What is stored of
+a person is shown by modicum consent list.
 
 Exit status: 0 when the submission goes on; 1 when it or the policy is refused;
 2 when a file cannot be read or the command is misspelled.`,
@@ -44,6 +46,7 @@ Exit status: 0 when the submission goes on; 1 when it or the policy is refused;
 		flags.StringVar(&q.body, "body", "", "The body: a literal, @file, or - for standard input")
 		flags.StringVar(&q.kind, "type", "json", "Its type: json, form, multipart, or a media type")
 		flags.StringArrayVar(&q.headers, "header", nil, `A header of the request, "Name: value"`)
+		flags.StringArrayVar(&q.cookies, "cookie", nil, `A cookie of the request, "name=value", as a consent platform writes it`)
 		flags.StringArrayVar(&q.consents, "consent", nil, "A purpose that the person has consented to")
 		asJSON := flags.Bool("json", false, "Print one JSON document")
 		command(cmd, func(cmd *cobra.Command, files []string) (int, error) {
@@ -90,6 +93,7 @@ func explanation(cmd *cobra.Command, files []string, ask explain.Request) (*expl
 type question struct {
 	on, host, body, kind string
 	headers, consents    []string
+	cookies              []string
 }
 
 // request puts the question as a submission.
@@ -125,6 +129,9 @@ func (q *question) request(stdin io.Reader) (explain.Request, error) {
 			return ask, fmt.Errorf(`--header %q: expected "Name: value"`, name)
 		}
 		ask.Header.Add(strings.TrimSpace(name), strings.TrimSpace(value))
+	}
+	if len(q.cookies) > 0 {
+		ask.Header.Add("Cookie", strings.Join(q.cookies, "; "))
 	}
 	return ask, nil
 }
@@ -189,6 +196,9 @@ func printExplanation(w io.Writer, told *explain.Explanation, ask explain.Reques
 		say("\nIt submits nothing.")
 	}
 	printFields(w, p, told)
+	if told.Source != "" {
+		say("\nWhat counts as consented or objected to was decided by: %s", strings.ReplaceAll(told.Source, ",", ", "))
+	}
 	say("\n%s", p.Strong.Render("The application receives"))
 	method, _, _ := strings.Cut(ask.On, " ")
 	say("  %s %s", method, told.Forwarded.Target)

@@ -3,9 +3,11 @@ package caddymodule
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/minimize"
 )
 
@@ -17,6 +19,8 @@ type metrics struct {
 	stripped    *prometheus.CounterVec
 	undeclared  *prometheus.CounterVec
 	refused     *prometheus.CounterVec
+	lookups     *prometheus.CounterVec
+	choices     *prometheus.CounterVec
 }
 
 // counters live as long as the process: Caddy makes a registry for each
@@ -27,6 +31,8 @@ var counters = &metrics{
 	stripped:    counter("fields_stripped_total", "Declared fields that were left out, once a submission.", "collection", "reason"),
 	undeclared:  counter("fields_undeclared_total", "Fields that no collection declares.", "collection"),
 	refused:     counter("submissions_refused_total", "Refused submissions by the rule that refused them.", "rule"),
+	lookups:     counter("consent_lookups_total", "Records of people that decisions needed: cached, loaded from the store, or unknown.", "outcome"),
+	choices:     counter("consent_choices_total", "Choices of people by action, source and whether they were stored.", "action", "source", "stored"),
 }
 
 func counter(name, help string, labels ...string) *prometheus.CounterVec {
@@ -34,7 +40,7 @@ func counter(name, help string, labels ...string) *prometheus.CounterVec {
 }
 
 func (m *metrics) collectors() []prometheus.Collector {
-	return []prometheus.Collector{m.submissions, m.kept, m.stripped, m.undeclared, m.refused}
+	return []prometheus.Collector{m.submissions, m.kept, m.stripped, m.undeclared, m.refused, m.lookups, m.choices}
 }
 
 // newMetrics registers the counters with the registry of a configuration.
@@ -62,6 +68,15 @@ func (m *metrics) record(e *minimize.Entry) {
 	if e.Rule != "" {
 		m.refused.WithLabelValues(e.Rule).Inc()
 	}
+}
+
+// recordConsent counts what a registry of consents did.
+func (m *metrics) recordConsent(c consent.Count) {
+	if c.Lookup != "" {
+		m.lookups.WithLabelValues(c.Lookup).Inc()
+		return
+	}
+	m.choices.WithLabelValues(string(c.Action), string(c.Source), strconv.FormatBool(c.Stored)).Inc()
 }
 
 // count is the value of a counter, for the admin endpoint.

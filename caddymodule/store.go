@@ -113,7 +113,7 @@ func (a *App) acquireRegistry() (*liveRegistry, error) {
 				}
 				return open(ctx)
 			},
-			Lease: time.Duration(a.Store.Lease), Log: a.ctx.Slogger(),
+			Lease: time.Duration(a.Store.Lease), Count: counters.recordConsent, Log: a.ctx.Slogger(),
 		})
 		if err != nil {
 			return nil, err

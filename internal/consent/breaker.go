@@ -50,7 +50,4 @@ func (b *breaker) report(err error) {
 	}
 }
 
-// state returns why the store is avoided; nil: it is not.
-func (b *breaker) state() error { return b.allow() }
-
 func unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }

@@ -27,7 +27,7 @@ type Registry struct {
 	work    sync.WaitGroup
 	stop    context.CancelFunc
 
-	opening sync.Mutex // held while the store is opened
+	opening chan struct{} // holds one element while the store is opened
 	mu      sync.RWMutex
 	store   Store
 	reader  *reader // nil: no other process writes the store
@@ -51,10 +51,23 @@ type Options struct {
 	Memory int64
 	// Life is how long a record is kept at most, used or not. Default: 10min.
 	Life time.Duration
+	// Count is told of each decision and each choice. Default: nobody is.
+	Count func(Count)
 	// Log is told of trouble with the store. Default: nobody is.
 	Log *slog.Logger
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
+}
+
+// Count is something that a registry did, for metrics.
+type Count struct {
+	// Lookup is "cached", "loaded" or "unknown", of a record that a decision
+	// needed; empty: it was a choice.
+	Lookup string
+	// Action, Source and Stored tell of a choice.
+	Action Action
+	Source Source
+	Stored bool
 }
 
 // cached is a record and how long it may be used.
@@ -77,6 +90,9 @@ func NewRegistry(o Options) (*Registry, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
+	if o.Count == nil {
+		o.Count = func(Count) {}
+	}
 	cache, err := ristretto.NewCache(&ristretto.Config[string, *cached]{
 		NumCounters:        max(10*o.Memory/typicalSize, 1000),
 		MaxCost:            o.Memory,
@@ -86,8 +102,9 @@ func NewRegistry(o Options) (*Registry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the cache of consents: %w", err)
 	}
-	r := &Registry{options: o, cache: cache, breaker: breaker{now: o.Now}, denials: denials{now: o.Now}}
-	return r, nil
+	return &Registry{
+		options: o, cache: cache, breaker: breaker{now: o.Now}, denials: denials{now: o.Now}, opening: make(chan struct{}, 1),
+	}, nil
 }
 
 func setDefault[T comparable](option *T, value T) {
@@ -114,8 +131,12 @@ func (r *Registry) opened(ctx context.Context) (Store, *reader, error) {
 	if closed {
 		return nil, nil, ErrUnavailable
 	}
-	r.opening.Lock()
-	defer r.opening.Unlock()
+	select { // a mutex would wait longer than ctx
+	case r.opening <- struct{}{}:
+		defer func() { <-r.opening }()
+	case <-ctx.Done():
+		return nil, nil, unavailable(ctx.Err())
+	}
 	r.mu.RLock()
 	store, rd, closed = r.store, r.reader, r.closed
 	r.mu.RUnlock()
@@ -212,16 +233,38 @@ func (r *Registry) FindAll(ctx context.Context, subjects []Subject, atLeast Revi
 func (r *Registry) catchUp(ctx context.Context, atLeast Revision) (Store, error) {
 	store, rd, err := r.openedInTime(ctx)
 	if err == nil && rd != nil {
+		ctx, end := span(ctx, "consent.revision")
 		err = rd.join(ctx, atLeast)
+		end(err)
+	}
+	if err != nil {
+		r.options.Count(Count{Lookup: "unknown"})
 	}
 	return store, err
 }
 
+// Health returns why the store is not asked at the moment; nil: it is.
+func (r *Registry) Health() error { return r.breaker.allow() }
+
 // record returns the record of a subject as the horizon requires it.
 func (r *Registry) record(ctx context.Context, store Store, subject Subject) (*Record, error) {
 	if c, ok := r.cache.Get(string(subject)); ok && r.usable(c, subject) {
+		r.options.Count(Count{Lookup: "cached"})
 		return &c.Record, nil
 	}
+	ctx, end := span(ctx, "consent.load")
+	rec, err := r.loaded(ctx, store, subject)
+	end(err)
+	if err != nil {
+		r.options.Count(Count{Lookup: "unknown"})
+		return nil, err
+	}
+	r.options.Count(Count{Lookup: "loaded"})
+	return rec, nil
+}
+
+// loaded reads a record until it holds what the horizon requires.
+func (r *Registry) loaded(ctx context.Context, store Store, subject Subject) (*Record, error) {
 	// A load that was under way may be older than what the read has told.
 	for range 3 {
 		c, err := r.load(ctx, store, subject)
@@ -310,6 +353,9 @@ func (r *Registry) Append(ctx context.Context, events ...Event) (Revision, error
 	ctx, cancel := context.WithTimeout(ctx, r.options.WriteTimeout)
 	defer cancel()
 	commit, err := r.append(ctx, events)
+	for i := range events {
+		r.options.Count(Count{Action: events[i].Action, Source: events[i].Source, Stored: err == nil})
+	}
 	if err != nil {
 		r.denials.add(events)
 		return 0, err
@@ -330,7 +376,9 @@ func (r *Registry) append(ctx context.Context, events []Event) (Commit, error) {
 	if err != nil {
 		return Commit{}, err
 	}
+	ctx, end := span(ctx, "consent.store")
 	commit, err := store.Append(ctx, events...)
+	end(err)
 	switch {
 	case err == nil, errors.Is(err, ErrOutcomeUnknown), errors.Is(err, ErrTooManyLinks):
 		return commit, err
@@ -362,8 +410,8 @@ func (r *Registry) Store(ctx context.Context) (Store, error) {
 
 // Close closes the store. Nothing is known afterwards.
 func (r *Registry) Close() error {
-	r.opening.Lock() // an opening that is under way ends first
-	defer r.opening.Unlock()
+	r.opening <- struct{}{} // an opening that is under way ends first
+	defer func() { <-r.opening }()
 	r.mu.Lock()
 	store, rd, closed := r.store, r.reader, r.closed
 	r.store, r.reader, r.closed = nil, nil, true

@@ -16,6 +16,7 @@ import (
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/minimize"
+	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
@@ -48,6 +49,10 @@ type Explanation struct {
 	MoreUndeclared bool `json:"more_undeclared,omitempty"`
 	// Forwarded is what the application receives; nil: nothing.
 	Forwarded *Forwarded `json:"forwarded,omitempty"`
+	// Source says what decided about consents and objections, several joined
+	// by commas: "form", "gpc", "klaro" …, "asked" for the consents that the
+	// question names.
+	Source string `json:"consent_source,omitempty"`
 	// Answer holds the headers that the sender is told by.
 	Answer http.Header `json:"answer"`
 }
@@ -95,6 +100,8 @@ type Explainer struct {
 	set     *policy.Set
 	engine  *minimize.Engine
 	granted policy.PurposeSet // by the person who submits
+	signals *consent.Service  // without a store: what the request itself says
+	source  string            // of what decided about the last submission
 }
 
 // New returns an explainer of set. Pseudonyms come out under a key that
@@ -106,9 +113,13 @@ func New(set *policy.Set) (*Explainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Explainer{set: set}
+	languages, err := words.Read(nil)
+	if err != nil {
+		return nil, err
+	}
+	e := &Explainer{set: set, signals: &consent.Service{Words: languages, Now: time.Now}}
 	e.engine = &minimize.Engine{
-		Policies: policies, Consents: e, Recorder: nowhere{}, Undeclared: minimize.Strip, Limits: submission.DefaultLimits(),
+		Policies: policies, Consents: e, Recorder: entryOf{e}, Undeclared: minimize.Strip, Limits: submission.DefaultLimits(),
 		Now: time.Now, NewReceipt: func() string { return Receipt },
 	}
 	return e, nil
@@ -118,8 +129,15 @@ func New(set *policy.Set) (*Explainer, error) {
 func (e *Explainer) Close() { e.engine.Policies.Close() }
 
 // Standing implements [minimize.Consents].
-func (e *Explainer) Standing(context.Context, *consent.Inquiry) (consent.Answer, error) {
-	return consent.Answer{Standing: policy.Standing{Granted: e.granted}}, nil
+func (e *Explainer) Standing(ctx context.Context, inq *consent.Inquiry) (consent.Answer, error) {
+	answer, err := e.signals.Standing(ctx, inq)
+	if !e.granted.IsEmpty() {
+		answer.Source = strings.Trim(answer.Source+",asked", ",")
+	}
+	for id := range e.granted.All() {
+		answer.Granted, answer.Objected = answer.Granted.With(id), answer.Objected.Without(id)
+	}
+	return answer, err
 }
 
 // Record implements [minimize.Consents]. A consent that is only explained is
@@ -128,11 +146,14 @@ func (*Explainer) Record(context.Context, http.Header, *consent.Inquiry, policy.
 	return nil
 }
 
-// nowhere is where explained submissions are recorded.
-type nowhere struct{}
+// entryOf is where explained submissions are recorded.
+type entryOf struct{ *Explainer }
 
 // Record implements [minimize.Recorder].
-func (nowhere) Record(context.Context, *minimize.Entry) error { return nil }
+func (e entryOf) Record(_ context.Context, entry *minimize.Entry) error {
+	e.source = entry.Consent
+	return nil
+}
 
 // Explain tells what becomes of one submission. An error says what is wrong
 // with the question.
@@ -141,7 +162,7 @@ func (e *Explainer) Explain(ctx context.Context, ask Request) (*Explanation, err
 	if err != nil {
 		return nil, err
 	}
-	e.granted = policy.PurposeSet{}
+	e.granted, e.source = policy.PurposeSet{}, ""
 	for _, name := range ask.Consents {
 		id, ok := e.set.PurposeID(name)
 		if !ok || e.set.Purposes[id].Basis != policy.Consent {
@@ -162,7 +183,9 @@ func (e *Explainer) Explain(ctx context.Context, ask Request) (*Explanation, err
 		return told, nil
 	}
 	defer s.Close()
-	return told, tell(told, s, r)
+	err = tell(told, s, r)
+	told.Source = e.source
+	return told, err
 }
 
 // forwarded reads what goes on, or returns why nothing does. A form that

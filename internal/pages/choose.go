@@ -71,7 +71,7 @@ func (p *Pages) keep(w http.ResponseWriter, r *http.Request, v *visit, source co
 	if len(decisions) == 0 {
 		return nil
 	}
-	err := p.Consents.Choose(r, w.Header(), v.set, source, v.in.Tag, decisions)
+	err := p.Consents.Choose(r, w.Header(), v.set, source, decisions)
 	if err != nil {
 		p.Logger.ErrorContext(r.Context(), "keeping what a visitor chose", "error", err)
 		w.Header().Set("Retry-After", "5")

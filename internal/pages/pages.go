@@ -28,7 +28,7 @@ type Consents interface {
 	// Choose keeps decisions of the person. When it returns nil they are in
 	// force on every proxy; it has then set our cookie on h. On an error
 	// nothing may be said to be saved.
-	Choose(r *http.Request, h http.Header, set *policy.Set, source consent.Source, language string, decisions []consent.Decision) error
+	Choose(r *http.Request, h http.Header, set *policy.Set, source consent.Source, decisions []consent.Decision) error
 	// Evidence returns the stored events of the person, for the receipt.
 	Evidence(r *http.Request) ([]consent.Event, error)
 }
