@@ -63,7 +63,10 @@ func (r *Reader) choices(a *adpc) Choices {
 		// Control is an objection to is it in any case.
 		c.Objected = c.Objected.Union(without(r.gpc, c.Consented))
 	}
-	c.Withdrawn, c.Objected = both(c.Withdrawn, r.consents), both(c.Objected, r.choosable)
+	c.Objected = both(c.Objected, r.choosable)
+	// Browsers repeat the header with each request, and of two choices about
+	// one purpose each would seem new after the other was stored.
+	c.Withdrawn = without(both(c.Withdrawn, r.consents), c.Objected)
 	return c
 }
 

@@ -52,6 +52,8 @@ var adpcCases = []struct {
 	{"a contract is not withdrawn", []string{"withdraw=delivery~x, object=delivery~x"}, "", "", ""},
 	{"a legitimate interest is objected to, not withdrawn", []string{"withdraw=reach~x"}, "", "", ""},
 	{"the same consent is given and withdrawn", []string{"consent=news~today, withdraw=news~today"}, "", "news", ""},
+	{"an objection holds a withdrawal", []string{"withdraw=*, object=direct-marketing"}, "", "apart news partners shared", "ads reach"},
+	{"objections hold all withdrawals", []string{"withdraw=*, object=*"}, "", "", everyChoice},
 	{"the same consent is given and objected to", []string{"object=news~today", "consent=news~today"}, "", "", "news"},
 	{"an old consent does not keep off a withdrawal", []string{"withdraw=*, consent=news~yesterday"}, "", everyConsent, ""},
 

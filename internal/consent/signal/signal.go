@@ -48,8 +48,8 @@ type Signals struct {
 	said [len(sources)]said
 }
 
-// Choices are explicit choices of a person. No purpose is consented to that
-// is withdrawn or objected to as well.
+// Choices are explicit choices of a person, one at most about each purpose:
+// an objection prevails over a withdrawal, and both over a consent.
 type Choices struct {
 	Consented, Withdrawn, Objected policy.PurposeSet
 }

@@ -35,11 +35,11 @@ func served(set *policy.Set) map[string]policy.PurposeID {
 	return ids
 }
 
-func newReader(t testing.TB) *Reader {
-	t.Helper()
+func newReader(tb testing.TB) *Reader {
+	tb.Helper()
 	set, problems := policy.Compile(policy.Source{Name: "trusting.yaml", Data: []byte(trusting)})
 	if err := problems.Err(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return NewReader(set, served(set))
 }
@@ -74,15 +74,15 @@ func heard(r *Reader, s *Signals, source Source) string {
 }
 
 // request returns the header of a request as the server reads it.
-func request(t testing.TB, lines ...string) http.Header {
-	t.Helper()
+func request(tb testing.TB, lines ...string) http.Header {
+	tb.Helper()
 	text := "POST / HTTP/1.1\r\nHost: shop.example\r\n" + strings.Join(lines, "\r\n") + "\r\n\r\n"
 	if len(lines) == 0 {
 		text = "POST / HTTP/1.1\r\nHost: shop.example\r\n\r\n"
 	}
 	parsed, err := http.ReadRequest(bufio.NewReader(strings.NewReader(text)))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return parsed.Header
 }
