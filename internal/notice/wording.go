@@ -32,7 +32,8 @@ type Row struct {
 }
 
 // Wording says the notice in a language, which should be the one that
-// [ForPurpose] was asked for.
+// [ForPurpose] was asked for. It tells what a document of consent has to (GDPR
+// Art. 13, 152-FZ Art. 9(4)).
 func (n *Consent) Wording(in *words.Language) Wording {
 	w := Wording{Title: n.Title, Description: n.Description}
 	add := func(name string, values ...string) {
@@ -41,52 +42,49 @@ func (n *Consent) Wording(in *words.Language) Wording {
 			w.Rows = append(w.Rows, Row{Name: name, Label: in.Say("label." + name), Values: values})
 		}
 	}
-	if n.Basis == "" {
+	objection := n.Basis != ""
+	if !objection {
 		w.Declaration = in.Say("document.declaration")
 	}
+	add("controller", n.Controller.Name, n.Controller.Address, in.Country(n.Controller.Country), n.Controller.Contact)
 	add("benefit", n.Benefit)
-	if n.Basis != "" {
+	if objection {
 		add("basis", in.Say("basis."+string(n.Basis)))
 	}
 	add("data", n.dataIn(in)...)
 	add("retention", orUnsaid(in.Duration(n.Retention), in))
-	recipients := n.Recipients
-	if len(recipients) == 0 {
-		recipients = []string{in.Say("value.nobody")}
-	}
-	add("recipients", recipients...)
-	n.terms(in, add)
-	return w
-}
-
-// terms adds what a document of consent tells beyond the summary of it
-// (152-FZ Art. 9(4)).
-func (n *Consent) terms(in *words.Language, add func(name string, values ...string)) {
 	actions := "value.actions"
-	if len(n.Recipients) > 0 {
+	if len(n.Recipients) == 0 {
+		add("recipients", in.Say("value.nobody"))
+	} else {
+		add("recipients", n.Recipients...)
 		actions = "value.actions.recipients"
 	}
 	add("actions", in.Say(actions))
-	switch {
-	case n.Basis != "":
+	if objection {
 		add("object", in.Say("value.object"))
-	case n.Controller.Contact != "":
-		add("withdraw", in.Say("value.withdraw.contact", "Contact", n.Controller.Contact))
-	default:
-		add("withdraw", in.Say("value.withdraw"))
-	}
-	if n.Basis == "" {
-		term := in.Say("value.expires")
-		if period := cmp.Or(n.Expires, n.Retention); period != "" { // as policy.Purpose.Term
-			term = in.Say("value.expires.term", "Term", in.Duration(period))
-		}
-		add("expires", term)
-	}
-	add("controller", n.Controller.Name, n.Controller.Address, n.Controller.Country, n.Controller.Contact)
-	add("dpo", n.DPO.Name, n.DPO.Address, n.DPO.Contact)
-	if n.Basis == "" {
+	} else {
+		add("expires", n.term(in))
+		add("withdraw", n.withdrawal(in))
 		add("separate", in.Say("document.separate"))
 	}
+	add("dpo", n.DPO.Name, n.DPO.Address, n.DPO.Contact)
+	return w
+}
+
+// term says how long a consent counts, as [policy.Purpose.Term] reckons it.
+func (n *Consent) term(in *words.Language) string {
+	if period := cmp.Or(n.Expires, n.Retention); period != "" {
+		return in.Say("value.expires.term", "Term", in.Duration(period))
+	}
+	return in.Say("value.expires")
+}
+
+func (n *Consent) withdrawal(in *words.Language) string {
+	if n.Controller.Contact != "" {
+		return in.Say("value.withdraw.contact", "Contact", n.Controller.Contact)
+	}
+	return in.Say("value.withdraw")
 }
 
 func orUnsaid(text string, in *words.Language) string {

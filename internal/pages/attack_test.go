@@ -220,7 +220,7 @@ func TestAttackHTMLInPolicy(t *testing.T) {
 		"Whittle Woodware", quoted, "Send you news and offers by e-mail", quoted, "A letter a month about what we carve. Each has a link to stop it.", quoted,
 		"A 5 % voucher with the first letter", quoted, "Letter service Post & Co,", quoted+",", "privacy@whittle.example", "'javascript:alert(1)'",
 	).Replace(shopPolicy)
-	s.set = compile(t, text)
+	s.change(text)
 	v := s.visitor(t)
 	v.choose("newsletter", "allow")
 	for _, page := range []string{"choices", "consents/newsletter", "nowhere"} {

@@ -67,10 +67,7 @@ func (p *Pages) showChoices(w http.ResponseWriter, r *http.Request, v *visit, st
 		p.render(w, v, status, "choices", &view)
 		return
 	}
-	view.Lead = v.in.Say("choices.lead.nameless")
-	if name := v.controller(); name.Text != "" {
-		view.Lead = v.in.Say("choices.lead", "Controller", name.Text)
-	}
+	view.Lead = v.in.Count("choices.lead", len(v.all()), "Controller", cmp.Or(v.controller().Text, v.in.Say("choices.nameless")))
 	view.Token = p.token(w.Header(), r)
 	for i, q := range v.all() {
 		c := v.card(q)
@@ -138,7 +135,7 @@ func (c *card) answer(v *visit, q *question, choice *consent.Choice) {
 		}
 	}
 	switch {
-	case choice.Status == consent.Unasked || unsaved(choice):
+	case choice.Status == consent.Unasked || unsaved(choice) || choice.Source == consent.FromGPC:
 	case own || choice.Status == consent.Expired || choice.Status == consent.Outdated:
 		c.kept(v, choice)
 	default:

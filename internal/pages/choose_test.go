@@ -69,8 +69,8 @@ func TestShown(t *testing.T) {
 		v.headers["Accept-Language"] = lang
 		v.choose("newsletter", "allow")
 		e := s.store.events[0]
-		id, _ := s.set.PurposeID("newsletter")
-		if want := notice.ForPurpose(s.set, id, lang).ID; e.Notice != want {
+		id, _ := s.set.Load().PurposeID("newsletter")
+		if want := notice.ForPurpose(s.set.Load(), id, lang).ID; e.Notice != want {
 			t.Errorf("the notice is %q, want %q", e.Notice, want)
 		}
 		if e.Shown == nil || e.Shown.Language != lang {
@@ -205,7 +205,7 @@ func TestTextChanges(t *testing.T) {
 	v := s.visitor(t)
 	v.choose("newsletter", "allow", "birthday", "allow")
 	form := v.form("/privacy/choices")
-	s.set = compile(t, strings.Replace(shopPolicy, "A letter a month", "A letter a week", 1))
+	s.change(strings.Replace(shopPolicy, "A letter a month", "A letter a week", 1))
 
 	page := parse(t, v.get("/privacy/choices"))
 	if got := text(byID(page, "state-newsletter")); !strings.Contains(got, "the text has changed") || slices.Contains(checked(page), "newsletter allow") {

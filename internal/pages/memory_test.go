@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -102,7 +103,7 @@ func (m *memory) choiceLocked(r *http.Request, set *policy.Set, id policy.Purpos
 	return c
 }
 
-func (m *memory) Choose(r *http.Request, h http.Header, set *policy.Set, source consent.Source, _ string, decisions []consent.Decision) error {
+func (m *memory) Choose(r *http.Request, h http.Header, set *policy.Set, source consent.Source, decisions []consent.Decision) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.failKeep != nil {
@@ -216,17 +217,23 @@ type site struct {
 	*pages.Pages
 
 	store *memory
-	set   *policy.Set
 	clock time.Time
+
+	t   testing.TB
+	set atomic.Pointer[policy.Set]
 }
+
+// change puts another policy in force.
+func (s *site) change(text string) { s.set.Store(compile(s.t, text)) }
 
 func newSite(t testing.TB, change ...func(*pages.Options)) *site {
 	t.Helper()
-	s := &site{set: compile(t, shopPolicy), clock: time.Date(2026, 11, 22, 10, 4, 0, 0, time.UTC)}
+	s := &site{t: t, clock: time.Date(2026, 11, 22, 10, 4, 0, 0, time.UTC)}
+	s.change(shopPolicy)
 	now := func() time.Time { return s.clock }
 	s.store = &memory{now: now}
 	o := pages.Options{
-		Policy: func() *policy.Set { return s.set }, Consents: s.store, Key: []byte(strings.Repeat("k", 32)),
+		Policy: s.set.Load, Consents: s.store, Key: []byte(strings.Repeat("k", 32)),
 		Person: person, Now: now, Rate: 1e6, Burst: 1e6,
 	}
 	for _, c := range change {

@@ -11,6 +11,7 @@ import (
 
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
+	"golang.org/x/text/language/display"
 )
 
 // Say returns a message. What its text names as {{.Name}} is given as pairs
@@ -21,8 +22,8 @@ func (l *Language) Say(id string, pairs ...any) string {
 }
 
 // Count returns a message in the plural form of n, which it names {{.Count}}.
-func (l *Language) Count(id string, n int) string {
-	return l.say(&i18n.LocalizeConfig{MessageID: id, PluralCount: n, TemplateData: data([]any{"Count", n})})
+func (l *Language) Count(id string, n int, pairs ...any) string {
+	return l.say(&i18n.LocalizeConfig{MessageID: id, PluralCount: n, TemplateData: data(append(pairs, "Count", n))})
 }
 
 // Has tells whether there is a message, in this language or in English.
@@ -71,6 +72,17 @@ func (l *Language) Date(t time.Time) string {
 // Time says a day and the minute, in UTC.
 func (l *Language) Time(t time.Time) string {
 	return l.Say("time", "Date", l.Date(t), "Clock", t.UTC().Format("15:04"))
+}
+
+// Country says the name of a country, ISO 3166-1 alpha-2; its code if the name
+// is not known.
+func (l *Language) Country(code string) string {
+	region, err := language.ParseRegion(code)
+	names := display.Regions(language.Make(l.Tag))
+	if err != nil || names == nil || names.Name(region) == "" {
+		return code
+	}
+	return names.Name(region)
 }
 
 // Category says what a data category of the fideslang taxonomy is, or the
