@@ -59,7 +59,7 @@ func dsn(o Options, queryOnly bool) string {
 // createFile makes the file before SQLite does, which would let the umask
 // say who can read it. SQLite gives its -wal and -shm the same mode.
 func createFile(path string, log *slog.Logger) error {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // the operator names the file
 	if errors.Is(err, fs.ErrExist) {
 		if info, err := os.Stat(path); err == nil && runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
 			log.Warn("others can read the consent store; chmod 600 it unless that is wanted",
@@ -78,7 +78,7 @@ func syncDirectory(path string) error {
 	if runtime.GOOS == "windows" {
 		return nil // NTFS keeps them in its journal
 	}
-	d, err := os.Open(path)
+	d, err := os.Open(path) //nolint:gosec // the operator names the file
 	if err != nil {
 		return err
 	}

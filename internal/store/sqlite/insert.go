@@ -45,7 +45,7 @@ func prepareInserts(ctx context.Context, conn *sql.Conn) (*inserts, error) {
 		{&in.move, `UPDATE link SET person = ? WHERE person = ?`},
 	} {
 		var err error
-		if *p.to, err = conn.PrepareContext(ctx, p.sql); err != nil {
+		if *p.to, err = conn.PrepareContext(ctx, p.sql); err != nil { //nolint:sqlclosecheck // close does it
 			return nil, err
 		}
 	}

@@ -77,8 +77,8 @@ func ended(ctx context.Context, tx *sql.Tx, before int64, limit int) (revs []int
 
 // forget deletes an event, and its text when no other event has it.
 func forget(ctx context.Context, tx *sql.Tx, rev int64) error {
-	for _, table := range []string{"superseded", "state"} {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table+" WHERE rev = ?", rev); err != nil {
+	for _, sql := range []string{"DELETE FROM superseded WHERE rev = ?", "DELETE FROM state WHERE rev = ?"} {
+		if _, err := tx.ExecContext(ctx, sql, rev); err != nil {
 			return err
 		}
 	}

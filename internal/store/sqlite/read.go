@@ -48,7 +48,7 @@ func prepareReads(ctx context.Context, db *sql.DB) (*readStatements, error) {
 			WHERE s.action = 'grant' AND s.due < ?1 ORDER BY s.due, s.rev LIMIT ?2`},
 	} {
 		var err error
-		if *p.to, err = db.PrepareContext(ctx, p.sql); err != nil {
+		if *p.to, err = db.PrepareContext(ctx, p.sql); err != nil { //nolint:sqlclosecheck // close does it
 			return nil, errors.Join(err, r.close())
 		}
 	}

@@ -78,7 +78,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 		return nil, err
 	}
 	s := &Store{log: o.Log}
-	defer func() {
+	defer func() { //nolint:contextcheck // what is opened is closed, whatever became of ctx
 		if err != nil {
 			_ = s.release() // the first error says more
 		}
@@ -92,7 +92,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.writer, err = newWriter(ctx, s.write, o); err != nil {
 		return nil, err
 	}
-	go s.writer.run()
+	go s.writer.run() //nolint:contextcheck // it outlives this call
 	return s, nil
 }
 
@@ -159,8 +159,8 @@ func resolve(path string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if real, err := filepath.EvalSymlinks(path); err == nil {
-		return real, nil
+	if target, err := filepath.EvalSymlinks(path); err == nil {
+		return target, nil
 	}
 	dir, err := filepath.EvalSymlinks(filepath.Dir(path))
 	if err != nil {
