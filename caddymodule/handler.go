@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"cmp"
 	"fmt"
 	"io"
 	"log/slog"
@@ -134,7 +133,7 @@ func (h *Handler) setDefaults() {
 	setDefault(&h.MaxInflated, limits.Inflated)
 	setDefault(&h.MaxRatio, limits.Ratio)
 	setDefault(&h.BodyTimeout, caddy.Duration(30*time.Second))
-	setDefault(&h.Notice, cmp.Or(h.Portal, "/privacy"))
+	setDefault(&h.Notice, "/privacy")
 }
 
 func setDefault[T comparable](option *T, value T) {

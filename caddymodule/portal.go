@@ -66,11 +66,7 @@ func (h *Handler) provisionConsents() error {
 // servePortal answers requests for our own pages. It tells whether it did.
 func (h *Handler) servePortal(w http.ResponseWriter, r *http.Request) bool {
 	switch {
-	case h.pages != nil && (strings.HasPrefix(r.URL.Path, h.Portal) || r.URL.Path == strings.TrimSuffix(h.Portal, "/")):
-		if r.URL.Path == strings.TrimSuffix(h.Portal, "/") {
-			http.Redirect(w, r, h.Portal, http.StatusSeeOther)
-			return true
-		}
+	case h.pages != nil && strings.HasPrefix(r.URL.Path, h.Portal):
 		h.listen(w, r)
 		h.pages.ServeHTTP(w, r)
 	case h.gpc != nil && r.URL.Path == pages.GPCPath:

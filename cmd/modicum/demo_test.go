@@ -7,6 +7,8 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/cookiejar"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -95,6 +97,11 @@ func TestDemo(t *testing.T) {
 	if _, err := os.Stat(policy); err != nil {
 		t.Errorf("the policy: %v", err)
 	}
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := &http.Client{Jar: secureJar{jar}}
 	commands := regexp.MustCompile(`(?m)^  (curl (?:.*\\\n)*.*)$`).FindAllStringSubmatch(greeting, -1)
 	for i, want := range []struct {
 		status                int
@@ -104,13 +111,16 @@ func TestDemo(t *testing.T) {
 		{200, `"shoe_size";reason=no_purpose`, `"value": "1990"`, "1990-12-10", `PUT /api/profile +kept email, birthday, last_ip · undeclared shoe_size · `},
 		{200, `"birthday";reason=no_consent`, "Ada", "1990", `POST /checkout +kept name, email · stripped birthday \(no consent\) · `},
 		{200, `delivery, newsletter`, "1990", "1990-12-10", `POST /checkout +kept name, email, birthday, subscribe · `},
+		{200, `delivery, newsletter`, "1990", "1990-12-10", `POST /checkout +kept name, email, birthday · `},
+		{204, "", "", "1990", ""},
+		{200, `"birthday";reason=no_consent`, "Ada", "1990", `POST /checkout +kept name, email · stripped birthday \(no consent\) · `},
 		{400, "", "duplicate-name", "eve@example.org", `POST /newsletter +refused 400 by the rule duplicate-name · `},
 		{404, `"visitor";reason=no_purpose`, "", "v-5e11ed0", `POST /api/visits +no collection declares it · undeclared visitor · `},
 	} {
 		if i >= len(commands) {
 			t.Fatalf("the demo prints %d commands:\n%s", len(commands), greeting)
 		}
-		response := curl(t, commands[i][1])
+		response := curl(t, browser, commands[i][1])
 		body, err := io.ReadAll(response.Body)
 		_ = response.Body.Close()
 		if err != nil {
@@ -128,6 +138,9 @@ func TestDemo(t *testing.T) {
 		if strings.Contains(string(body), want.missing) {
 			t.Errorf("%s\nlets %s through", commands[i][1], want.missing)
 		}
+		if want.line == "" {
+			continue // a choice is no submission
+		}
 		line := d.until(" · ")
 		if got := line[len(line)-1]; !regexp.MustCompile(`^\d\d:\d\d:\d\d  ` + want.line + `[0-9.]+[µm]?s$`).MatchString(got) {
 			t.Errorf("the line is %q, not %q", got, want.line)
@@ -141,8 +154,8 @@ func TestDemo(t *testing.T) {
 			}
 		}
 	}
-	if len(commands) != 5 {
-		t.Errorf("%d commands are printed, and five tried", len(commands))
+	if len(commands) != 8 {
+		t.Errorf("%d commands are printed, and eight tried", len(commands))
 	}
 	d.interrupt()
 	if _, err := os.Stat(policy); err == nil && runtime.GOOS != "windows" {
@@ -150,8 +163,23 @@ func TestDemo(t *testing.T) {
 	}
 }
 
+// secureJar treats localhost as browsers and curl do: as secure.
+type secureJar struct{ *cookiejar.Jar }
+
+func (j secureJar) SetCookies(u *url.URL, cookies []*http.Cookie) {
+	j.Jar.SetCookies(secure(u), cookies)
+}
+
+func (j secureJar) Cookies(u *url.URL) []*http.Cookie { return j.Jar.Cookies(secure(u)) }
+
+func secure(u *url.URL) *url.URL {
+	secured := *u
+	secured.Scheme = "https"
+	return &secured
+}
+
 // curl does what the printed command does, without a shell.
-func curl(t *testing.T, command string) *http.Response {
+func curl(t *testing.T, browser *http.Client, command string) *http.Response {
 	t.Helper()
 	command, _, _ = strings.Cut(strings.ReplaceAll(command, "\\\n", ""), " | ")
 	var words []string
@@ -169,7 +197,7 @@ func curl(t *testing.T, command string) *http.Response {
 		switch option {
 		case "-si":
 			continue
-		case "-X", "-d", "-H", "-so":
+		case "-X", "-d", "-H", "-so", "-b", "-c":
 			i++
 		default:
 			t.Fatalf("the test does not know the option %s of curl", option)
@@ -191,7 +219,7 @@ func curl(t *testing.T, command string) *http.Response {
 		t.Fatal(err)
 	}
 	r.Header.Set("Content-Type", kind)
-	response, err := http.DefaultClient.Do(r)
+	response, err := browser.Do(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,15 +249,15 @@ func TestDemoInRepository(t *testing.T) {
 	write("", "")
 	d := startDemo(t, dir, "--port", "0")
 	greeting := strings.Join(d.until("What arrives now"), "\n")
-	if !strings.Contains(greeting, "policy  "+policyInRepository) {
+	if !strings.Contains(greeting, "policy   "+policyInRepository) {
 		t.Errorf("another policy is in use:\n%s", greeting)
 	}
 	write("for: newsletter, keep: year", "for: newslettr, keep: year")
 	d.until(`there is no purpose "newslettr"; did you mean "newsletter"?`)
 	write("for: newsletter, keep: year", "for: delivery, keep: year")
 	d.until("a changed policy is in force")
-	url := regexp.MustCompile(`http://localhost:\d+`).FindString(greeting)
-	response := curl(t, "curl "+url+"/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10")
+	shop := regexp.MustCompile(`http://localhost:\d+`).FindString(greeting)
+	response := curl(t, http.DefaultClient, "curl "+shop+"/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10")
 	_ = response.Body.Close()
 	d.until("kept name, email, birthday · ")
 	d.interrupt()

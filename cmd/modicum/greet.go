@@ -23,8 +23,21 @@ var attempts = []struct{ about, command string }{
 		`curl -si SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 | grep ^Privacy`,
 	},
 	{
-		"the same with the box ticked: now the shop learns the year",
-		`curl -si SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 -d subscribe=on | grep ^Privacy`,
+		"the same with the box ticked: now the shop learns the year, and the consent is kept",
+		`curl -si -c /tmp/jar SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 -d subscribe=on | grep ^Privacy`,
+	},
+	{
+		"no box this time, in the same browser: the consent stands",
+		`curl -si -b /tmp/jar SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 | grep ^Privacy`,
+	},
+	{
+		"taken back: here, or in a browser on SHOP/privacy/choices",
+		`curl -b /tmp/jar SHOP/privacy/api/choices -H 'Content-Type: application/json' \
+    -d '{"language": "en", "choices": [{"purpose": "newsletter", "choice": "refuse"}]}'`,
+	},
+	{
+		"and from that moment on it does not pass",
+		`curl -si -b /tmp/jar SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 | grep ^Privacy`,
 	},
 	{
 		"a form that can be read in two ways, which is refused",
@@ -41,10 +54,10 @@ func (d *demo) greet(policy string) {
 	p := terminal.PaletteFor(d.out)
 	var b strings.Builder
 	fmt.Fprintf(&b, "\n%s A shop that asks for more than it needs, behind a proxy that lets through what has a purpose.\n\n", p.Strong.Render("Modicum."))
-	fmt.Fprintf(&b, "  shop    %s\n  policy  %s %s\n\n", p.Link.Render(d.url()), shortPath(policy), p.Faint.Render("(edit it: a change counts at once)"))
+	fmt.Fprintf(&b, "  shop     %s\n  choices  %s\n  policy   %s %s\n\n", p.Link.Render(d.url()), p.Link.Render(d.url()+"/privacy/choices"), shortPath(policy), p.Faint.Render("(edit it: a change counts at once)"))
 	fmt.Fprintf(&b, "%s order something there, or, in another terminal:\n", p.Strong.Render("Try it:"))
 	for _, a := range attempts {
-		fmt.Fprintf(&b, "\n  %s\n  %s\n", p.Faint.Render("# "+a.about), strings.ReplaceAll(a.command, "SHOP", d.url()))
+		fmt.Fprintf(&b, "\n  %s\n  %s\n", p.Faint.Render("# "+strings.ReplaceAll(a.about, "SHOP", d.url())), strings.ReplaceAll(a.command, "SHOP", d.url()))
 	}
 	fmt.Fprintf(&b, "\n%s names, never values. Ctrl-C ends the demo.\n\n", p.Strong.Render("What arrives now, line by line:"))
 	_, _ = io.WriteString(d.out, b.String())
