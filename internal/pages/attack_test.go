@@ -71,11 +71,12 @@ func TestAttackTokenReplay(t *testing.T) {
 	attacker, victim := s.visitor(t), s.visitor(t)
 	attacker.choose("newsletter", "refuse")
 	stolen := attacker.form("/privacy/choices").Get("token")
+	anonymous := s.visitor(t).form("/privacy/choices").Get("token")
 	before := len(s.store.stored())
 
 	form := victim.form("/privacy/choices")
 	own := form.Get("token")
-	for name, token := range map[string]string{"another's": stolen, "none": "", "cut": own[:len(own)-1], "longer": own + "A", "garbage": "€€€"} {
+	for name, token := range map[string]string{"another's": stolen, "an unknown one's": anonymous, "none": "", "cut": own[:len(own)-1], "longer": own + "A", "garbage": "€€€"} {
 		form.Set("token", token)
 		answer := victim.submit(form, "allow-all")
 		if answer.Code != http.StatusForbidden || len(s.store.stored()) != before {

@@ -72,15 +72,19 @@ type visit struct {
 	// asked says that the language was asked for in the address, so that the
 	// ways from here keep it.
 	asked  bool
+	origin string // of the site, "https://shop.example"
 	prefix string
 	path   string // of the page, below the prefix
 }
 
 // visit tells the language of a request: the one in the address if the pages
-// are in it, or else the browser's. Nothing else of the address is used.
+// are in it, or else the browser's.
 func (p *Pages) visit(r *http.Request) *visit {
 	e := p.current()
-	v := &visit{edition: e, prefix: p.Prefix, path: "choices"}
+	v := &visit{edition: e, origin: "http://" + r.Host, prefix: p.Prefix, path: "choices"}
+	if r.TLS != nil {
+		v.origin = "https://" + r.Host
+	}
 	v.in = e.languages.Named(r.URL.Query().Get("lang"))
 	if v.asked = v.in != nil; !v.asked {
 		v.in = e.match(r.Header.Get("Accept-Language"))

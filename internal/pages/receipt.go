@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
+
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/consent/record"
 	"github.com/modicum-proxy/modicum/internal/notice"
@@ -20,6 +22,7 @@ type receiptFormat struct {
 var receiptFormats = []receiptFormat{
 	{".txt", "text/plain; charset=utf-8", "receipt.text", (*Pages).textReceipt},
 	{".json", "application/json", "receipt.json", (*Pages).jsonReceipt},
+	{".jsonld", "application/ld+json", "receipt.jsonld", (*Pages).jsonldReceipt},
 }
 
 type receiptLink struct{ URL, Label string }
@@ -37,7 +40,7 @@ func (v *visit) receiptLinks() []receiptLink {
 // there is no address to guess.
 func (p *Pages) receipt(w http.ResponseWriter, r *http.Request) {
 	v := p.visit(r)
-	i := slices.IndexFunc(receiptFormats, func(f receiptFormat) bool { return strings.HasSuffix(r.URL.Path, f.extension) })
+	i := slices.IndexFunc(receiptFormats, func(f receiptFormat) bool { return strings.HasSuffix(r.URL.Path, "receipt"+f.extension) })
 	format := receiptFormats[i]
 	events, err := p.Consents.Evidence(r)
 	if err != nil {
@@ -69,6 +72,29 @@ func (p *Pages) jsonReceipt(_ *visit, events []consent.Event) ([]byte, error) {
 	var b bytes.Buffer
 	err := record.WriteJSON(&b, record.Person(events).All())
 	return b.Bytes(), err
+}
+
+// jsonldReceipt is the receipt of ISO/IEC TS 27560.
+func (p *Pages) jsonldReceipt(v *visit, events []consent.Event) ([]byte, error) {
+	controller := &v.set.Controller
+	receipt := record.Receipt{ID: uuid.New(), Created: p.Now(), Person: events, Site: &record.Site{
+		Controller: notice.Party{
+			Name: controller.Name.In(v.in.Tag), Contact: controller.Contact, Address: controller.Address.In(v.in.Tag), Country: controller.Country,
+		},
+		Choices: v.origin + v.prefix + "choices",
+		Notice: func(e consent.Event) *notice.Consent {
+			id, ok := v.set.PurposeID(e.Purpose)
+			if !ok {
+				return nil
+			}
+			tag := v.in.Tag
+			if e.Shown != nil {
+				tag = e.Shown.Language
+			}
+			return notice.ForPurpose(v.set, id, tag)
+		},
+	}}
+	return receipt.JSONLD()
 }
 
 // textReceipt is the receipt for people, in their language.
