@@ -192,6 +192,9 @@ func (l *logLine) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 		enc.AddArray("stripped", strippedFields(e.Stripped)),
 	)
 	enc.AddInt("undeclared", e.Undeclared)
+	if e.Consent != "" {
+		enc.AddString("consent_source", e.Consent)
+	}
 	enc.AddString("policy", e.Policy)
 	enc.AddString("receipt", e.Receipt)
 	enc.AddDuration("duration", e.Duration)

@@ -116,8 +116,8 @@ func (c *cookie) String() string {
 	}).String()
 }
 
-// HideCookie takes our cookie out of what the application gets: it has no
-// use for it.
+// HideCookie takes our cookies out of what the application gets, this one and
+// that of the pages' forms: it has no use for them.
 func HideCookie(h http.Header) {
 	lines := h["Cookie"]
 	for i, line := range lines {
@@ -127,7 +127,7 @@ func HideCookie(h http.Header) {
 		var kept []string
 		for pair := range strings.SplitSeq(line, ";") {
 			name, _, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if name != CookieName {
+			if name != CookieName && !strings.HasPrefix(name, CookieName+"-") {
 				kept = append(kept, strings.Trim(pair, " \t"))
 			}
 		}

@@ -43,10 +43,12 @@ func (e *Engine) identifying() string {
 }
 
 // decide runs read under the allow-list for what is known of the person, and
-// again when the submission itself tells who that is, or carries a consent.
-// The consents that it gives are recorded before they count for good.
-func (s *Submission) decide(read func(*allowList) error) error {
-	if err := s.settle(read); err != nil {
+// again when the submission itself tells who that is, or carries a consent;
+// check then judges what was read last. The consents that it gives are
+// recorded before they count for good.
+func (s *Submission) decide(read func(*allowList) error, check func() error) error {
+	s.ask(nil)
+	if err := s.settle(read, check); err != nil {
 		return err
 	}
 	a := &s.asked
@@ -64,13 +66,12 @@ func (s *Submission) decide(read func(*allowList) error) error {
 	}
 	a.deaf, a.unknown, a.ticked = true, true, policy.PurposeSet{}
 	a.known.Source = "unknown"
-	return s.settle(read)
+	return s.settle(read, check)
 }
 
 // settle reads until nothing more is learnt from the submission: at most who
-// it is about, and then what was ticked.
-func (s *Submission) settle(read func(*allowList) error) error {
-	s.ask(nil)
+// it is about, and then what was ticked. What is required may depend on it.
+func (s *Submission) settle(read func(*allowList) error, check func() error) error {
 	st := s.standing()
 	for range 3 {
 		l, refusal := s.engine.allow(s, st)
@@ -84,11 +85,11 @@ func (s *Submission) settle(read func(*allowList) error) error {
 		}
 		s.listen(l)
 		if st == s.standing() {
-			return nil
+			break
 		}
 		st = s.standing()
 	}
-	return nil
+	return check()
 }
 
 // ask asks what stands of the person, where it matters. fields are what the

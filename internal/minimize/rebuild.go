@@ -89,11 +89,12 @@ func (s *Submission) rebuildHeld(src *source, media submission.Media) {
 			return
 		}
 	}
+	var inQuery []int
 	err := s.decide(func(l *allowList) (err error) {
 		if err := s.readQuery(l); err != nil {
 			return err
 		}
-		inQuery := s.keptInQuery()
+		inQuery = s.keptInQuery()
 		work.out = work.out[:0]
 		switch {
 		case src == nil:
@@ -102,11 +103,8 @@ func (s *Submission) rebuildHeld(src *source, media submission.Media) {
 		default:
 			work.out, err = l.plan.Form(work.out, work.body, s.engine.Limits, &work.report)
 		}
-		if err != nil {
-			return err
-		}
-		return s.sound(inQuery)
-	})
+		return err
+	}, func() error { return s.sound(inQuery) })
 	if err != nil {
 		s.refuse(err)
 		return
@@ -141,11 +139,9 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media) {
 			form := submission.NewMultipart(&held{rest: work.body}, media.Boundary, l.plan, lim, &work.report)
 			defer form.Close() //nolint:errcheck // it only gives back memory
 			boundary = form.Boundary()
-			if work.out, err = appendAll(work.out[:0], form); err != nil {
-				return err
-			}
-			return s.sound(inQuery)
-		})
+			work.out, err = appendAll(work.out[:0], form)
+			return err
+		}, func() error { return s.sound(inQuery) })
 		if err != nil {
 			s.refuse(err)
 			return
@@ -164,7 +160,7 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media) {
 		inQuery = s.keptInQuery()
 		submission.WatchPrefix(work.body, media.Boundary, l.plan, lim, &work.report)
 		return nil
-	})
+	}, func() error { return nil }) // what is required shows at the end of the stream
 	if err == nil {
 		// The prefix was read for its consents only; the stream reports anew.
 		work.report.Reset(s.list.plan)
