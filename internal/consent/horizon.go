@@ -2,6 +2,7 @@ package consent
 
 import (
 	"maps"
+	"slices"
 	"sync"
 )
 
@@ -18,6 +19,9 @@ type horizon struct {
 	// stands for the changes that were forgotten.
 	floor   Revision
 	changed map[Subject]Revision
+	// unsure counts the choices of each subject that may be committed at this
+	// moment. Their records are not believed meanwhile.
+	unsure map[Subject]int
 }
 
 // maxChanged bounds the memory. Past it the horizon forgets which subjects
@@ -65,6 +69,27 @@ func (h *horizon) note(at Revision, events []Event) {
 	}
 }
 
+// doubt takes over that choices are on their way to the store.
+func (h *horizon) doubt(events []Event) { h.count(events, 1) }
+
+// trust takes over that it is known what became of them.
+func (h *horizon) trust(events []Event) { h.count(events, -1) }
+
+func (h *horizon) count(events []Event, by int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.unsure == nil {
+		h.unsure = make(map[Subject]int)
+	}
+	for i := range events {
+		for _, subject := range []Subject{events[i].Subject, events[i].Other} {
+			if h.unsure[subject] += by; h.unsure[subject] == 0 {
+				delete(h.unsure, subject)
+			}
+		}
+	}
+}
+
 func (h *horizon) noteLocked(changed map[Subject]Revision) {
 	if h.changed == nil {
 		h.changed = maps.Clone(changed)
@@ -82,25 +107,35 @@ func (h *horizon) since() Mark {
 	return h.known
 }
 
-// current returns the epoch that a load begins in.
-func (h *horizon) current() uint64 {
+// current returns the mark and the epoch that a load begins with.
+func (h *horizon) current() (Mark, uint64) {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	return h.epoch
+	return h.known, h.epoch
 }
 
-// covers tells whether a record that was loaded in an epoch holds every
-// change that the horizon knows of.
-func (h *horizon) covers(rec *Record, epoch uint64) bool {
+// covers tells whether a record holds every change that the horizon knows of.
+func (h *horizon) covers(c *cached) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if epoch != h.epoch || rec.Revision < h.floor {
+	if c.epoch != h.epoch || c.asOf < h.lastLocked(c.Subjects) {
 		return false
 	}
-	for _, subject := range rec.Subjects {
-		if rec.Revision < h.changed[subject] {
-			return false
-		}
+	return !slices.ContainsFunc(c.Subjects, func(s Subject) bool { return h.unsure[s] > 0 })
+}
+
+// last returns the revision of the last change of subjects that the horizon
+// knows of.
+func (h *horizon) last(subjects []Subject) Revision {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.lastLocked(subjects)
+}
+
+func (h *horizon) lastLocked(subjects []Subject) Revision {
+	last := h.floor
+	for _, subject := range subjects {
+		last = max(last, h.changed[subject])
 	}
-	return true
+	return last
 }

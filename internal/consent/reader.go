@@ -24,6 +24,7 @@ type reader struct {
 	next    *read     // that newcomers join; nil: none waits
 	running bool      // a goroutine is reading
 	began   time.Time // when the last read that succeeded began; zero: never
+	closed  bool
 }
 
 // read is one read of the feed.
@@ -43,6 +44,10 @@ func (rd *reader) join(ctx context.Context, atLeast Revision) error {
 		return err
 	}
 	rd.mu.Lock()
+	if rd.closed {
+		rd.mu.Unlock()
+		return ErrUnavailable
+	}
 	if rd.next == nil {
 		rd.next = &read{done: make(chan struct{})}
 	}
@@ -128,6 +133,14 @@ func (rd *reader) follow(ctx context.Context) {
 			pause(ctx, breakerPause)
 		}
 	}
+}
+
+// close ends the reading and waits for the read that runs.
+func (rd *reader) close() {
+	rd.mu.Lock()
+	rd.closed = true
+	rd.mu.Unlock()
+	rd.reads.Wait()
 }
 
 // pause waits for a while or until ctx ends.

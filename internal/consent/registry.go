@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,8 +75,16 @@ type Count struct {
 type cached struct {
 	Record
 
+	// asOf is the revision that the record may be compared by later: the
+	// store may lose what comes after the last mark that it told.
+	asOf   Revision
 	epoch  uint64
 	loaded time.Time
+}
+
+// settled tells whether nothing of the record is newer than asOf.
+func (c *cached) settled() bool {
+	return !slices.ContainsFunc(c.Latest, func(st State) bool { return st.Revision > c.asOf })
 }
 
 // NewRegistry returns a registry that opens its store when it is needed.
@@ -167,6 +176,17 @@ func (r *Registry) opened(ctx context.Context) (Store, *reader, error) {
 	return r.store, r.reader, nil
 }
 
+// enter begins work that Close waits for.
+func (r *Registry) enter() bool {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.closed {
+		return false
+	}
+	r.work.Add(1)
+	return true
+}
+
 // openedInTime is opened for whoever cannot wait long.
 func (r *Registry) openedInTime(ctx context.Context) (Store, *reader, error) {
 	r.mu.RLock()
@@ -179,6 +199,10 @@ func (r *Registry) openedInTime(ctx context.Context) (Store, *reader, error) {
 		return nil, nil, err
 	}
 	opened := r.loads.DoChan("", func() (any, error) {
+		if !r.enter() {
+			return nil, ErrUnavailable
+		}
+		defer r.work.Done()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.WriteTimeout)
 		defer cancel()
 		_, _, err := r.opened(ctx)
@@ -208,7 +232,7 @@ func (r *Registry) Find(ctx context.Context, subject Subject, atLeast Revision) 
 	if err != nil {
 		return nil, err
 	}
-	return r.record(ctx, store, subject)
+	return r.record(ctx, store, subject, atLeast)
 }
 
 // FindAll is Find for several subjects, in their order.
@@ -222,7 +246,7 @@ func (r *Registry) FindAll(ctx context.Context, subjects []Subject, atLeast Revi
 	}
 	records := make([]*Record, len(subjects))
 	for i, subject := range subjects {
-		if records[i], err = r.record(ctx, store, subject); err != nil {
+		if records[i], err = r.record(ctx, store, subject, atLeast); err != nil {
 			return nil, err
 		}
 	}
@@ -246,14 +270,15 @@ func (r *Registry) catchUp(ctx context.Context, atLeast Revision) (Store, error)
 // Health returns why the store is not asked at the moment; nil: it is.
 func (r *Registry) Health() error { return r.breaker.allow() }
 
-// record returns the record of a subject as the horizon requires it.
-func (r *Registry) record(ctx context.Context, store Store, subject Subject) (*Record, error) {
-	if c, ok := r.cache.Get(string(subject)); ok && r.usable(c, subject) {
+// record returns the record of a subject as the horizon requires it, and not
+// older than the revision that the person was told of.
+func (r *Registry) record(ctx context.Context, store Store, subject Subject, atLeast Revision) (*Record, error) {
+	if c, ok := r.cache.Get(string(subject)); ok && r.usable(c, subject) && c.asOf >= atLeast {
 		r.options.Count(Count{Lookup: "cached"})
 		return &c.Record, nil
 	}
 	ctx, end := span(ctx, "consent.load")
-	rec, err := r.loaded(ctx, store, subject)
+	rec, err := r.loaded(ctx, store, subject, atLeast)
 	end(err)
 	if err != nil {
 		r.options.Count(Count{Lookup: "unknown"})
@@ -263,26 +288,28 @@ func (r *Registry) record(ctx context.Context, store Store, subject Subject) (*R
 	return rec, nil
 }
 
-// loaded reads a record until it holds what the horizon requires.
-func (r *Registry) loaded(ctx context.Context, store Store, subject Subject) (*Record, error) {
-	// A load that was under way may be older than what the read has told.
-	for range 3 {
-		c, err := r.load(ctx, store, subject)
-		if err != nil {
-			return nil, err
-		}
-		if r.usable(c, subject) {
-			return &c.Record, nil
-		}
+// loaded reads a record that holds what the horizon requires.
+func (r *Registry) loaded(ctx context.Context, store Store, subject Subject, atLeast Revision) (*Record, error) {
+	c, err := r.load(ctx, store, subject)
+	if err == nil && !r.usable(c, subject) {
+		// It was under way already when the call began. The next one was not.
+		c, err = r.load(ctx, store, subject)
 	}
-	return nil, fmt.Errorf("%w: what it tells of a person is older than what it told before", ErrUnavailable)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Revision < max(atLeast, r.horizon.last(c.Subjects)):
+		// A choice that was acknowledged is lost, and it may be a withdrawal.
+		return nil, fmt.Errorf("%w: what it tells of a person is older than what it told before", ErrUnavailable)
+	}
+	return &c.Record, nil
 }
 
 // usable tells whether a record may be decided by. Its life is absolute: use
 // does not prolong it.
 func (r *Registry) usable(c *cached, subject Subject) bool {
-	return len(c.Subjects) > 0 && c.Subjects[0] == subject &&
-		r.options.Now().Sub(c.loaded) < r.options.Life && r.horizon.covers(&c.Record, c.epoch)
+	return len(c.Subjects) > 0 && c.Subjects[0] == subject && c.settled() &&
+		r.options.Now().Sub(c.loaded) < r.options.Life && r.horizon.covers(c)
 }
 
 // load reads a record, once for all who wait for it.
@@ -291,9 +318,14 @@ func (r *Registry) load(ctx context.Context, store Store, subject Subject) (*cac
 		return nil, err
 	}
 	loaded := r.loads.DoChan(string(subject), func() (any, error) {
+		if !r.enter() {
+			return nil, ErrUnavailable
+		}
+		defer r.work.Done()
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.Timeout)
 		defer cancel()
-		c := &cached{epoch: r.horizon.current(), loaded: r.options.Now()}
+		mark, epoch := r.horizon.current()
+		c := &cached{epoch: epoch, loaded: r.options.Now()}
 		var err error
 		c.Record, err = store.Load(ctx, subject)
 		r.breaker.report(err)
@@ -301,7 +333,13 @@ func (r *Registry) load(ctx context.Context, store Store, subject Subject) (*cac
 			return nil, unavailable(err)
 		}
 		subjectFirst(&c.Record, subject)
-		r.cache.Set(string(subject), c, c.size())
+		c.asOf = c.Revision
+		if _, shared := store.(Feed); shared {
+			c.asOf = min(c.Revision, mark.Revision)
+		}
+		if c.settled() {
+			r.cache.Set(string(subject), c, c.size())
+		}
 		return c, nil
 	})
 	limit := time.NewTimer(r.options.Timeout)
@@ -360,9 +398,7 @@ func (r *Registry) Append(ctx context.Context, events ...Event) (Revision, error
 		r.denials.add(events)
 		return 0, err
 	}
-	// In this order: a denial ends when the change is known.
-	r.horizon.note(commit.Revision, events)
-	r.denials.end(events)
+	r.denials.end(events) // the horizon knows by now
 	if commit.Lease > 0 && restricting(events) {
 		// Clocks of others may run slower. The choice is stored: the wait is
 		// for the answer alone, and is not cut short.
@@ -377,7 +413,14 @@ func (r *Registry) append(ctx context.Context, events []Event) (Commit, error) {
 		return Commit{}, err
 	}
 	ctx, end := span(ctx, "consent.store")
+	r.horizon.doubt(events)
 	commit, err := store.Append(ctx, events...)
+	if err == nil {
+		r.horizon.note(commit.Revision, events)
+	}
+	if _, shared := store.(Feed); shared || !errors.Is(err, ErrOutcomeUnknown) {
+		r.horizon.trust(events) // else they may be committed later, and no feed tells
+	}
 	end(err)
 	switch {
 	case err == nil, errors.Is(err, ErrOutcomeUnknown), errors.Is(err, ErrTooManyLinks):
@@ -411,11 +454,11 @@ func (r *Registry) Store(ctx context.Context) (Store, error) {
 // Close closes the store. Nothing is known afterwards.
 func (r *Registry) Close() error {
 	r.opening <- struct{}{} // an opening that is under way ends first
-	defer func() { <-r.opening }()
 	r.mu.Lock()
 	store, rd, closed := r.store, r.reader, r.closed
 	r.store, r.reader, r.closed = nil, nil, true
 	r.mu.Unlock()
+	<-r.opening
 	if closed {
 		return nil
 	}
@@ -424,7 +467,7 @@ func (r *Registry) Close() error {
 	}
 	r.work.Wait()
 	if rd != nil {
-		rd.reads.Wait()
+		rd.close()
 	}
 	r.cache.Close()
 	if closer, ok := store.(io.Closer); ok {

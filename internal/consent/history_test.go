@@ -1,0 +1,261 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// history is the database of a simulation: what a correct store keeps. It
+// changes and is read at single moments; what lies between it and the
+// processes is a [view].
+type history struct {
+	mu     sync.Mutex
+	events []Event // events[i] has the revision i+1
+	ids    map[uuid.UUID]Revision
+	era    int           // how often the end was lost
+	news   chan struct{} // closed by the next commit
+	most   int           // subjects in one answer of the feed
+}
+
+func newHistory(most int) *history {
+	return &history{ids: map[uuid.UUID]Revision{}, news: make(chan struct{}), most: most}
+}
+
+// commit stores events, those that it has already excepted. A connection does
+// not outlive its era: it is refused in a later one.
+func (h *history) commit(era int, events []Event) (Revision, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if era != h.era {
+		return 0, false
+	}
+	var last Revision
+	for _, e := range events {
+		if _, ok := h.ids[e.ID]; !ok {
+			e.Revision = Revision(len(h.events) + 1)
+			h.events = append(h.events, e)
+			h.ids[e.ID] = e.Revision
+		}
+		last = max(last, h.ids[e.ID])
+	}
+	close(h.news)
+	h.news = make(chan struct{})
+	return last, true
+}
+
+// rewind loses the last events: a standby took over that lagged, or a backup
+// was restored.
+func (h *history) rewind(n int) (kept, lost []Event) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.era++
+	end := max(0, len(h.events)-n)
+	kept, lost = slices.Clone(h.events[:end]), h.events[end:]
+	for _, e := range lost {
+		delete(h.ids, e.ID)
+	}
+	h.events = kept
+	return slices.Clone(kept), lost
+}
+
+func (h *history) head() (Revision, int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return Revision(len(h.events)), h.era
+}
+
+func (h *history) end() Revision {
+	end, _ := h.head()
+	return end
+}
+
+// record is what stands of a person now.
+func (h *history) record(subject Subject) Record {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	rec := Record{Revision: Revision(len(h.events)), Subjects: []Subject{subject}}
+	for i := 0; i < len(rec.Subjects); i++ {
+		for _, e := range h.events {
+			for _, pair := range [][2]Subject{{e.Subject, e.Other}, {e.Other, e.Subject}} {
+				if e.Action == Link && pair[0] == rec.Subjects[i] && !slices.Contains(rec.Subjects, pair[1]) {
+					rec.Subjects = append(rec.Subjects, pair[1])
+				}
+			}
+		}
+	}
+	slices.Sort(rec.Subjects) // a store promises no order
+	latest := map[register]State{}
+	for _, e := range h.events {
+		if e.Action != Link && slices.Contains(rec.Subjects, e.Subject) {
+			latest[register{e.Subject, e.Purpose}] = State{
+				Subject: e.Subject, Purpose: e.Purpose, Action: e.Action, Notice: e.Notice, Time: e.Time, Revision: e.Revision,
+			}
+		}
+	}
+	for _, st := range latest {
+		rec.Latest = append(rec.Latest, st)
+	}
+	return rec
+}
+
+// changes is the answer of the feed now.
+func (h *history) changes(since Mark) Changes {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var c Changes
+	if n := len(h.events); n > 0 {
+		c.Head = Mark{Revision: Revision(n), Event: h.events[n-1].ID}
+	}
+	if since.Revision > c.Head.Revision || since.Revision > 0 && h.events[since.Revision-1].ID != since.Event {
+		c.Diverged = true
+		return c
+	}
+	c.Subjects = map[Subject]Revision{}
+	for _, e := range h.events[since.Revision:] {
+		c.Subjects[e.Subject] = e.Revision
+		if e.Other != "" {
+			c.Subjects[e.Other] = e.Revision
+		}
+	}
+	if len(c.Subjects) > h.most {
+		c.Subjects, c.More = nil, true
+	}
+	return c
+}
+
+// weather is how a network carries messages for a while.
+type weather struct {
+	Delay   time.Duration // at most
+	Lost    float64       // the share of messages that never arrive
+	Refused float64       // the share of connections that break at once
+}
+
+// view is the store as one process sees it: each call is a message there and
+// one back, and either can be late or lost.
+type view struct {
+	history *history
+	lease   time.Duration
+	late    *sync.WaitGroup // commits that arrive after their sender gave up
+
+	mu      sync.Mutex
+	rng     *rand.Rand
+	weather weather
+	dead    bool // the process was killed: nothing gets through any more
+}
+
+var errBroken = errors.New("the connection broke")
+
+func (v *view) set(w weather) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.weather = w
+}
+
+func (v *view) kill() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.dead = true
+}
+
+func (v *view) chance(p float64) bool {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.rng.Float64() < p
+}
+
+// upTo draws a time. It has nanoseconds, so that few things happen at once
+// and a seed repeats itself.
+func (v *view) upTo(d time.Duration) time.Duration {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return time.Duration(1 + v.rng.Int64N(int64(d)+1))
+}
+
+// travel carries one message.
+func (v *view) travel(ctx context.Context) error {
+	v.mu.Lock()
+	w, dead := v.weather, v.dead
+	v.mu.Unlock()
+	switch {
+	case dead || v.chance(w.Lost):
+		<-ctx.Done()
+	case v.chance(w.Refused):
+		return errBroken
+	default:
+		pause(ctx, v.upTo(w.Delay))
+	}
+	return ctx.Err()
+}
+
+func (v *view) Load(ctx context.Context, subject Subject) (Record, error) {
+	if err := v.travel(ctx); err != nil {
+		return Record{}, err
+	}
+	rec := v.history.record(subject)
+	return rec, v.travel(ctx)
+}
+
+func (v *view) Changes(ctx context.Context, since Mark) (Changes, error) {
+	if err := v.travel(ctx); err != nil {
+		return Changes{}, err
+	}
+	c := v.history.changes(since)
+	return c, v.travel(ctx)
+}
+
+// Wait forgets some notifications and makes up others.
+func (v *view) Wait(ctx context.Context) error {
+	v.history.mu.Lock()
+	news := v.history.news
+	v.history.mu.Unlock()
+	spurious := time.NewTimer(v.upTo(10 * time.Second))
+	defer spurious.Stop()
+	select {
+	case <-ctx.Done():
+	case <-spurious.C:
+	case <-news:
+		if v.chance(0.3) {
+			<-ctx.Done() // the connection that listens is gone, and nobody notices
+		}
+	}
+	return v.travel(ctx)
+}
+
+func (v *view) Append(ctx context.Context, events ...Event) (Commit, error) {
+	_, era := v.history.head()
+	sent := false
+	for {
+		err := v.travel(ctx)
+		switch {
+		case err == nil:
+			revision, ok := v.history.commit(era, events)
+			if !ok {
+				return Commit{}, ErrOutcomeUnknown
+			}
+			sent = true
+			if err = v.travel(ctx); err == nil {
+				return Commit{Revision: revision, Lease: v.lease}, nil
+			}
+		case !sent && errors.Is(err, errBroken):
+			return Commit{}, err
+		case v.chance(0.5):
+			// It is only the sender who thinks that it was lost.
+			sent = true
+			delay := v.upTo(5 * time.Second)
+			v.late.Go(func() {
+				time.Sleep(delay)
+				v.history.commit(era, events)
+			})
+		}
+		if ctx.Err() != nil {
+			return Commit{}, ErrOutcomeUnknown
+		}
+		pause(ctx, v.upTo(20*time.Millisecond))
+	}
+}
