@@ -109,7 +109,7 @@ func (d *Desk) subjects(q *Query) ([]consent.Subject, error) {
 	}
 	subjects, err := d.Subjects(consent.Identity(*q.Identity))
 	if err != nil {
-		return nil, queryError("%s: %w", q.Identity.Kind, err)
+		return nil, queryError("what the person is known by: %w", err)
 	}
 	return subjects, nil
 }

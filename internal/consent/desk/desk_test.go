@@ -220,7 +220,7 @@ func TestRefused(t *testing.T) {
 		{d, export, Query{Subject: canary}, ErrNobody, "spelled"},
 		{d, export, Query{Identity: someone, Format: DPV}, ErrNobody, "spelled"},
 		{d, list, Query{Identity: someone, Subject: canary}, ErrQuery, "twice"},
-		{d, list, Query{Identity: user}, ErrQuery, "user: expected an e-mail address"},
+		{d, list, Query{Identity: user}, ErrQuery, "known by: expected an e-mail address"},
 		{&keyless, list, Query{Identity: someone}, ErrQuery, "the key of pseudonyms is not known"},
 		{&keyless, export, Query{Format: DPV}, ErrQuery, "names the controller"},
 		{d, withdraw, Query{Subject: canary, All: true}, ErrNobody, "spelled"},
