@@ -73,11 +73,6 @@ func (a *consentAPI) streaming(mediaType func(desk.Format) string, write func(*d
 			return err
 		}
 		defer done()
-		// The server's ReadTimeout would cancel the context of a request that it
-		// has read long ago.
-		if err := http.NewResponseController(w).SetReadDeadline(time.Time{}); err != nil {
-			return caddy.APIError{HTTPStatus: http.StatusInternalServerError, Err: err}
-		}
 		answer := &lateAnswer{ResponseWriter: w, mediaType: mediaType(q.Format)}
 		out := bufio.NewWriterSize(answer, 1<<16)
 		if err = write(d, r.Context(), out, q); err == nil {

@@ -208,8 +208,8 @@ func TestConsentExportCutShort(t *testing.T) {
 	}
 }
 
-// A long export is not cancelled because the server's time to read a request
-// has passed.
+// A long export is not cancelled because the time that Caddy has to read a
+// request has passed.
 func TestConsentExportTakesLong(t *testing.T) {
 	startWithStore(t)
 	status, text, err := serveStream(t, func(ctx context.Context, w io.Writer) error {
