@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -115,6 +116,17 @@ func spare(batch []*job, full error) (rest []*job) {
 		}
 	}
 	return rest
+}
+
+// storeOnFullDisk tries jobs that take something back again with more room.
+func (w *writer) storeOnFullDisk(batch []*job, err error) ([]*job, error) {
+	if len(batch) > 0 && w.ballast.drop() {
+		err = w.transact(batch)
+	}
+	if len(batch) > 0 && isFull(err) && checkpoint(context.Background(), w.conn) == nil { // the log begins anew
+		err = w.transact(batch)
+	}
+	return batch, err
 }
 
 // restricts tells whether a job takes something back.

@@ -41,6 +41,7 @@ const (
 	opWrite
 	opTruncate
 	opSync
+	opSyncFailed
 	opRemove
 )
 
@@ -84,6 +85,9 @@ func (d *disk) do(op diskOp, really func() int32) int32 {
 	defer d.mu.Unlock()
 	if d.fault != nil {
 		if rc := d.fault(op.kind, op.file); rc != 0 {
+			if op.kind == opSync {
+				d.ops = append(d.ops, diskOp{kind: opSyncFailed, file: op.file})
+			}
 			return rc
 		}
 	}
@@ -125,6 +129,8 @@ func (r replay) apply(op diskOp) {
 		if !p.named { // then SQLite syncs the directory as well (unixSync)
 			r.syncNames()
 		}
+	case opSyncFailed: // Linux drops what it could not write, and tells once
+		p.pending = slices.DeleteFunc(p.pending, func(op diskOp) bool { return op.kind == opWrite })
 	case opRemove:
 		if op.hard || !p.named {
 			delete(r, op.file)
@@ -164,7 +170,7 @@ func (op diskOp) onto(content []byte, keep func() bool) []byte {
 			}
 			from = to
 		}
-	case opOpen, opSync, opRemove:
+	case opOpen, opSync, opSyncFailed, opRemove:
 	}
 	return content
 }

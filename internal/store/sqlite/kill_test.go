@@ -120,4 +120,3 @@ func checkKilled(t *testing.T, path string, acknowledged []uuid.UUID, thoroughly
 		t.Error(err)
 	}
 }
-

@@ -74,7 +74,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	if o.Path, err = resolve(o.Path); err != nil {
+	if o.Path, err = Resolve(o.Path); err != nil {
 		return nil, err
 	}
 	s := &Store{log: o.Log}
@@ -149,9 +149,9 @@ func (s *Store) release() error {
 	return errors.Join(errs...)
 }
 
-// resolve returns the one name of a file that may have several, so that two
+// Resolve returns the one name of a file that may have several, so that two
 // processes do not lock different names of it.
-func resolve(path string) (string, error) {
+func Resolve(path string) (string, error) {
 	if path == "" {
 		return "", errors.New("it has no path")
 	}

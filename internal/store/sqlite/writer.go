@@ -202,15 +202,9 @@ func (w *writer) store(batch []*job) {
 	}
 	err := w.transact(batch)
 	if isFull(err) {
-		batch = spare(batch, err)
-		if w.ballast.drop() {
-			err = w.transact(batch)
-		}
+		batch, err = w.storeOnFullDisk(spare(batch, err), err)
 	}
-	if isFull(err) && checkpoint(context.Background(), w.conn) == nil { // it leaves room in the log
-		err = w.transact(batch)
-	}
-	if errors.Is(err, errCommit) {
+	if errors.Is(err, errCommit) && !isFull(err) {
 		err = w.transact(batch) // asks again, by ID: a commit settles what the last one left
 	}
 	for _, j := range batch {
@@ -221,11 +215,12 @@ func (w *writer) store(batch []*job) {
 // answer ends a job: with its own result when the transaction stands.
 func (j *job) answer(err error) {
 	switch {
+	case err == nil:
 	case errors.Is(err, consent.ErrOutcomeUnknown):
 		j.result = result{err: err}
-	case errors.Is(err, errCommit):
+	case errors.Is(err, errCommit) && !isFull(err): // what the log had no room for is no commit
 		j.result = result{err: fmt.Errorf("storing consent events: %w: %w", consent.ErrOutcomeUnknown, err)}
-	case err != nil:
+	default:
 		j.result = result{err: unavailable("storing consent events", err)}
 	}
 	close(j.done)
