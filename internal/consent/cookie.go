@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -120,22 +121,25 @@ func (c *cookie) String() string {
 // that of the pages' forms: it has no use for them.
 func HideCookie(h http.Header) {
 	lines := h["Cookie"]
+	ours := func(line string) bool { return strings.Contains(line, CookieName) }
+	if !slices.ContainsFunc(lines, ours) {
+		return
+	}
+	lines = slices.Clone(lines) // others may hold the old list
 	for i, line := range lines {
-		if !strings.Contains(line, CookieName) {
+		if !ours(line) {
 			continue
 		}
 		var kept []string
 		for pair := range strings.SplitSeq(line, ";") {
-			name, _, _ := strings.Cut(strings.Trim(pair, " \t"), "=")
-			if name != CookieName && !strings.HasPrefix(name, CookieName+"-") {
-				kept = append(kept, strings.Trim(pair, " \t"))
+			pair = strings.Trim(pair, " \t")
+			if name, _, _ := strings.Cut(pair, "="); name != CookieName && !strings.HasPrefix(name, CookieName+"-") {
+				kept = append(kept, pair)
 			}
 		}
-		changed := append([]string(nil), lines...) // others may hold the old list
-		changed[i] = strings.Join(kept, "; ")
-		lines = changed
-		h["Cookie"] = changed
+		lines[i] = strings.Join(kept, "; ")
 	}
+	h["Cookie"] = lines
 	if len(lines) == 1 && lines[0] == "" {
 		delete(h, "Cookie")
 	}
