@@ -115,6 +115,15 @@ func join(sources string, source Source) string {
 	return sources + "," + string(source)
 }
 
+// counts makes something the latest choice that is not stored, unless the
+// same is. It has no revision and no time: nobody may be told that it is
+// saved, and whoever makes it again is not told that nothing changes.
+func (c *Choice) counts(action Action, source Source) {
+	if c.Latest.Action != action {
+		c.Latest = State{Purpose: c.Purpose, Action: action, Source: source}
+	}
+}
+
 // find returns the records of all subjects.
 func (s *Service) find(ctx context.Context, who *person) ([]*Record, error) {
 	return s.Registry.FindAll(ctx, who.subjects, who.revision)
@@ -125,17 +134,21 @@ func (s *Service) choice(id policy.PurposeID, who *person, records []*Record, sa
 	purpose := known.set.Purposes[id].Name
 	c := Choice{Purpose: purpose, Latest: who.latest(purpose, records)}
 	for _, rec := range records {
-		if s.Registry.Denied(purpose, rec.Subjects) {
-			c.Latest.Action, c.Latest.Source = Withdraw, FromPage
+		switch {
+		case !s.Registry.Denied(purpose, rec.Subjects):
+		case known.set.Purposes[id].Basis == policy.Consent:
+			c.counts(Withdraw, FromPage)
+		default:
+			c.counts(Object, FromPage)
 		}
 	}
 	var told [8]Told
 	// What the browser tells now counts now, whether it could be stored or not.
 	switch {
 	case said.ADPC.Objected.Has(id):
-		c.Latest.Action, c.Latest.Source = Object, FromADPC
+		c.counts(Object, FromADPC)
 	case said.ADPC.Withdrawn.Has(id):
-		c.Latest.Action, c.Latest.Source = Withdraw, FromADPC
+		c.counts(Withdraw, FromADPC)
 	}
 	c.Status, c.Source = Decide(c.Latest, Tell(told[:0], said, id), now, func(notice string) bool { return known.has(id, notice) })
 	return c
