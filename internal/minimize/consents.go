@@ -16,6 +16,8 @@ type asked struct {
 	known   consent.Answer
 	unknown bool // the store did not tell
 	ticked  policy.PurposeSet
+	// partly says that only the beginning of the submission was read.
+	partly bool
 	// deaf says that ticks do not count: they could not be recorded.
 	deaf   bool
 	answer http.Header // fields for the response
@@ -121,11 +123,16 @@ func (s *Submission) standing() policy.Standing {
 	return st
 }
 
-// listen takes over what a submission tells of the person.
+// listen takes over what a submission tells of the person. Where it cannot be
+// told whom it is about, that person may have withdrawn: nothing that is
+// stored counts as consented.
 func (s *Submission) listen(l *allowList) {
 	var fields map[string]string
+	hidden := false
 	for _, i := range l.whom {
-		if value, ok := s.work.report.Watched(i); ok && value != "" {
+		value, ok := s.work.report.Watched(i)
+		hidden = hidden || s.work.report.Overlong(i) || s.asked.partly && !ok
+		if value != "" {
 			if fields == nil {
 				fields = make(map[string]string, len(l.whom))
 			}
@@ -134,6 +141,9 @@ func (s *Submission) listen(l *allowList) {
 	}
 	if fields != nil {
 		s.ask(fields)
+	}
+	if hidden {
+		s.asked.known.Granted = policy.PurposeSet{}
 	}
 	if s.asked.deaf {
 		return

@@ -153,6 +153,7 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media) {
 		s.replaceBody(media.ContentType(boundary), int64(len(work.out)), &held{rest: work.out})
 		return
 	}
+	s.asked.partly = true
 	err = s.decide(func(l *allowList) error {
 		if err := s.readQuery(l); err != nil {
 			return err

@@ -36,8 +36,9 @@ type Outcome struct {
 	Reason string
 }
 
-// maxWatched is the most bytes of a watched value that are compared.
-const maxWatched = 64
+// maxWatched is the most bytes of a watched value that are told: those of the
+// longest e-mail address (RFC 5321, section 4.5.3.1).
+const maxWatched = 320
 
 // watched is the value of a field of the plan that asked for it.
 type watched struct {
@@ -48,7 +49,7 @@ type watched struct {
 
 // Watched returns the last value of a field that [Field.Watch] names, as
 // text. It is false when the field did not come, or is longer than any value
-// a policy compares with.
+// that somebody decides by; [Report.Overlong] tells which.
 func (r *Report) Watched(field int) (string, bool) {
 	for i := range r.watched {
 		if w := &r.watched[i]; int(w.field) == field {
@@ -59,6 +60,12 @@ func (r *Report) Watched(field int) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// Overlong tells whether a watched field came with a value that is too long
+// to be told.
+func (r *Report) Overlong(field int) bool {
+	return slices.ContainsFunc(r.watched, func(w watched) bool { return int(w.field) == field && w.size > maxWatched })
 }
 
 func (r *Report) watch(field int32, value []byte) {

@@ -1,0 +1,147 @@
+package minimize
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// people is a [Consents] for tests: everybody consented to everything but the
+// address that withdrew.
+type people struct {
+	withdrew string
+	down     error // of Record
+	unknown  error // of Standing
+	recorded []policy.PurposeSet
+	asked    int
+}
+
+func (p *people) Standing(_ context.Context, inq *consent.Inquiry) (consent.Answer, error) {
+	p.asked++
+	answer := consent.Answer{Source: "page"}
+	if inq.Fields["email"] != p.withdrew || p.withdrew == "" {
+		answer.Granted = inq.Purposes
+	}
+	return answer, p.unknown
+}
+
+func (p *people) Record(_ context.Context, h http.Header, _ *consent.Inquiry, ticked policy.PurposeSet) error {
+	if p.down != nil {
+		return p.down
+	}
+	p.recorded = append(p.recorded, ticked)
+	h.Add("Set-Cookie", "__Host-modicum=1")
+	return nil
+}
+
+func known(p *people) func(*Engine) {
+	return func(e *Engine) { e.Consents, e.Identifying = p, []string{"email"} }
+}
+
+// Whom a submission is about can be told by the submission itself.
+func TestIdentifyingField(t *testing.T) {
+	p := &people{withdrew: "ada@example.org"}
+	e, _ := newEngine(t, shop, known(p))
+	for _, test := range []struct{ contentType, body, stripped, kept string }{
+		{jsonType, `{"birthday":"1980-01-02","email":"ada@example.org"}`, "1980", "ada@"},
+		{jsonType, `{"birthday":"1980-01-02","email":"bob@example.org"}`, "nothing", "1980"},
+		{formType, `birthday=1980-01-02&email=ada%40example.org`, "1980", "ada"},
+		{formData, form(part{"birthday", "", "1980-01-02"}, part{"email", "", "ada@example.org"}), "1980", "ada@"},
+		// An address of 64 characters and more was not told at all once.
+		{jsonType, `{"birthday":"1980-01-02","email":"` + strings.Repeat("x", 64) + `@` + strings.Repeat("y", 185) + `.example"}`, "nothing", "1980"},
+		// Whoever hides their address behind one that cannot be told has
+		// consented to nothing.
+		{jsonType, `{"birthday":"1980-01-02","email":"` + strings.Repeat("x", 400) + `@example.org"}`, "1980", "xxx"},
+	} {
+		got := process(e, request("POST /checkout", test.contentType, strings.NewReader(test.body)))
+		if strings.Contains(got.body, test.stripped) || !strings.Contains(got.body, test.kept) {
+			t.Errorf("%.90s…\nforwarded %.200q", test.body, got.body)
+		}
+	}
+}
+
+// A form that streams is decided by its beginning. An address behind a large
+// file would come too late for the withdrawal of whose it is.
+func TestIdentifyingFieldBehindTheFile(t *testing.T) {
+	p := &people{withdrew: "ada@example.org"}
+	e, _ := newEngine(t, shop, known(p))
+	file := part{"photo", "a.bin", strings.Repeat("0123456789abcdef", 100_000)}
+	email, birthday := part{"email", "", "ada@example.org"}, part{"birthday", "", "1980-01-02"}
+	for name, body := range map[string]string{"behind": form(birthday, file, email), "before": form(birthday, email, file), "absent": form(birthday, file)} {
+		if got := process(e, request("POST /checkout", formData, strings.NewReader(body))); strings.Contains(got.body, "1980") || !strings.Contains(got.body, "0123456789abcdef") {
+			t.Errorf("%s: %d bytes go on, the birthday among them", name, len(got.body))
+		}
+	}
+	email.content = "bob@example.org"
+	if got := process(e, request("POST /checkout", formData, strings.NewReader(form(birthday, email, file)))); !strings.Contains(got.body, "1980") {
+		t.Error("what is consented does not pass")
+	}
+}
+
+// A tick counts when it is kept as evidence, and of a submission that goes on.
+func TestTicksAreRecorded(t *testing.T) {
+	set := compiled(t, shop)
+	newsletter, _ := set.PurposeID("newsletter")
+	const body = "name=Ada&email=a%40b.example&birthday=1980-01-02&subscribe=on"
+	send := func(p *people, body string, changes ...func(*Engine)) (result, *journal) {
+		t.Helper()
+		p.withdrew = "a@b.example"
+		e, j := newEngine(t, shop, append(changes, known(p))...)
+		return process(e, request("POST /checkout", formType, strings.NewReader(body))), j
+	}
+	p := &people{}
+	got, j := send(p, body)
+	if !strings.Contains(got.body, "1980") || len(p.recorded) != 1 || p.recorded[0] != (policy.PurposeSet{}.With(newsletter)) || got.told.Get("Set-Cookie") == "" {
+		t.Errorf("forwarded %q, recorded %v, %v", got.body, p.recorded, got.told)
+	}
+	if entry := j.only(t); entry.Consent != "form,page" {
+		t.Errorf("consent %q", entry.Consent)
+	}
+	p = &people{down: errors.New("down")}
+	got, j = send(p, body)
+	if strings.Contains(got.body, "1980") || strings.Contains(got.body, "subscribe") || !strings.Contains(got.body, "Ada") {
+		t.Errorf("a tick that is not kept counts: %q", got.body)
+	}
+	if entry := j.only(t); entry.Consent != "unknown" {
+		t.Errorf("consent %q", entry.Consent)
+	}
+	p = &people{}
+	if got, _ = send(p, body+"&name=twice"); got.Refusal == nil || len(p.recorded) != 0 {
+		t.Errorf("of a refused submission %v is recorded", p.recorded)
+	}
+	p = &people{}
+	got, _ = send(p, body, func(e *Engine) { e.Mode = Report })
+	if len(p.recorded) != 0 || len(got.told) != 0 {
+		t.Errorf("report mode records %v and answers %v", p.recorded, got.told)
+	}
+}
+
+// The store is not asked about what nobody has a choice about.
+func TestNobodyIsAsked(t *testing.T) {
+	p := &people{unknown: errors.New("down")}
+	e, _ := newEngine(t, shop, known(p))
+	for _, on := range []string{"GET /search?q=x", "GET /", "GET /checkout", "DELETE /checkout?id=1", "POST /nowhere?x=1"} {
+		if got := process(e, request(on, "", nil)); got.Submission != nil && got.Refusal != nil {
+			t.Errorf("%s is refused: %v", on, got.Refusal)
+		}
+	}
+	if p.asked > 0 {
+		t.Errorf("asked %d times", p.asked)
+	}
+}
+
+// What is required and rests on a consent that is not known is not the
+// sender's fault.
+func TestRequiredAndUnknown(t *testing.T) {
+	p := &people{unknown: errors.New("down")}
+	e, _ := newEngine(t, shop, known(p))
+	got := process(e, request("POST /order", jsonType, strings.NewReader(`{"email":"a@b.example","birthday":"1980-01-02"}`)))
+	if got.Refusal == nil || got.Refusal.Status != http.StatusServiceUnavailable || got.Refusal.Rule != "consent-unknown" {
+		t.Errorf("refused with %v", got.Refusal)
+	}
+}
