@@ -201,9 +201,15 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "notice":
 		h.Notice, err = argument(d)
 	case "portal":
-		h.Portal, err = argument(d)
+		if h.Portal, err = argument(d); err == nil && (!strings.HasPrefix(h.Portal, "/") || !strings.HasSuffix(h.Portal, "/")) {
+			return d.Errf("portal %q: expected a path that begins and ends with a slash, such as /privacy/", h.Portal)
+		}
 	case "gpc":
-		h.GPC, err = argument(d)
+		if h.GPC, err = argument(d); err == nil {
+			if _, err = gpcDate(h.GPC); err != nil {
+				return d.WrapErr(err)
+			}
+		}
 	case "subject":
 		err = h.unmarshalSubject(d)
 	default:

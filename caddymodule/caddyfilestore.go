@@ -22,7 +22,12 @@ func store(d *caddyfile.Dispenser) (*Store, error) {
 		return s, block(d, func(option string) (err error) {
 			switch option {
 			case "dsn":
-				s.DSN, err = argument(d)
+				if s.DSN, err = argument(d); err == nil {
+					err = checkDSN(s.DSN)
+				}
+				if err != nil {
+					err = d.WrapErr(err)
+				}
 			case "lease":
 				s.Lease, err = duration(d)
 			case "unsafe":
@@ -61,7 +66,11 @@ func (h *Handler) unmarshalSubject(d *caddyfile.Dispenser) error {
 	var err error
 	switch way := d.Val(); way {
 	case "placeholder":
-		s.Placeholder, err = argument(d)
+		if s.Placeholder, err = argument(d); err == nil {
+			if err = checkPlaceholder(s.Placeholder); err != nil {
+				return d.WrapErr(err)
+			}
+		}
 	case "header":
 		s.Header, err = argument(d)
 	case "field":
@@ -73,6 +82,9 @@ func (h *Handler) unmarshalSubject(d *caddyfile.Dispenser) error {
 	case "jwt":
 		s.JWT = new(JWT)
 		err = block(d, func(option string) error { return s.JWT.unmarshalOption(d, option) })
+		if err == nil && s.JWT.Key == nil {
+			err = d.WrapErr(errNoKey)
+		}
 	default:
 		return d.Errf("subject %q: expected placeholder, header, field or jwt", way)
 	}

@@ -1,11 +1,13 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,33 +16,44 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/pages"
+	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// provisionConsents makes what knows the choices of people, where there is a
-// store, and the pages on which they are made.
+// provisionConsents makes what knows the choices of people, and the pages on
+// which they are made.
 func (h *Handler) provisionConsents() error {
-	if h.app.Store == nil {
-		if h.Portal != "" || len(h.Subject) > 0 {
-			return errors.New("portal and subject need a store: minimize { store sqlite <path> } in the global options")
+	if h.GPC != "" {
+		updated, err := gpcDate(h.GPC)
+		if err != nil {
+			return err
 		}
-		return nil
-	}
-	registry := h.app.store
-	identify, fields, err := h.subjects()
-	if err != nil {
-		return err
+		h.gpc = pages.GPC(updated)
 	}
 	languages, err := h.app.languages()
 	if err != nil {
 		return err
 	}
-	h.registry = registry
+	if h.app.Store == nil {
+		if h.Portal != "" || len(h.Subject) > 0 {
+			return errors.New("portal and subject need a store: minimize { store sqlite <path> } in the global options")
+		}
+		h.engine.Consents = unstored{&consent.Service{Words: languages, Now: time.Now}}
+		return nil
+	}
+	identify, fields, err := h.subjects()
+	if err != nil {
+		return err
+	}
+	h.registry = h.app.store
 	h.consents = &consent.Service{
-		Registry: registry.Registry, Keys: h.app.keys, Identify: identify, Fields: fields, Words: languages,
+		Registry: h.registry.Registry, Keys: h.app.keys, Identify: identify, Fields: fields, Words: languages,
 		Address: h.app.keptAddress(), Now: time.Now, NewID: newEventID,
 	}
 	h.engine.Consents = h.consents
 	for field := range fields {
+		if !declares(h.engine.Policies.Load(), field) {
+			return fmt.Errorf("subject field %s: no collection of the policy has a field of that name", field)
+		}
 		h.engine.Identifying = append(h.engine.Identifying, field)
 	}
 	if h.Portal == "" {
@@ -53,13 +66,31 @@ func (h *Handler) provisionConsents() error {
 	if err != nil {
 		return fmt.Errorf("portal: %w", err)
 	}
-	if h.GPC != "" {
-		updated, err := time.Parse(time.DateOnly, h.GPC)
-		if err != nil {
-			return fmt.Errorf("gpc %q: expected a date, such as 2026-11-22", h.GPC)
-		}
-		h.gpc = pages.GPC(updated)
+	return nil
+}
+
+func gpcDate(text string) (time.Time, error) {
+	updated, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return updated, fmt.Errorf("gpc %q: expected a date, such as 2026-11-22", text)
 	}
+	return updated, nil
+}
+
+// declares tells whether a collection has a field of a name.
+func declares(set *policy.Set, field string) bool {
+	return slices.ContainsFunc(set.Collections, func(c *policy.Collection) bool {
+		return slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return f.Name == field })
+	})
+}
+
+// unstored knows what a request itself says, where no choices are kept: Global
+// Privacy Control and the cookies of consent platforms. A tick counts for the
+// submission that carries it.
+type unstored struct{ *consent.Service }
+
+// Record implements [minimize.Consents].
+func (unstored) Record(context.Context, http.Header, *consent.Inquiry, policy.PurposeSet) error {
 	return nil
 }
 
@@ -130,6 +161,10 @@ func (a *App) keptAddress() func(*http.Request) netip.Prefix {
 func (a *App) languages() (*words.Languages, error) {
 	if a.Languages == "" {
 		return words.Read(nil)
+	}
+	_, err := os.ReadDir(a.Languages)
+	if err != nil {
+		return nil, fmt.Errorf("languages: %w", err)
 	}
 	languages, err := words.Read(os.DirFS(a.Languages))
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"sync"
 	"time"
@@ -72,20 +72,20 @@ func (e *Evidence) provision() error {
 // reload overlaps them, and a store has one owner.
 var registries = caddy.NewUsagePool()
 
-// liveRegistry is a store in use, with the keys of its pseudonyms.
+// liveRegistry is a store in use.
 type liveRegistry struct {
 	*consent.Registry
 
 	key     string // in the pool
-	keys    *consent.Keys
-	keep    time.Duration // how long evidence is kept; 0: for ever
 	log     *slog.Logger
 	once    sync.Once
 	stop    context.CancelFunc
 	running sync.WaitGroup
 
 	mu     sync.Mutex
-	users  int // requests that may use it yet
+	beside *consent.Keys // those of the file beside the store; nil: they were not used yet
+	keep   time.Duration // how long evidence is kept; 0: for ever
+	users  int           // requests that may use it yet
 	closed bool
 }
 
@@ -101,11 +101,14 @@ func (a *App) acquireRegistry() (*liveRegistry, error) {
 	if err != nil {
 		return nil, fmt.Errorf("store: %w", err)
 	}
-	keys, write, err := a.consentKeys()
-	if err != nil {
-		return nil, fmt.Errorf("consent_key: %w", err)
+	keys, write, missing := a.consentKeys()
+	if missing != nil && !errors.Is(missing, errKeyMissing) {
+		return nil, fmt.Errorf("consent_key: %w", missing)
 	}
-	value, _, err := registries.LoadOrNew(id, func() (caddy.Destructor, error) {
+	value, loaded, err := registries.LoadOrNew(id, func() (caddy.Destructor, error) {
+		if missing != nil {
+			return nil, missing
+		}
 		registry, err := consent.NewRegistry(consent.Options{
 			Open: func(ctx context.Context) (consent.Store, error) {
 				if err := write(); err != nil {
@@ -118,16 +121,35 @@ func (a *App) acquireRegistry() (*liveRegistry, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &liveRegistry{Registry: registry, key: id, keys: keys, log: a.ctx.Slogger()}, nil
+		return &liveRegistry{Registry: registry, key: id, log: a.ctx.Slogger()}, nil
 	})
 	if err != nil {
 		return nil, err
 	}
 	l := value.(*liveRegistry)
 	if a.keys = keys; a.ConsentKey == nil {
-		a.keys = l.keys // the file may have been lost since
+		if a.keys, err = l.keysBeside(keys, loaded, missing); err != nil {
+			_, _ = registries.Delete(id) // which somebody else still uses
+			return nil, err
+		}
 	}
 	return l, nil
+}
+
+// keysBeside returns the keys of the file beside the store. When it was lost
+// while the store is in use, they are still known.
+func (l *liveRegistry) keysBeside(keys *consent.Keys, loaded bool, missing error) (*consent.Keys, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case missing == nil:
+		l.beside = keys
+	case loaded && l.beside != nil:
+		l.log.Error("the next start will be refused", "error", missing)
+	default:
+		return nil, missing
+	}
+	return l.beside, nil
 }
 
 // opener returns how the store is opened, and what it is.
@@ -137,9 +159,10 @@ func (s *Store) opener(log *slog.Logger) (open func(context.Context) (consent.St
 		if s.Path == "" {
 			return nil, "", errors.New("sqlite needs a path")
 		}
+		path := s.file()
 		return func(ctx context.Context) (consent.Store, error) {
-			return sqlite.Open(ctx, sqlite.Options{Path: s.Path, Log: log})
-		}, "sqlite " + s.Path, nil
+			return sqlite.Open(ctx, sqlite.Options{Path: path, Log: log})
+		}, "sqlite " + path, nil
 	case "postgres":
 		dsn, err := s.resolveDSN()
 		if err != nil {
@@ -153,26 +176,47 @@ func (s *Store) opener(log *slog.Logger) (open func(context.Context) (consent.St
 	return nil, "", fmt.Errorf("engine %q: expected sqlite or postgres", s.Engine)
 }
 
+// file returns the one name of the file of SQLite: a reload may name it
+// otherwise, and must not find it locked by ourselves.
+func (s *Store) file() string {
+	if path, err := sqlite.Resolve(s.Path); err == nil {
+		return path
+	}
+	return s.Path // opening it says what is wrong
+}
+
 // resolveDSN fills in the placeholders. A password has to come from one.
 func (s *Store) resolveDSN() (string, error) {
 	if s.DSN == "" {
 		return "", errors.New("postgres needs a dsn: dsn {env.MODICUM_DSN}")
 	}
-	literal := s.DSN
-	if u, err := url.Parse(literal); err == nil && u.User != nil {
-		if password, given := u.User.Password(); given && !strings.Contains(password, "{") {
-			return "", errors.New("the dsn holds a password: write dsn {env.MODICUM_DSN} and set that variable, a secret is never written into the configuration")
-		}
+	if err := checkDSN(s.DSN); err != nil {
+		return "", err
 	}
-	if strings.Contains(literal, "password=") && !strings.Contains(literal, "password={") {
-		return "", errors.New("the dsn holds a password: write dsn {env.MODICUM_DSN} and set that variable, a secret is never written into the configuration")
-	}
-	dsn, err := caddy.NewReplacer().ReplaceOrErr(literal, true, true)
+	dsn, err := caddy.NewReplacer().ReplaceOrErr(s.DSN, true, true)
 	if err != nil {
 		return "", fmt.Errorf("dsn: %w", err)
 	}
 	return strings.TrimSpace(dsn), nil
 }
+
+// A password in a connection string, as an address or as words, which does
+// not begin with a placeholder.
+var (
+	placeholders    = regexp.MustCompile(`\{[^{}]*\}`)
+	literalPassword = regexp.MustCompile(`://[^/?@]*:[^{/?@][^/?@]*@|(?i:password)\s*=\s*'?[^\s'&{]`)
+)
+
+// checkDSN refuses a connection string that holds a password itself.
+func checkDSN(dsn string) error {
+	if literalPassword.MatchString(placeholders.ReplaceAllString(dsn, "{}")) {
+		return errors.New("the dsn holds a password: write dsn {env.MODICUM_DSN} and set that variable, a secret is never written into the configuration")
+	}
+	return nil
+}
+
+// errKeyMissing says that pseudonyms are stored and their key is not there.
+var errKeyMissing = errors.New("nobody whose choices are stored would be known again: restore it, name another as consent_key, or move the store away to begin anew")
 
 // consentKeys returns the keys, and how a new one is written before the
 // store is used.
@@ -190,8 +234,9 @@ func (a *App) consentKeys() (*consent.Keys, func() error, error) {
 		return nil, nil, errors.New("a store of several proxies needs a key that they share: consent_key file <path>, made with `openssl rand -hex 32`")
 	}
 	// One machine, one file: the key stands beside it.
-	path := a.Store.Path + ".key"
-	data, err := os.ReadFile(path)
+	store := a.Store.file()
+	path := store + ".key"
+	data, err := os.ReadFile(path) //nolint:gosec // G304: the operator names the file
 	if err == nil {
 		keys, err := consent.ParseKeys(data)
 		if err != nil {
@@ -201,6 +246,9 @@ func (a *App) consentKeys() (*consent.Keys, func() error, error) {
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
+	}
+	if stored, err := os.Stat(store); err == nil && stored.Size() > 0 {
+		return nil, nil, fmt.Errorf("the key %s of the consent store is missing: %w", path, errKeyMissing)
 	}
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // it never fails
@@ -220,7 +268,7 @@ func writeKey(path string, data []byte) error {
 		return fmt.Errorf("the key %s was made by another process meanwhile: reload", path)
 	}
 	if err != nil {
-		return fmt.Errorf("making the key of consents: %w", err)
+		return fmt.Errorf("making the key of consents, whose directory has to exist: %w", err)
 	}
 	_, err = file.Write(data)
 	return errors.Join(err, file.Sync(), file.Close())

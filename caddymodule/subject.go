@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,15 +71,15 @@ func (h *Handler) subjects() (identify func(*http.Request) []consent.Identity, f
 	for _, s := range h.Subject {
 		switch {
 		case s.Placeholder != "":
-			if by := clientSays(s.Placeholder); by != "" {
-				return nil, nil, fmt.Errorf("subject placeholder %s: whoever sends a request says %s; name what a handler that authenticates has set, such as {http.auth.user.id}", s.Placeholder, by)
+			if err := checkPlaceholder(s.Placeholder); err != nil {
+				return nil, nil, err
 			}
 			logins = append(logins, s.placeholder)
 		case s.Header != "":
 			logins = append(logins, s.header)
 		case s.JWT != nil:
 			if err := s.JWT.provision(); err != nil {
-				return nil, nil, fmt.Errorf("subject jwt: %w", err)
+				return nil, nil, err
 			}
 			logins = append(logins, s.JWT.subject)
 		case s.Field != "":
@@ -105,17 +106,16 @@ func (h *Handler) subjects() (identify func(*http.Request) []consent.Identity, f
 	}, fields, nil
 }
 
-// clientSays returns the placeholder that a client can set, of those in a
-// text; empty: there is none.
-func clientSays(text string) string {
-	for _, name := range []string{
-		"{http.request.header.", "{header.", "{http.request.cookie.", "{cookie.", "{http.request.uri", "{uri", "{query", "{http.request.body", "{path", "{http.request.host",
-	} {
-		if strings.Contains(text, name) {
-			return name[1:]
-		}
+// checkPlaceholder refuses a text that holds what clients can set, and one
+// without a placeholder, which would make one person of everybody.
+func checkPlaceholder(text string) error {
+	found := placeholders.FindAllString(text, -1)
+	if len(found) > 0 && !slices.ContainsFunc(found, func(name string) bool {
+		return !strings.HasPrefix(name, "{http.auth.") && !strings.HasPrefix(name, "{http.reverse_proxy.header.") && !strings.HasPrefix(name, "{http.vars.")
+	}) {
+		return nil
 	}
-	return ""
+	return fmt.Errorf("subject placeholder %s: a client must not say who it is; name what a handler that authenticates has set: {http.auth.…}, {http.reverse_proxy.header.…} or {http.vars.…}", text)
 }
 
 func (s *Subject) placeholder(r *http.Request) string {
@@ -173,16 +173,18 @@ func (j *JWT) subject(r *http.Request) string {
 	return name
 }
 
+var errNoKey = errors.New("subject jwt: expected a key: key file <path> or key env <name>")
+
 // provision reads the key, which says what algorithms are accepted: a public
 // key must not be taken for a shared secret.
 func (j *JWT) provision() error {
 	setDefault(&j.Claim, "sub")
 	if j.Key == nil {
-		return errors.New("expected a key: key file <path>")
+		return errNoKey
 	}
 	data, err := j.Key.read()
 	if err != nil {
-		return err
+		return fmt.Errorf("subject jwt: key: %w", err)
 	}
 	block, _ := pem.Decode(data)
 	switch {
@@ -206,7 +208,7 @@ func (j *JWT) provision() error {
 		j.key = data
 	}
 	if err != nil {
-		return fmt.Errorf("key: %w", err)
+		return fmt.Errorf("subject jwt: key: %w", err)
 	}
 	j.algorithms = algorithms(j.key)
 	return nil
