@@ -52,7 +52,7 @@ func (n *Consent) Wording(in *words.Language) Wording {
 		add("basis", in.Say("basis."+string(n.Basis)))
 	}
 	add("data", n.dataIn(in)...)
-	add("retention", orUnsaid(in.Duration(n.Retention), in))
+	add("retention", cmp.Or(in.Duration(n.Retention), in.Say("value.unsaid")))
 	actions := "value.actions"
 	if len(n.Recipients) == 0 {
 		add("recipients", in.Say("value.nobody"))
@@ -87,32 +87,26 @@ func (n *Consent) withdrawal(in *words.Language) string {
 	return in.Say("value.withdraw")
 }
 
-func orUnsaid(text string, in *words.Language) string {
-	if text == "" {
-		return in.Say("value.unsaid")
-	}
-	return text
-}
-
-// dataIn says what data it is, each kind once.
+// dataIn says what data it is, each kind once: first what has a name that
+// people know, then what has only that of a field.
 func (n *Consent) dataIn(in *words.Language) []string {
-	var kinds []string
+	var known, fields []string
 	for _, d := range n.Data {
-		kind := in.Category(d.Category)
+		kinds, kind := &known, in.Category(d.Category)
 		if kind == "" {
-			kind = in.Say("datum.field", "Field", fieldName(d.Field))
+			kinds, kind = &fields, in.Say("datum.field", "Field", fieldName(d.Field))
 		}
 		if d.Keep != "" {
 			kind = in.Say("datum.kept", "Datum", kind, "Keep", in.Say("keep."+d.Keep))
 		}
-		if !slices.Contains(kinds, kind) {
-			kinds = append(kinds, kind)
+		if !slices.Contains(*kinds, kind) {
+			*kinds = append(*kinds, kind)
 		}
 	}
-	if kinds == nil {
-		kinds = []string{in.Say("value.nodata")}
+	if len(n.Data) == 0 {
+		return []string{in.Say("value.nodata")}
 	}
-	return kinds
+	return append(known, fields...)
 }
 
 // fieldName writes a path for people: "items.*.first_name" is "items › first name".

@@ -59,18 +59,18 @@ var states = []state{
 		name: "unsaved", want: "Your choices are not saved",
 		before: func(_ *site, v *visitor) { v.choose("newsletter", "allow") },
 		while:  func(s *site) { s.store.failKeep = consent.ErrUnavailable },
-		then:   []step{mark("newsletter", "refuse"), mark("birthday", "allow"), press("save")},
+		then:   []step{mark("newsletter", "refuse"), mark("birthday", "allow"), save},
 	},
-	{name: "empty", want: "Nothing is chosen yet", then: []step{press("save")}},
+	{name: "empty", want: "Nothing is chosen yet", then: []step{save}},
 	{
 		name: "outdated", want: "A text has changed meanwhile",
 		while: func(s *site) { s.change(strings.Replace(shopPolicy, "5 %", "10 %", 2)) },
-		then:  []step{mark("newsletter", "allow"), mark("birthday", "refuse"), press("save")},
+		then:  []step{mark("newsletter", "allow"), mark("birthday", "refuse"), save},
 	},
 	{
 		name: "token", want: "This page was open for too long",
 		then: []step{
-			chromedp.SetValue(`input[name="token"]`, "old"), mark("newsletter", "allow"), press("save"),
+			chromedp.SetValue(`input[name="token"]`, "old"), mark("newsletter", "allow"), save,
 		},
 	},
 	{name: "unread", want: "We cannot look up your earlier choices", before: func(s *site, _ *visitor) { s.store.failRead = consent.ErrUnavailable }},
@@ -83,7 +83,7 @@ var states = []state{
 	},
 	{
 		name: "nothing", want: "There is nothing to choose",
-		before: func(s *site, v *visitor) {
+		before: func(s *site, _ *visitor) {
 			s.change("version: 1\ncontroller: {name: {en: Whittle, ru: Whittle}}\npurposes: {delivery: {basis: contract}}\n")
 		},
 	},
@@ -109,36 +109,36 @@ func TestAccessible(t *testing.T) {
 				if st.before != nil {
 					st.before(s, v)
 				}
-				ctx := tab(t, browser)
+				b := open(browser, t)
 				address := serve(t, with(s, append(st.headers, "Accept-Language", lang, "Cookie", personCookie+"=ada")...))
 				path := st.path
 				if path == "" {
 					path = "choices"
 				}
-				run(t, ctx, screens[0].look(), chromedp.Navigate(address+"/privacy/"+path+"?lang="+lang))
+				b.run(screens[0].look(), chromedp.Navigate(address+"/privacy/"+path+"?lang="+lang))
 				if st.while != nil {
 					st.while(s)
 				}
-				run(t, ctx, st.then...)
-				run(t, ctx, chromedp.Evaluate[chromedp.Void](axe))
-				if says := ask[string](t, ctx, `document.body.innerText`); lang == "en" && !strings.Contains(says, st.want) {
+				b.run(st.then...)
+				b.run(chromedp.Evaluate[chromedp.Void](axe))
+				if says := ask[string](b, `document.body.innerText`); lang == "en" && !strings.Contains(says, st.want) {
 					t.Fatalf("the page lacks %q:\n%s", st.want, says)
 				}
 				for _, sc := range screens {
-					run(t, ctx, sc.look())
-					shoot(t, ctx, st.name+"-"+lang+"-"+sc.String())
-					for _, violation := range audit(t, ctx) {
+					b.run(sc.look())
+					b.shoot(st.name + "-" + lang + "-" + sc.String())
+					for _, violation := range b.audit() {
 						t.Errorf("%v: %s", sc, violation)
 					}
-					if wide := ask[int64](t, ctx, `document.documentElement.scrollWidth`); wide > sc.width {
+					if wide := ask[int64](b, `document.documentElement.scrollWidth`); wide > sc.width {
 						t.Errorf("%v: the page is %d wide", sc, wide)
 					}
 				}
 				if st.name == "chosen" || st.name == "unsaved" {
 					forced := screen{scheme: "dark", width: 1280, forced: true}
-					run(t, ctx, forced.look())
-					shoot(t, ctx, st.name+"-"+lang+"-"+forced.String())
-					for _, violation := range audit(t, ctx) {
+					b.run(forced.look())
+					b.shoot(st.name + "-" + lang + "-" + forced.String())
+					for _, violation := range b.audit() {
 						t.Errorf("%v: %s", forced, violation)
 					}
 				}

@@ -55,16 +55,14 @@ func (p *Pages) offer(e *edition) {
 
 // requestText is a question without formatting, for the browser's own window.
 func requestText(w *notice.Wording) string {
-	text := w.Title
-	for _, more := range []string{w.Description} {
-		if more != "" {
-			text += "\n" + more
-		}
+	lines := []string{w.Title}
+	if w.Description != "" {
+		lines = append(lines, w.Description)
 	}
 	for _, r := range w.Summary() {
-		text += "\n" + r.Label + ": " + strings.Join(r.Values, "; ")
+		lines = append(lines, r.Label+": "+strings.Join(r.Values, "; "))
 	}
-	return text
+	return strings.Join(lines, "\n")
 }
 
 // Link returns the value of the header Link by which a site offers its consent

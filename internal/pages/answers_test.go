@@ -31,7 +31,7 @@ func TestReceipts(t *testing.T) {
 			"Receipt of your choices\nWhittle Woodware · privacy@whittle.example\n", "22 November 2026, 10:04 UTC: allowed\n", ": taken back\n",
 			"Counts until: 22 November 2028\n", "    | Send you news and offers by e-mail\n", "    | Your data: E-mail address; First name; Field “items › favourite wood”\n",
 		},
-		"receipt.txt?lang=ru": {"Квитанция о вашем выборе\n", "22 ноября 2026 г., 10:04 UTC: отозвано\n", "    | Send you news and offers by e-mail\n"},
+		"receipt.txt?lang=ru": {"Квитанция о вашем выборе\n", "22 ноября 2026\u00a0г., 10:04 UTC: отозвано\n", "    | Send you news and offers by e-mail\n"},
 		"receipt.json":        {`"action":"withdraw"`, `"language":"en"`},
 		"receipt.jsonld":      {`"dpv:ConsentReceipt"`, `"https://shop.example/privacy/choices"`, `"dpv:ConsentWithdrawn"`},
 	} {

@@ -189,9 +189,9 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) (status int, det
 		return http.StatusUnsupportedMediaType, "the body has to be application/json"
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	var large *http.MaxBytesError
+	_, large := errors.AsType[*http.MaxBytesError](err)
 	switch {
-	case errors.As(err, &large):
+	case large:
 		return http.StatusRequestEntityTooLarge, "the body is larger than " + strconv.Itoa(maxBody) + " bytes"
 	case err != nil:
 		return http.StatusBadRequest, "the body cannot be read"

@@ -56,33 +56,45 @@ func startBrowser(t *testing.T) context.Context {
 	return ctx
 }
 
-// tab opens a tab that shares no cookies with others.
-func tab(t *testing.T, browser context.Context) context.Context {
+// tab is one tab of the browser.
+type tab struct {
+	t   *testing.T
+	ctx context.Context
+}
+
+// open opens a tab that shares no cookies with others.
+func open(browser context.Context, t *testing.T) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser, chromedp.WithNewBrowserContext())
 	t.Cleanup(cancel)
-	return ctx
+	return &tab{t: t, ctx: ctx}
 }
 
 // step is something that is done in a tab.
 type step = chromedp.Action[chromedp.Void]
 
-func run(t *testing.T, ctx context.Context, steps ...step) {
-	t.Helper()
-	if err := chromedp.Do(ctx, steps...); err != nil {
-		t.Fatal(err)
+func (b *tab) run(steps ...step) {
+	b.t.Helper()
+	if err := chromedp.Do(b.ctx, steps...); err != nil {
+		b.t.Fatal(err)
 	}
+}
+
+// get runs what has a value.
+func get[T any](b *tab, action chromedp.Action[T]) T {
+	b.t.Helper()
+	value, err := chromedp.Run(b.ctx, action)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return value
 }
 
 // ask evaluates an expression in a tab. It comes through the debugger, which
 // no Content-Security-Policy is about.
-func ask[T any](t *testing.T, ctx context.Context, expression string) T {
-	t.Helper()
-	answer, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return answer
+func ask[T any](b *tab, expression string) T {
+	b.t.Helper()
+	return get(b, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
 // readAxe returns the script of axe-core.
@@ -132,8 +144,8 @@ func (s screen) look() step {
 	}
 	return chromedp.Steps(
 		chromedp.EmulateViewport(s.width, 800),
-		chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-			_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
+		chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+			_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Features: []*emulation.MediaFeature{
 				{Name: "prefers-color-scheme", Value: s.scheme},
 				{Name: "prefers-reduced-motion", Value: "reduce"}, // colours in motion have any contrast
 				{Name: "forced-colors", Value: forced},
@@ -145,25 +157,22 @@ func (s screen) look() step {
 
 // audit runs axe-core over the page of a tab and returns what it finds. The
 // size of targets is of WCAG 2.2, which axe-core leaves out if not told.
-func audit(t *testing.T, ctx context.Context) []string {
-	t.Helper()
-	return ask[[]string](t, ctx, `axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}}).then(r =>
+func (b *tab) audit() []string {
+	b.t.Helper()
+	return ask[[]string](b, `axe.run(document, {resultTypes: ["violations"], rules: {"target-size": {enabled: true}}}).then(r =>
 		r.violations.flatMap(v => v.nodes.map(n => v.id + ": " + n.html.slice(0, 120) + " " + n.failureSummary.replace(/\s+/g, " "))))`)
 }
 
 // shoot keeps a picture of the whole page in the directory MODICUM_SHOTS.
-func shoot(t *testing.T, ctx context.Context, name string) {
-	t.Helper()
+func (b *tab) shoot(name string) {
+	b.t.Helper()
 	dir := os.Getenv("MODICUM_SHOTS")
 	if dir == "" {
 		return
 	}
-	picture, err := chromedp.Run(ctx, chromedp.FullScreenshot(100))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600); err != nil {
-		t.Fatal(err)
+	picture := get(b, chromedp.FullScreenshot(100))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600); err != nil { //nolint:gosec // G703: the developer names it
+		b.t.Fatal(err)
 	}
 }
 
@@ -186,10 +195,8 @@ func with(h http.Handler, headers ...string) http.Handler {
 	})
 }
 
-// press submits the form by a button, and waits for the page that follows.
-func press(button string) step {
-	return func(ctx context.Context, tab *chromedp.Target) (chromedp.Void, error) {
-		_, err := chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Click(`button[value="`+button+`"]`))(ctx, tab)
-		return chromedp.Void{}, err
-	}
+// save submits the form, and waits for the page that follows.
+func save(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
+	_, err := chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Click(`button[value="save"]`))(ctx, target)
+	return chromedp.Void{}, err
 }

@@ -63,7 +63,7 @@ func (p *Pages) choose(w http.ResponseWriter, r *http.Request) {
 	}
 	// What is in force is told by the page that follows, from what is stored:
 	// an address that says "saved" could be anybody's.
-	http.Redirect(w, r, v.url("choices")+"#now", http.StatusSeeOther)
+	http.Redirect(w, r, v.url("choices")+"#now", http.StatusSeeOther) //nolint:gosec // G710: nothing of the request but the tag of a language of ours
 }
 
 // keep stores decisions, if there are any.
@@ -107,8 +107,7 @@ func readForm(w http.ResponseWriter, r *http.Request) (url.Values, int) {
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	if err := r.ParseForm(); err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return nil, http.StatusRequestEntityTooLarge
 		}
 		return nil, http.StatusBadRequest

@@ -21,16 +21,16 @@ func TestWithoutScript(t *testing.T) {
 	t.Parallel()
 	browser := startBrowser(t)
 	s := newSite(t)
-	ctx := tab(t, browser)
+	b := open(browser, t)
 	complaints := make(chan string, 100)
-	run(t, ctx, chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		if _, err := cdp.Call(ctx, tab, log.Enable, cdp.Empty{}); err != nil {
+	b.run(chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		if _, err := cdp.Call(ctx, target, log.Enable, cdp.Empty{}); err != nil {
 			return err
 		}
-		_, err := cdp.Call(ctx, tab, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
+		_, err := cdp.Call(ctx, target, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true})
 		return err
 	}))
-	if err := chromedp.Listen(ctx, func(event any) {
+	if err := chromedp.Listen(b.ctx, func(event any) {
 		if added, ok := event.(*log.EventEntryAdded); ok {
 			complaints <- added.Entry.Text + " " + added.Entry.URL
 		}
@@ -38,21 +38,18 @@ func TestWithoutScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	address := serve(t, s) + "/privacy/"
-	run(t, ctx, chromedp.Navigate(address), mark("newsletter", "allow"), press("save"))
-	if got, err := chromedp.Run(ctx, chromedp.Location()); err != nil || got != address+"choices#now" {
-		t.Errorf("after saving the browser is at %s: %v", got, err)
+	// Without motion: a page that scrolls is not where it was when it is clicked.
+	b.run(screens[0].look(), chromedp.Navigate(address), mark("newsletter", "allow"), save)
+	if got := get(b, chromedp.Location()); got != address+"choices#now" {
+		t.Errorf("after saving the browser is at %s", got)
 	}
 	now := func() string {
-		text, err := chromedp.Run(ctx, chromedp.Text(chromedp.CSS("#now")))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.Join(strings.Fields(text), " ")
+		return strings.Join(strings.Fields(get(b, chromedp.Text(chromedp.CSS("#now")))), " ")
 	}
 	if got := now(); !strings.Contains(got, "Allowed Send you news") {
 		t.Errorf("in force is %q", got)
 	}
-	run(t, ctx, mark("newsletter", "refuse"), press("save"))
+	b.run(mark("newsletter", "refuse"), save)
 	if got := now(); !strings.Contains(got, "Not allowed Send you news") {
 		t.Errorf("in force is %q", got)
 	}
@@ -80,24 +77,24 @@ func TestKeyboardAlone(t *testing.T) {
 	t.Parallel()
 	browser := startBrowser(t)
 	s := newSite(t)
-	ctx := tab(t, browser)
-	run(t, ctx, screens[0].look(), chromedp.Navigate(serve(t, s)+"/privacy/choices"))
+	b := open(browser, t)
+	b.run(screens[0].look(), chromedp.Navigate(serve(t, s)+"/privacy/choices"))
 
-	run(t, ctx, chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter)) // the way past the header
-	if got := ask[string](t, ctx, `document.activeElement.id`); got != "main" {
+	b.run(chromedp.KeyEvent(kb.Tab), chromedp.KeyEvent(kb.Enter)) // the way past the header
+	if got := ask[string](b, `document.activeElement.id`); got != "main" {
 		t.Errorf("the skip link leads to %q", got)
 	}
 	var order []string
 	for len(order) < 30 && !slices.Contains(order, "allow-all") {
-		run(t, ctx, chromedp.KeyEvent(kb.Tab))
-		at := ask[string](t, ctx, focused)
+		b.run(chromedp.KeyEvent(kb.Tab))
+		at := ask[string](b, focused)
 		order = append(order, at)
 		switch at {
 		case "allow-newsletter": // mark it
-			run(t, ctx, chromedp.KeyEvent(" "))
+			b.run(chromedp.KeyEvent(" "))
 		case "allow-statistics": // and go on to the other
-			run(t, ctx, chromedp.KeyEvent(kb.ArrowDown))
-			order = append(order, ask[string](t, ctx, focused))
+			b.run(chromedp.KeyEvent(kb.ArrowDown))
+			order = append(order, ask[string](b, focused))
 		}
 	}
 	want := []string{
@@ -107,13 +104,11 @@ func TestKeyboardAlone(t *testing.T) {
 	if diff := cmp.Diff(want, order); diff != "" {
 		t.Errorf("the focus goes (-want +got):\n%s", diff)
 	}
-	run(t, ctx, chromedp.KeyEvent("\t", chromedp.KeyModifiers(chromedp.ModifierShift)), chromedp.KeyEvent("\t", chromedp.KeyModifiers(chromedp.ModifierShift)))
-	if got := ask[string](t, ctx, focused); got != "save" {
+	b.run(chromedp.KeyEvent("\t", chromedp.KeyModifiers(chromedp.ModifierShift)), chromedp.KeyEvent("\t", chromedp.KeyModifiers(chromedp.ModifierShift)))
+	if got := ask[string](b, focused); got != "save" {
 		t.Fatalf("back from there is %q", got)
 	}
-	if _, err := chromedp.Run(ctx, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.KeyEvent(kb.Enter))); err != nil {
-		t.Fatal(err)
-	}
+	get(b, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.KeyEvent(kb.Enter)))
 	if diff := cmp.Diff([]string{"newsletter grant page", "statistics object page"}, s.store.stored()); diff != "" {
 		t.Errorf("stored (-want +got):\n%s", diff)
 	}
@@ -123,13 +118,13 @@ func TestKeyboardAlone(t *testing.T) {
 func TestPrinted(t *testing.T) {
 	t.Parallel()
 	browser := startBrowser(t)
-	ctx := tab(t, browser)
-	run(t, ctx, chromedp.Navigate(serve(t, newSite(t))+"/privacy/consents/newsletter"), chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
-		_, err := cdp.Call(ctx, tab, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
+	b := open(browser, t)
+	b.run(chromedp.Navigate(serve(t, newSite(t))+"/privacy/consents/newsletter"), chromedp.Func(func(ctx context.Context, target *chromedp.Target) error {
+		_, err := cdp.Call(ctx, target, emulation.SetEmulatedMedia, emulation.SetEmulatedMediaParams{Media: "print"})
 		return err
 	}))
 	for selector, want := range map[string]bool{"nav": false, ".skip": false, ".choose": false, "h1": true, ".declaration": true, ".rows": true, ".version": true} {
-		if shown := ask[bool](t, ctx, `document.querySelector("`+selector+`").checkVisibility()`); shown != want {
+		if shown := ask[bool](b, `document.querySelector("`+selector+`").checkVisibility()`); shown != want {
 			t.Errorf("%s is printed: %t, want %t", selector, shown, want)
 		}
 	}

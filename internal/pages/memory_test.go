@@ -74,9 +74,7 @@ func (m *memory) choiceLocked(r *http.Request, set *policy.Set, id policy.Purpos
 	if slices.Contains(m.denied, p.Name) {
 		c.Latest = consent.State{Purpose: p.Name, Action: consent.Withdraw, Source: consent.FromPage}
 	}
-	switch c.Latest.Action {
-	case "":
-	case consent.Grant:
+	if c.Latest.Action == consent.Grant {
 		current := false
 		for _, tag := range append(notice.Languages(set), "") {
 			current = current || notice.ForPurpose(set, id, tag).ID == c.Latest.Notice
@@ -89,7 +87,7 @@ func (m *memory) choiceLocked(r *http.Request, set *policy.Set, id policy.Purpos
 		default:
 			c.Status, c.Source = consent.Granted, c.Latest.Source
 		}
-	default:
+	} else if c.Latest.Action != "" {
 		c.Status, c.Source = consent.Denied, c.Latest.Source
 	}
 	if c.Status != consent.Granted && c.Status != consent.Denied {
@@ -203,7 +201,7 @@ collections:
     consents: {newsletter: subscribe}
 `
 
-func compile(t testing.TB, text string) *policy.Set {
+func compile(t *testing.T, text string) *policy.Set {
 	t.Helper()
 	set, problems := policy.Compile(policy.Source{Name: "privacy.yaml", Data: []byte(text)})
 	if err := problems.Err(); err != nil {
@@ -219,14 +217,14 @@ type site struct {
 	store *memory
 	clock time.Time
 
-	t   testing.TB
+	t   *testing.T
 	set atomic.Pointer[policy.Set]
 }
 
 // change puts another policy in force.
 func (s *site) change(text string) { s.set.Store(compile(s.t, text)) }
 
-func newSite(t testing.TB, change ...func(*pages.Options)) *site {
+func newSite(t *testing.T, change ...func(*pages.Options)) *site {
 	t.Helper()
 	s := &site{t: t, clock: time.Date(2026, 11, 22, 10, 4, 0, 0, time.UTC)}
 	s.change(shopPolicy)
@@ -248,13 +246,14 @@ func newSite(t testing.TB, change ...func(*pages.Options)) *site {
 
 // visitor is a browser without scripts: it keeps cookies and submits forms.
 type visitor struct {
-	t       testing.TB
+	t       *testing.T
 	site    http.Handler
 	cookies map[string]string
 	headers map[string]string
 }
 
-func (s *site) visitor(t testing.TB) *visitor {
+func (s *site) visitor(t *testing.T) *visitor {
+	t.Helper()
 	return &visitor{t: t, site: s, cookies: map[string]string{}, headers: map[string]string{}}
 }
 
@@ -262,7 +261,7 @@ func (v *visitor) do(method, target, body string, headers ...string) *httptest.R
 	v.t.Helper()
 	r := httptest.NewRequestWithContext(v.t.Context(), method, "https://shop.example"+target, strings.NewReader(body))
 	for name, value := range v.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
+		r.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // G124: what a browser sends has no attributes
 	}
 	for name, value := range v.headers {
 		r.Header.Set(name, value)
@@ -312,7 +311,7 @@ func (v *visitor) choose(choices ...string) *httptest.ResponseRecorder {
 	return v.submit(v.form("/privacy/choices"), "save", choices...)
 }
 
-func parse(t testing.TB, answer *httptest.ResponseRecorder) *html.Node {
+func parse(t *testing.T, answer *httptest.ResponseRecorder) *html.Node {
 	t.Helper()
 	if got := answer.Header().Get("Content-Type"); got != "text/html; charset=utf-8" {
 		t.Fatalf("Content-Type is %q, status %d: %s", got, answer.Code, answer.Body)

@@ -93,8 +93,7 @@ func (p *Pages) render(w http.ResponseWriter, v *visit, status int, name string,
 // message shows a page that has nothing but a problem.
 func (p *Pages) message(w http.ResponseWriter, v *visit, status int, name string) {
 	problem := v.problem(cmp.Or(name, "unreadable"))
-	view := layout{}
-	view = p.layout(v, problem.Title, problem)
+	view := p.layout(v, problem.Title, problem)
 	p.render(w, v, status, "message", &view)
 }
 
