@@ -91,6 +91,84 @@ func TestUnstoredObjection(t *testing.T) {
 	}
 }
 
+// Ada consents in her browser, and orders a present for Bob or lends him the
+// browser: his address stands in a form, and nothing is ticked. That makes no
+// consent of his, which would let his own data pass from wherever he submits.
+func TestAddressInheritsNoConsent(t *testing.T) {
+	s := newSite(t)
+	s.Fields = map[string]consent.Kind{"email": consent.ByEmail}
+	ada, bob := &visitor{}, map[string]string{"email": "bob@example.org"}
+	s.must(s.choose(ada, "news", consent.Grant))
+	s.submit(ada, bob)
+	if s.granted(&visitor{}, "news", bob) {
+		t.Error("Ada consented, and Bob's data passes")
+	}
+	// What he ticks later is his, with the term of that day.
+	s.now = s.now.AddDate(0, 11, 0)
+	s.submit(ada, bob, "news")
+	s.now = s.now.AddDate(0, 6, 0)
+	if !s.granted(&visitor{}, "news", bob) {
+		t.Error("Bob's consent has the term of Ada's")
+	}
+}
+
+// An attacker writes Ada's address into forms of ever new browsers, until no
+// more can be linked to it. What she then ticks must not be granted to the
+// address, which her page of choices no longer reaches: she would withdraw,
+// read that it is withdrawn, and the address would still pass.
+func TestAddressWithTooManyLinks(t *testing.T) {
+	s := newSite(t)
+	s.Fields = map[string]consent.Kind{"email": consent.ByEmail, "phone": consent.ByPhone}
+	address := map[string]string{"email": "ada@example.org"}
+	for range consent.MaxLinked {
+		s.submit(&visitor{}, address, "poll")
+	}
+	ada := &visitor{}
+	s.submit(ada, address, "news")
+	if !s.granted(ada, "news", nil) {
+		t.Error("what she ticked is not granted to her browser")
+	}
+	s.must(s.choose(ada, "news", consent.Withdraw))
+	if s.granted(&visitor{}, "news", address) {
+		t.Error("withdrawn on the page, and the address still passes")
+	}
+	// One link less, and the second of two identities finds no room.
+	address = map[string]string{"email": "eve@example.org"}
+	for range consent.MaxLinked - 2 {
+		s.submit(&visitor{}, address, "poll")
+	}
+	address["phone"] = "030 901820"
+	eve := &visitor{}
+	s.submit(eve, address, "news")
+	if !s.granted(eve, "news", nil) {
+		t.Error("the consent of who names two identities is not kept")
+	}
+}
+
+// Ada and Bob use one browser. That Ada's consent reaches its term must not
+// end Bob's, which is younger.
+func TestTermOfLinked(t *testing.T) {
+	s := newSite(t)
+	s.Fields = map[string]consent.Kind{"email": consent.ByEmail}
+	browser, bob := &visitor{}, map[string]string{"email": "bob@example.org"}
+	s.submit(browser, map[string]string{"email": "ada@example.org"}, "news")
+	s.now = s.now.AddDate(0, 11, 0)
+	s.submit(browser, bob, "news")
+	s.now = s.now.AddDate(0, 2, 0)
+	s.must(s.Registry.EndTerms(t.Context(), 0))
+	for _, fields := range []map[string]string{nil, bob} {
+		if !s.granted(browser, "news", fields) {
+			t.Errorf("%v: ended with another's consent", fields)
+		}
+	}
+	if !s.granted(&visitor{}, "news", bob) {
+		t.Error("ended elsewhere with another's consent")
+	}
+	if s.granted(&visitor{}, "news", map[string]string{"email": "ada@example.org"}) {
+		t.Error("Ada's consent outlives its term")
+	}
+}
+
 // A megabyte of headers holds forty thousand cookies of our name, each on a
 // line of its own. To copy all lines for each of them kept a core busy for
 // half a minute (CWE-407).

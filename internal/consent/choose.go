@@ -78,17 +78,23 @@ func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticke
 		*who = person{}
 		records, h = nil, http.Header{}
 	}
-	var events []Event
 	if !ticked.IsEmpty() {
 		made = s.acquaint(who)
-		for id := range ticked.All() {
-			template := s.grant(inq, id)
-			for _, subject := range append([]Subject{who.owner}, who.claims...) {
-				events = append(events, s.of(template, subject))
-			}
+	}
+	events := s.link(inq, who, records, !ticked.IsEmpty())
+	subjects := []Subject{who.owner}
+	for _, claim := range who.claims {
+		// Nobody else's page could take back what is granted to one apart.
+		if slices.Contains(recordOf(records, who.owner).Subjects, claim) || slices.ContainsFunc(events, func(e Event) bool { return e.Other == claim }) {
+			subjects = append(subjects, claim)
 		}
 	}
-	events = append(events, s.link(inq, who, records, !ticked.IsEmpty())...)
+	for id := range ticked.All() {
+		template := s.grant(inq, id)
+		for _, subject := range subjects {
+			events = append(events, s.of(template, subject))
+		}
+	}
 	if len(events) == 0 {
 		return nil
 	}
@@ -198,29 +204,24 @@ func (s *Service) joins(inq *Inquiry, who *person, records []*Record) bool {
 }
 
 // link returns the events by which the identities of a submission become
-// linked: what is taken back under one is then taken back for the other. What
-// the sender has consented to is granted to the other as well, if that one
-// has chosen nothing itself. Where nobody chooses anything there is no reason
-// to know that two identities belong together.
+// linked: what is taken back under one is then taken back for the other.
+// Nothing is granted to the other by that: the address may be a friend's.
+// Where nobody chooses anything there is no reason to know that two
+// identities belong together.
 func (s *Service) link(inq *Inquiry, who *person, records []*Record, choosing bool) []Event {
 	var events []Event
+	own := recordOf(records, who.owner)
+	size := len(own.Subjects)
 	for _, claim := range who.claims {
-		own, other := recordOf(records, who.owner), recordOf(records, claim)
+		other := recordOf(records, claim)
 		if !choosing && len(own.Latest)+len(other.Latest) == 0 || slices.Contains(own.Subjects, claim) ||
-			len(own.Subjects)+len(other.Subjects) > MaxLinked {
+			size+len(other.Subjects) > MaxLinked {
 			continue
 		}
+		size += len(other.Subjects)
 		e := s.of(s.event(inq.Request, inq.Set, FromForm, inq.Receipt), who.owner)
 		e.Action, e.Other = Link, claim
 		events = append(events, e)
-		for _, state := range own.Latest {
-			if state.Subject != who.owner || state.Action != Grant || has(other, claim, state.Purpose) {
-				continue
-			}
-			copied := s.of(s.event(inq.Request, inq.Set, state.Source, inq.Receipt), claim)
-			copied.Purpose, copied.Action, copied.Notice, copied.Expires = state.Purpose, Grant, state.Notice, state.Expires
-			events = append(events, copied)
-		}
 	}
 	return events
 }
@@ -234,10 +235,6 @@ func recordOf(records []*Record, subject Subject) *Record {
 		}
 	}
 	return &Record{Subjects: []Subject{subject}}
-}
-
-func has(rec *Record, subject Subject, purpose string) bool {
-	return slices.ContainsFunc(rec.Latest, func(s State) bool { return s.Subject == subject && s.Purpose == purpose })
 }
 
 // linked returns the subjects that are linked to those of the person.

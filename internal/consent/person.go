@@ -61,13 +61,20 @@ func (p *person) is(subject Subject) bool { return slices.Contains(p.subjects, s
 // latest returns the last choice about a purpose. The identities that a
 // person has proved count together. What is linked to them only takes back.
 // An identity that is merely claimed must not be denied itself: whoever
-// writes somebody's address into a form does not speak for them.
+// writes somebody's address into a form does not speak for them. The term of
+// one identity's consent ends no other's.
 func (p *person) latest(purpose string, records []*Record) State {
-	var last, denied State
+	var last, denied, ended State
 	for _, rec := range records {
 		for i := range rec.Latest {
 			state := &rec.Latest[i]
-			if state.Purpose != purpose {
+			switch {
+			case state.Purpose != purpose:
+				continue
+			case state.Action == Expire:
+				if state.Revision > ended.Revision && p.is(state.Subject) {
+					ended = *state
+				}
 				continue
 			}
 			if state.Revision > last.Revision && (state.Action.Restricts() || p.is(state.Subject)) {
@@ -78,10 +85,13 @@ func (p *person) latest(purpose string, records []*Record) State {
 			}
 		}
 	}
-	if denied.Revision > 0 {
+	switch {
+	case denied.Revision > 0:
 		return denied
+	case last.Revision > 0:
+		return last
 	}
-	return last
+	return ended
 }
 
 // claim returns the identity that a field of a submission names.
