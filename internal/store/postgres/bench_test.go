@@ -49,12 +49,17 @@ func measure(b *testing.B, clients int, do func(i int) error) {
 	quantiles(b, took)
 }
 
+// anybody returns one of so many subjects.
+func anybody(subjects int) consent.Subject {
+	return consent.Subject("k." + strconv.Itoa(1+rand.IntN(subjects))) //nolint:gosec // any will do
+}
+
 func BenchmarkAppend(b *testing.B) {
 	s := open(b, postgres.Options{DSN: database(b)})
 	for _, clients := range []int{1, 16, 64} {
 		b.Run(fmt.Sprintf("clients=%d", clients), func(b *testing.B) {
 			measure(b, clients, func(int) error {
-				_, err := s.Append(context.Background(), event(consent.Subject(strconv.Itoa(rand.IntN(1e6))), "news", consent.Grant))
+				_, err := s.Append(context.Background(), event(anybody(1e6), "news", consent.Grant))
 				return err
 			})
 		})
@@ -89,12 +94,12 @@ func populate(b *testing.B, dsn string, subjects int) {
 }
 
 func BenchmarkRead(b *testing.B) {
-	ctx := context.Background()
 	for _, subjects := range populations(b) {
 		b.Run(fmt.Sprintf("subjects=%d", subjects), func(b *testing.B) {
 			dsn := database(b)
 			s := open(b, postgres.Options{DSN: dsn})
 			populate(b, dsn, subjects)
+			ctx := context.Background()
 			head, err := s.Changes(ctx, consent.Mark{})
 			if err != nil {
 				b.Fatal(err)
@@ -102,7 +107,7 @@ func BenchmarkRead(b *testing.B) {
 			for _, clients := range []int{1, 16} {
 				b.Run(fmt.Sprintf("load/clients=%d", clients), func(b *testing.B) {
 					measure(b, clients, func(int) error {
-						_, err := s.Load(ctx, consent.Subject("k."+strconv.Itoa(1+rand.IntN(subjects))))
+						_, err := s.Load(ctx, anybody(subjects))
 						return err
 					})
 				})
@@ -125,7 +130,7 @@ func BenchmarkRead(b *testing.B) {
 			})
 			b.Run("append/clients=16", func(b *testing.B) {
 				measure(b, 16, func(int) error {
-					_, err := s.Append(ctx, event(consent.Subject("k."+strconv.Itoa(rand.IntN(subjects))), "news", consent.Withdraw))
+					_, err := s.Append(ctx, event(anybody(subjects), "news", consent.Withdraw))
 					return err
 				})
 			})

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -23,16 +24,12 @@ var safe = []struct{ name, value, why string }{
 // check refuses a server that cannot keep consents.
 func check(ctx context.Context, pool *pgxpool.Pool, unsafe bool) error {
 	var version int
-	var replica bool
-	err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int, pg_is_in_recovery()").Scan(&version, &replica)
+	err := pool.QueryRow(ctx, "SELECT current_setting('server_version_num')::int").Scan(&version)
 	if err != nil {
 		return fmt.Errorf("connecting to PostgreSQL: %w", redact(err))
 	}
 	if version/10000 < oldest {
 		return fmt.Errorf("PostgreSQL %d is too old: %d or later is needed", version/10000, oldest)
-	}
-	if replica {
-		return errors.New("the PostgreSQL server is a read replica: name the primary in the DSN, or all hosts")
 	}
 	if unsafe {
 		return nil
@@ -49,6 +46,22 @@ func check(ctx context.Context, pool *pgxpool.Pool, unsafe bool) error {
 	}
 	if len(found) > 0 {
 		return fmt.Errorf("the PostgreSQL server does not keep what it acknowledges (%s), or say \"unsafe\"", strings.Join(found, "; "))
+	}
+	return nil
+}
+
+var errReplica = errors.New("the server is a read replica: name the primary in the DSN, or all hosts")
+
+// refuseReplica looks at each new connection, since the server may have
+// changed its part. A replica cannot store a withdrawal, and tells of others'
+// too late. Another of the DSN's hosts is tried then.
+func refuseReplica(ctx context.Context, conn *pgconn.PgConn) error {
+	result := conn.ExecParams(ctx, "SELECT pg_is_in_recovery()", nil, nil, nil, nil).Read()
+	if result.Err != nil {
+		return result.Err
+	}
+	if string(result.Rows[0][0]) != "f" {
+		return errReplica
 	}
 	return nil
 }

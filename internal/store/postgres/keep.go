@@ -31,34 +31,18 @@ WHERE s.action = 'grant' AND s.due < $1 ORDER BY s.due LIMIT $2`
 
 // Events returns what is kept as evidence, see [consent.Archive].
 func (s *Store) Events(ctx context.Context, subject consent.Subject, after consent.Revision, limit int) ([]consent.Event, error) {
-	var rows pgx.Rows
-	var err error
 	switch {
 	case !storable(string(subject)):
 		return nil, fmt.Errorf("reading events: %w", errText)
 	case subject == "":
-		rows, err = s.pool.Query(ctx, allEventsQuery, int64(after), limit)
-	default:
-		rows, err = s.pool.Query(ctx, eventsQuery, subject, int64(after), limit)
+		return read(ctx, s, "reading events", scanEvent, allEventsQuery, int64(after), limit)
 	}
-	return collect("reading events", rows, err)
+	return read(ctx, s, "reading events", scanEvent, eventsQuery, subject, int64(after), limit)
 }
 
 // Due returns grants that have expired, see [consent.Keeper].
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]consent.Event, error) {
-	rows, err := s.pool.Query(ctx, dueQuery, now, limit)
-	return collect("reading what has expired", rows, err)
-}
-
-func collect(doing string, rows pgx.Rows, err error) ([]consent.Event, error) {
-	if err != nil {
-		return nil, unavailable(doing, err)
-	}
-	events, err := pgx.CollectRows(rows, scanEvent)
-	if err != nil {
-		return nil, unavailable(doing, err)
-	}
-	return events, nil
+	return read(ctx, s, "reading what has expired", scanEvent, dueQuery, now, limit)
 }
 
 func scanEvent(row pgx.CollectableRow) (consent.Event, error) {

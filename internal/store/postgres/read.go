@@ -2,8 +2,13 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
@@ -25,41 +30,50 @@ SELECT (SELECT rev FROM modicum.latest), person.subject, e.purpose, e.action, e.
 FROM person LEFT JOIN (modicum.state s JOIN modicum.event e USING (rev)) ON s.subject = person.subject
 ORDER BY person.subject, e.purpose LIMIT $2`
 
+// stateRow is what a row of loadQuery tells.
+type stateRow struct {
+	head    consent.Revision
+	subject consent.Subject
+	state   *consent.State // nil: the subject has none
+}
+
 // Load returns what stands of a person, see [consent.Store].
 func (s *Store) Load(ctx context.Context, subject consent.Subject) (consent.Record, error) {
 	if !storable(string(subject)) {
 		return consent.Record{}, fmt.Errorf("reading consents: %w", errText)
 	}
-	rows, err := s.pool.Query(ctx, loadQuery, subject, maxStates)
+	found, err := read(ctx, s, "reading consents", scanState, loadQuery, subject, maxStates)
 	if err != nil {
-		return consent.Record{}, unavailable("reading consents", err)
+		return consent.Record{}, err
 	}
-	defer rows.Close()
 	record := consent.Record{Subjects: []consent.Subject{subject}}
-	for rows.Next() {
-		var of consent.Subject
-		var purpose, action, source, notice, language *string
-		var made, expires *time.Time
-		var revision *consent.Revision
-		err := rows.Scan(&record.Revision, &of, &purpose, &action, &source, &made, &expires, &notice, &language, &revision)
-		if err != nil {
-			return consent.Record{}, unavailable("reading consents", err)
+	for i := range found {
+		row := &found[i]
+		record.Revision = row.head
+		if !slices.Contains(record.Subjects, row.subject) {
+			record.Subjects = append(record.Subjects, row.subject)
 		}
-		if record.Subjects[len(record.Subjects)-1] != of && of != subject {
-			record.Subjects = append(record.Subjects, of)
+		if row.state != nil {
+			record.Latest = append(record.Latest, *row.state)
 		}
-		if revision == nil {
-			continue // it has no states
-		}
-		record.Latest = append(record.Latest, consent.State{
-			Subject: of, Purpose: *purpose, Action: consent.Action(*action), Source: consent.Source(*source),
-			Time: made.UTC(), Expires: utc(expires), Notice: *notice, Language: *language, Revision: *revision,
-		})
-	}
-	if err := rows.Err(); err != nil {
-		return consent.Record{}, unavailable("reading consents", err)
 	}
 	return record, nil
+}
+
+func scanState(row pgx.CollectableRow) (stateRow, error) {
+	var r stateRow
+	var purpose, action, source, notice, language *string
+	var made, expires *time.Time
+	var revision *consent.Revision
+	err := row.Scan(&r.head, &r.subject, &purpose, &action, &source, &made, &expires, &notice, &language, &revision)
+	if err != nil || revision == nil {
+		return r, err
+	}
+	r.state = &consent.State{
+		Subject: r.subject, Purpose: *purpose, Action: consent.Action(*action), Source: consent.Source(*source),
+		Time: made.UTC(), Expires: utc(expires), Notice: *notice, Language: *language, Revision: *revision,
+	}
+	return r, nil
 }
 
 // utc returns a time that may be missing.
@@ -82,42 +96,67 @@ SELECT l.rev, l.id, CASE
 END, c.subject, c.other, c.rev
 FROM modicum.latest l LEFT JOIN LATERAL (
 	SELECT rev, subject, other FROM modicum.event WHERE rev > $1 ORDER BY rev LIMIT $3
-) c ON l.rev <= $1 + $3`
+) c ON l.rev <= $1 + $3
+ORDER BY c.rev`
+
+// changeRow is what a row of changesQuery tells.
+type changeRow struct {
+	head           consent.Mark
+	continues      bool // the history holds the mark
+	subject, other *consent.Subject
+	revision       *consent.Revision // nil: nothing changed, or too much
+}
 
 // Changes returns what was committed after since, see [consent.Feed].
 func (s *Store) Changes(ctx context.Context, since consent.Mark) (consent.Changes, error) {
-	rows, err := s.pool.Query(ctx, changesQuery, int64(since.Revision), since.Event, int64(maxChanges))
+	found, err := read(ctx, s, "reading what changed", scanChange, changesQuery, int64(since.Revision), since.Event, int64(maxChanges))
 	if err != nil {
-		return consent.Changes{}, unavailable("reading what changed", err)
+		return consent.Changes{}, err
 	}
-	defer rows.Close()
-	changes := consent.Changes{}
-	continues := false
-	for rows.Next() {
-		var subject, other *consent.Subject
-		var at *consent.Revision
-		if err := rows.Scan(&changes.Head.Revision, &changes.Head.Event, &continues, &subject, &other, &at); err != nil {
-			return consent.Changes{}, unavailable("reading what changed", err)
-		}
-		if at == nil {
-			continue
-		}
-		if changes.Subjects == nil {
-			changes.Subjects = map[consent.Subject]consent.Revision{}
-		}
-		changes.Subjects[*subject] = *at // in order: the last stays
-		if *other != "" {
-			changes.Subjects[*other] = *at
-		}
+	changes := consent.Changes{Head: found[0].head}
+	if !found[0].continues {
+		changes.Diverged = true
+		return changes, nil
 	}
-	if err := rows.Err(); err != nil {
-		return consent.Changes{}, unavailable("reading what changed", err)
-	}
-	switch behind := changes.Head.Revision - since.Revision; {
-	case !continues:
-		return consent.Changes{Head: changes.Head, Diverged: true}, nil
-	case behind > maxChanges:
+	if changes.Head.Revision-since.Revision > maxChanges {
 		changes.More = true
+		return changes, nil
+	}
+	changes.Subjects = make(map[consent.Subject]consent.Revision)
+	for _, row := range found {
+		if row.revision == nil {
+			break
+		}
+		changes.Subjects[*row.subject] = *row.revision // in order: the last stays
+		if *row.other != "" {
+			changes.Subjects[*row.other] = *row.revision
+		}
 	}
 	return changes, nil
+}
+
+func scanChange(row pgx.CollectableRow) (changeRow, error) {
+	var r changeRow
+	return r, row.Scan(&r.head.Revision, &r.head.Event, &r.continues, &r.subject, &r.other, &r.revision)
+}
+
+// read returns the rows of a query. After a restart of the server the pool
+// holds connections that lead nowhere: the query is sent once more on a new
+// one.
+func read[T any](ctx context.Context, s *Store, doing string, scan pgx.RowToFunc[T], query string, args ...any) ([]T, error) {
+	for again := true; ; again = false {
+		rows, err := s.pool.Query(ctx, query, args...)
+		var found []T
+		if err == nil {
+			found, err = pgx.CollectRows(rows, scan)
+		}
+		if err == nil {
+			return found, nil
+		}
+		var connecting *pgconn.ConnectError
+		if !again || ctx.Err() != nil || rejected(err) != nil || errors.As(err, &connecting) {
+			return nil, unavailable(doing, err)
+		}
+		s.pool.Reset()
+	}
 }

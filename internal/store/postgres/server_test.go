@@ -46,16 +46,23 @@ func execute(tb testing.TB, dsn string, statements ...string) {
 	tb.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	conn, err := pgx.Connect(ctx, dsn)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	defer conn.Close(ctx) //nolint:errcheck // it has been used
+	conn := connect(tb, dsn)
 	for _, s := range statements {
 		if _, err := conn.Exec(ctx, s); err != nil {
 			tb.Fatalf("%s: %v", s, err)
 		}
 	}
+}
+
+// connect opens a connection past the store.
+func connect(tb testing.TB, dsn string) *pgx.Conn {
+	tb.Helper()
+	conn, err := pgx.Connect(context.Background(), dsn)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	tb.Cleanup(func() { conn.Close(context.Background()) }) //nolint:errcheck,gosec // it has been used
+	return conn
 }
 
 // open opens a store and closes it at the end of the test.

@@ -14,6 +14,7 @@ import (
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/store/postgres"
+	"github.com/modicum-proxy/modicum/internal/store/storetest"
 )
 
 func TestRoundTrip(t *testing.T) {
@@ -101,4 +102,13 @@ func TestTogether(t *testing.T) {
 		}
 		seen[e.ID] = true
 	}
+}
+
+func TestStore(t *testing.T) {
+	dsn := database(t)
+	storetest.Run(t, func(t *testing.T) consent.Store {
+		t.Helper()
+		execute(t, dsn, "DROP SCHEMA IF EXISTS modicum CASCADE") // much faster than a database for each
+		return open(t, postgres.Options{DSN: dsn})
+	})
 }

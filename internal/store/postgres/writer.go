@@ -177,7 +177,7 @@ func (w *writer) send(batch []*request) error {
 	for _, r := range batch {
 		commit := consent.Commit{Revision: consent.Revision(head), Lease: time.Duration(lease) * time.Microsecond}
 		if n := len(r.rows); n > 0 {
-			commit.Revision = consent.Revision(slices.Max(revisions[:n]))
+			commit.Revision = consent.Revision(revisions[n-1])
 			revisions = revisions[n:]
 		}
 		r.result <- result{commit: commit}
