@@ -50,7 +50,8 @@ type Store interface {
 type Archive interface {
 	// Events returns at most limit events with a revision above after, in
 	// order, each with the text that was shown: those of a person, links
-	// followed, or of everybody when subject is empty.
+	// followed, or of everybody when subject is empty. When they are fewer
+	// there are no more.
 	Events(ctx context.Context, subject Subject, after Revision, limit int) ([]Event, error)
 }
 

@@ -38,7 +38,7 @@ type Site struct {
 // subject is empty, in the order of revisions. After an error it ends.
 func Events(ctx context.Context, archive consent.Archive, subject consent.Subject) iter.Seq2[consent.Event, error] {
 	return func(yield func(consent.Event, error) bool) {
-		for after := consent.Revision(0); ; {
+		for after, more := consent.Revision(0), true; more; {
 			events, err := archive.Events(ctx, subject, after, page)
 			if err != nil {
 				yield(consent.Event{}, err)
@@ -48,12 +48,9 @@ func Events(ctx context.Context, archive consent.Archive, subject consent.Subjec
 				if !yield(events[i], nil) {
 					return
 				}
+				after = events[i].Revision
 			}
-			// A page may be shorter than asked for; only an empty one is the last.
-			if len(events) == 0 {
-				return
-			}
-			after = events[len(events)-1].Revision
+			more = len(events) == page
 		}
 	}
 }
@@ -64,24 +61,43 @@ func Events(ctx context.Context, archive consent.Archive, subject consent.Subjec
 // to be one meanwhile. One person is held at a time.
 func Persons(ctx context.Context, archive consent.Archive) iter.Seq2[Person, error] {
 	return func(yield func(Person, error) bool) {
-		for e, err := range Events(ctx, archive, "") {
-			var later []consent.Event
-			if err == nil {
-				later, err = archive.Events(ctx, e.Subject, e.Revision, 1)
-			}
+		for after := consent.Revision(0); ; {
+			events, err := archive.Events(ctx, "", after, page)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if len(later) > 0 {
-				continue // the person comes with that one
-			}
-			person, err := One(ctx, archive, e.Subject)
-			if !yield(person, err) || err != nil {
+			if len(events) == 0 { // and what came meanwhile was read too
 				return
+			}
+			for i := range events {
+				after = events[i].Revision
+				person, err := complete(ctx, archive, events[i:])
+				if (err != nil || person != nil) && !yield(person, err) || err != nil {
+					return
+				}
 			}
 		}
 	}
+}
+
+// complete returns the person of the first event, nil if a later event of the
+// person follows.
+func complete(ctx context.Context, archive consent.Archive, events []consent.Event) (Person, error) {
+	if goesOn(events) {
+		return nil, nil
+	}
+	person, err := One(ctx, archive, events[0].Subject)
+	if n := len(person); n == 0 || person[n-1].Revision > events[0].Revision {
+		return nil, err
+	}
+	return person, err
+}
+
+// goesOn tells whether the subject of the first event has a later one among
+// the others, which saves asking the archive.
+func goesOn(events []consent.Event) bool {
+	return slices.ContainsFunc(events[1:], func(e consent.Event) bool { return e.Subject == events[0].Subject })
 }
 
 // One returns one person; without events when the subject is unknown.
