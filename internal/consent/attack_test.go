@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -16,11 +17,15 @@ import (
 type full struct {
 	exclusive
 
-	full bool
+	full, hangs bool
 }
 
 func (f *full) Append(ctx context.Context, events ...consent.Event) (consent.Commit, error) {
-	if f.full {
+	switch {
+	case f.hangs:
+		<-ctx.Done()
+		return consent.Commit{}, ctx.Err()
+	case f.full:
 		return consent.Commit{}, errors.New("no space left on device")
 	}
 	return f.exclusive.Append(ctx, events...)
@@ -88,6 +93,28 @@ func TestUnstoredObjection(t *testing.T) {
 		if a := s.submit(v, nil); !a.Objected.Has(s.purpose("ads")) {
 			t.Errorf("not objected to: %+v", a)
 		}
+	}
+}
+
+// A browser that speaks ADPC says what it says with each image and each style
+// sheet. While commits hang, as PostgreSQL's do when its standby is away, none
+// of these requests may wait as long as a person who saves choices does (P8).
+func TestBrowserThatSpeaksWhileCommitsHang(t *testing.T) {
+	s, store := newFullSite(t)
+	v := &visitor{}
+	s.must(s.choose(v, "news", consent.Grant))
+	store.hangs = true
+	r := v.request("GET")
+	r.Header["Adpc"] = []string{"withdraw=*"}
+	start := time.Now()
+	if err := s.Listen(r, http.Header{}, s.set); err == nil {
+		t.Error("stored")
+	}
+	if took := time.Since(start); took > 2*time.Second { // a choice waits for 5
+		t.Errorf("an image waited for %v", took)
+	}
+	if s.granted(v, "news", nil) {
+		t.Error("granted after a withdrawal that could not be stored")
 	}
 }
 

@@ -166,6 +166,9 @@ func (s *Service) keep(ctx context.Context, h http.Header, who *person, made boo
 func (s *Service) Person(r *http.Request) string { return string(s.identify(r, nil, nil).owner) }
 
 // Listen keeps what a browser tells by ADPC, as far as it changes what stands.
+// The header comes with every request, also with those that must not wait for
+// a store: it is not tried for longer than a decision is, and the browser
+// says it again.
 func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error {
 	n := s.noticesOf(set)
 	said := n.signals.Read(r.Header)
@@ -176,7 +179,12 @@ func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error 
 	if who.owner == "" && said.ADPC.Consented.IsEmpty() {
 		return nil // nothing stands of nobody
 	}
-	records, err := s.find(r.Context(), who)
+	ctx, cancel := context.WithTimeout(r.Context(), s.Registry.options.Timeout)
+	defer cancel()
+	records, err := s.find(ctx, who)
+	if err != nil {
+		return err
+	}
 	var decisions []Decision
 	for _, told := range []struct {
 		purposes policy.PurposeSet
@@ -184,7 +192,7 @@ func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error 
 	}{{said.ADPC.Consented, Grant}, {said.ADPC.Withdrawn, Withdraw}, {said.ADPC.Objected, Object}} {
 		for id := range told.purposes.All() {
 			stored := s.choice(id, who, records, &signal.Signals{}, s.Now(), n)
-			if err == nil && stored.Latest.Action == told.action && (told.action != Grant || stored.Status == Granted) {
+			if stored.Latest.Action == told.action && (told.action != Grant || stored.Status == Granted) {
 				continue // browsers say it with every request
 			}
 			text, shown := n.tell(r, id)
@@ -194,7 +202,7 @@ func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error 
 	if len(decisions) == 0 {
 		return nil
 	}
-	return s.Choose(r, h, set, FromADPC, decisions)
+	return s.Choose(r.WithContext(ctx), h, set, FromADPC, decisions)
 }
 
 // joins tells whether a submission names an identity that is not linked to
