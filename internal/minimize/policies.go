@@ -165,7 +165,7 @@ func (p *Policies) compile(key allowKey) (*allowList, error) {
 		}
 		for _, consent := range c.Consents {
 			if slices.Equal(consent.Path, f.Path) {
-				fields[i].Watch = true
+				fields[i].Watch, fields[i].Box = true, true
 				l.ticks = append(l.ticks, tick{field: i, purpose: consent.Purpose, value: consent.Value})
 			}
 		}

@@ -97,13 +97,49 @@ func (s *formPass) pairs(dst, b []byte) ([]byte, *Error) {
 			return nil, err
 		}
 		i = end
+		now, f := s.boxed(text, node.leaf)
+		if f != faultNone {
+			return nil, f.error(s.where, int64(name.start))
+		}
+		if !now {
+			s.shadow(out[mark:], node.leaf)
+			out = out[:mark]
+			continue
+		}
 		if text, ok := s.decide(text, node.leaf); ok {
 			out = appendFormEscaped(out, text)
 		} else {
 			out = out[:mark]
 		}
 	}
-	return out, nil
+	return s.shadows(dst, out), nil
+}
+
+// shadow keeps a pair, written up to its value, until it is clear whether its
+// box comes.
+func (s *formPass) shadow(pair []byte, leaf int32) {
+	if pair[0] == '&' {
+		pair = pair[1:]
+	}
+	b := s.box(leaf)
+	b.name = append(b.name[:0], pair...)
+}
+
+// shadows writes those whose boxes did not come.
+func (s *formPass) shadows(dst, out []byte) []byte {
+	for i := range s.boxes {
+		b := &s.boxes[i]
+		if b.yes || !b.no {
+			continue
+		}
+		if text, ok := s.decide(b.text, b.leaf); ok {
+			if len(out) > len(dst) {
+				out = append(out, '&')
+			}
+			out = appendFormEscaped(append(out, b.name...), text)
+		}
+	}
+	return out
 }
 
 // omit reports a name that no field declares.

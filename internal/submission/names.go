@@ -185,7 +185,7 @@ func (n *names) finish(at, here int32, repeats bool) (int32, fault) {
 	if n.use(here, asValue) {
 		return void, faultMixed
 	}
-	if before == asValue && !repeats && n.plan.nodes[at].leaf != none {
+	if leaf := n.plan.nodes[at].leaf; before == asValue && !repeats && leaf != none && !n.plan.fields[leaf].Box {
 		return void, faultRepeated
 	}
 	return at, faultNone

@@ -91,7 +91,9 @@ func (s *parts) step() (piece, *Error) {
 		err = s.header(string(data))
 	case contentPiece, contentEnd:
 		err = s.content(data, got == contentEnd)
-	case needMore, formEnd:
+	case formEnd:
+		s.shadows()
+	case needMore:
 	}
 	if err != nil {
 		err.Offset = s.at
@@ -173,11 +175,37 @@ func (s *parts) hold(data []byte, last bool) *Error {
 			Detail: "a field of the form holds a control character, or is not valid UTF-8; send it as a file if it is no text",
 		}
 	}
-	if text, ok := s.decide(s.value, s.leaf); ok {
+	now, f := s.boxed(s.value, s.leaf)
+	switch {
+	case f != faultNone:
+		return f.error("form", 0)
+	case now:
+		s.write(s.value, s.leaf)
+	default:
+		b := s.box(s.leaf)
+		b.name = append(b.name[:0], s.name...)
+	}
+	return nil
+}
+
+// write lets the field at leaf decide about the text of the part.
+func (s *parts) write(text []byte, leaf int32) {
+	if text, ok := s.decide(text, leaf); ok {
 		s.writeHeader()
 		s.out = append(s.out, text...)
 	}
-	return nil
+}
+
+// shadows writes, at the end of the form, the shadows of boxes that did not
+// come.
+func (s *parts) shadows() {
+	for i := range s.boxes {
+		if b := &s.boxes[i]; b.no && !b.yes {
+			b.yes = true // once
+			s.part, s.name = partHeader{name: string(b.name)}, append(s.name[:0], b.name...)
+			s.write(b.text, b.leaf)
+		}
+	}
 }
 
 // stripPart leaves a part out whose content need not be known.

@@ -36,6 +36,9 @@ type Field struct {
 	// Watch copies the value into the report, for the caller to decide by:
 	// the tick of a consent, a method override. It may be stripped all the same.
 	Watch bool
+	// Box says that the field is a check box: in a form, a hidden field of the
+	// same name may accompany it that says no.
+	Box bool
 }
 
 // Constant is a value of the policy in its two spellings.

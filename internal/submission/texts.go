@@ -6,12 +6,13 @@ import "bytes"
 type texts struct {
 	names
 	rep     *Report
+	boxes   []box
 	scratch []byte // what a rule made of a value, or a path for the report
 }
 
 func (t *texts) begin(p *Plan, rep *Report) {
 	t.names.begin(p)
-	t.rep = rep
+	t.rep, t.boxes = rep, t.boxes[:0]
 }
 
 func (t *texts) end() { t.plan, t.rep = nil, nil }
