@@ -118,6 +118,9 @@ func (h *Handler) listen(w http.ResponseWriter, r *http.Request) {
 		if err := h.consents.Listen(r, w.Header(), h.engine.Policies.Load()); err != nil {
 			h.log.Warn("storing what a browser tells by ADPC: it counts for this request alone", "error", err)
 		}
+		if len(w.Header()["Set-Cookie"]) > 0 {
+			w.Header().Set("Cache-Control", "no-store") // the cookie is one person's, and the page may be everybody's
+		}
 	}
 	if h.pages != nil && strings.Contains(r.Header.Get("Accept"), "text/html") {
 		w.Header().Add("Link", h.pages.Link())

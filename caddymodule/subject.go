@@ -123,7 +123,12 @@ func (s *Subject) placeholder(r *http.Request) string {
 	if !ok {
 		return ""
 	}
-	return repl.ReplaceAll(s.Placeholder, "")
+	// With a part of it missing, all who did not log in would be one person.
+	name, err := repl.ReplaceOrErr(s.Placeholder, true, true)
+	if err != nil {
+		return ""
+	}
+	return name
 }
 
 // header believes the header only where a client cannot have set it.
