@@ -107,7 +107,7 @@ func (v *visit) apiChoice(q *question, choice *consent.Choice) apiChoice {
 	for _, r := range q.wording.Summary() {
 		c.Told = append(c.Told, apiTold{r.Name, r.Label, r.Values})
 	}
-	if latest := &choice.Latest; latest.Action != "" && !unsaved(choice) {
+	if latest := &choice.Latest; stored(choice) {
 		c.Answer = &apiAnswer{Action: string(latest.Action), Time: latest.Time, Notice: latest.Notice}
 		if !latest.Expires.IsZero() {
 			c.Answer.Expires = &latest.Expires

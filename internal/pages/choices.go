@@ -38,7 +38,7 @@ type card struct {
 
 // now tells what is in force, by the titles of purposes.
 type now struct {
-	Allowed, Denied, Running, Open []part
+	Allowed, Denied, Unsaved, Running, Open []part
 	Latest                         string
 	Receipts                       []receiptLink
 }
@@ -101,7 +101,7 @@ func (v *visit) card(q *question) card {
 // again.
 func (c *card) answer(v *visit, q *question, choice *consent.Choice) {
 	latest := &choice.Latest
-	own := choice.Source == latest.Source && latest.Action != ""
+	own := stored(choice) && choice.Source == latest.Source
 	say := func(id string) { c.Says = v.in.Say("state." + id) }
 	switch choice.Status {
 	case consent.Granted:
@@ -113,7 +113,8 @@ func (c *card) answer(v *visit, q *question, choice *consent.Choice) {
 	case consent.Denied:
 		c.State, c.Refuse = "denied", own
 		switch {
-		case own && unsaved(choice):
+		case unsaved(choice):
+			c.State, c.Refuse = "again", true
 			say("unsaved")
 		case own:
 			say(string(latest.Action))
@@ -165,10 +166,17 @@ func (c *card) kept(v *visit, choice *consent.Choice) {
 	c.Version = version(latest.Notice)
 }
 
-// unsaved tells whether a choice is known to this proxy alone, since it could
-// not be stored.
+// stored tells whether the person's latest choice is kept as an event. One
+// that is not has no revision.
+func stored(choice *consent.Choice) bool {
+	return choice.Latest.Action != "" && choice.Latest.Revision != 0
+}
+
+// unsaved tells whether the person took something back that could not be
+// stored, so that this proxy alone knows. What a browser tells by ADPC it tells
+// with each request.
 func unsaved(choice *consent.Choice) bool {
-	return choice.Latest.Action != "" && choice.Latest.Revision == 0
+	return choice.Latest.Action != "" && !stored(choice) && choice.Latest.Source != consent.FromADPC
 }
 
 // version shortens the id of a notice, for people to compare.
@@ -189,6 +197,8 @@ func (v *visit) now(choices []consent.Choice) *now {
 		switch {
 		case choices[i].Status == consent.Granted:
 			n.Allowed = append(n.Allowed, title)
+		case unsaved(&choices[i]):
+			n.Unsaved = append(n.Unsaved, title)
 		case choices[i].Status == consent.Denied:
 			n.Denied = append(n.Denied, title)
 		case q.objection:

@@ -173,7 +173,7 @@ func (v *visit) decide(marks map[string]string, form url.Values, choices []conse
 
 // unchanged tells whether the person's own, stored choice says the same.
 func unchanged(mark string, stands *consent.Choice) bool {
-	if stands.Latest.Action == "" || stands.Source != stands.Latest.Source || unsaved(stands) {
+	if !stored(stands) || stands.Source != stands.Latest.Source {
 		return false
 	}
 	return mark == allow && stands.Status == consent.Granted || mark == refuse && stands.Status == consent.Denied

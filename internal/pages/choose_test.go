@@ -159,6 +159,9 @@ func TestDeniedHereAlone(t *testing.T) {
 	if got := text(byID(page, "state-newsletter")); !strings.Contains(got, "could not keep that yet") {
 		t.Errorf("the card says %q", got)
 	}
+	if got := text(byID(page, "now")); !strings.Contains(got, "not saved yet Send you news") || strings.Contains(got, "Not allowed") {
+		t.Errorf("in force is %q", got)
+	}
 	v.choose("newsletter", "refuse")
 	if got := s.store.stored(); !slices.Contains(got, "newsletter withdraw page") {
 		t.Errorf("a second try stored %v", got)
@@ -279,6 +282,10 @@ func TestSignal(t *testing.T) {
 	page := parse(t, v.get("/privacy/choices"))
 	if got := text(byID(page, "state-newsletter")); !strings.Contains(got, "Allowed") || !strings.Contains(got, "Klaro") || len(checked(page)) > 0 {
 		t.Errorf("the card says %q, marked are %v", got, checked(page))
+	}
+	s.store.heard = []string{"statistics"}
+	if got := text(byID(parse(t, v.get("/privacy/choices")), "state-statistics")); got != "Not allowed, as you chose elsewhere. by your browser (ADPC)" {
+		t.Errorf("the card says %q", got)
 	}
 	v.choose("newsletter", "refuse", "birthday", "refuse")
 	if diff := cmp.Diff([]string{"newsletter withdraw page", "birthday refuse page"}, s.store.stored()); diff != "" {

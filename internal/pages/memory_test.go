@@ -35,6 +35,8 @@ type memory struct {
 	signal map[string]consent.Status
 	// denied are purposes that this proxy denies, although nothing is stored.
 	denied []string
+	// heard are purposes that the browser refuses by ADPC.
+	heard []string
 }
 
 const personCookie = "__Host-person"
@@ -73,6 +75,9 @@ func (m *memory) choiceLocked(r *http.Request, set *policy.Set, id policy.Purpos
 	}
 	if slices.Contains(m.denied, p.Name) {
 		c.Latest = consent.State{Purpose: p.Name, Action: consent.Withdraw, Source: consent.FromPage}
+	}
+	if slices.Contains(m.heard, p.Name) {
+		c.Latest = consent.State{Purpose: p.Name, Action: consent.Withdraw, Source: consent.FromADPC}
 	}
 	if c.Latest.Action == consent.Grant {
 		current := false
