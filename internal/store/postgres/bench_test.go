@@ -80,16 +80,15 @@ func populations(b *testing.B) []int {
 	return sizes
 }
 
-// populate stores a choice about each of two purposes for many subjects, and
-// links each tenth to the next.
+// populate stores a choice of each of many subjects, and links each tenth to
+// the next.
 func populate(b *testing.B, dsn string, subjects int) {
 	b.Helper()
-	execute(b, dsn, `INSERT INTO modicum.event
-		SELECT i, gen_random_uuid(), 'k.' || i / 2, '', CASE WHEN i % 2 = 0 THEN 'news' ELSE 'offers' END, 'grant', 'page',
-			now(), now() + interval '1 year', 'notice', NULL, 'en', 'policy', '', '' FROM generate_series(2, 2 * `+strconv.Itoa(subjects)+` + 1) i`,
-		`INSERT INTO modicum.event SELECT 1, gen_random_uuid(), 'k.0', '', 'news', 'grant', 'page', now(), NULL, '', NULL, '', '', '', ''`,
+	n := strconv.Itoa(subjects)
+	execute(b, dsn, `INSERT INTO modicum.event SELECT i, gen_random_uuid(), 'k.' || i, '', 'news', 'grant', 'page',
+			now(), now() + interval '1 year', 'notice', NULL, 'en', 'policy', '', '' FROM generate_series(1, `+n+`) i`,
 		`INSERT INTO modicum.state SELECT subject, purpose, rev, action, expires FROM modicum.event`,
-		`INSERT INTO modicum.link SELECT 'k.' || i + j, 'k.' || i FROM generate_series(10, `+strconv.Itoa(subjects)+`, 10) i, generate_series(0, 1) j`,
+		`INSERT INTO modicum.link SELECT 'k.' || i + j, 'k.' || i FROM generate_series(10, `+n+`, 10) i, generate_series(0, 1) j`,
 		`VACUUM ANALYZE`)
 }
 

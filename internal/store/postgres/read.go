@@ -148,7 +148,7 @@ func read[T any](ctx context.Context, s *Store, doing string, scan pgx.RowToFunc
 		rows, err := s.pool.Query(ctx, query, args...)
 		var found []T
 		if err == nil {
-			found, err = pgx.CollectRows(rows, scan)
+			found, err = pgx.AppendRows(found, rows, scan)
 		}
 		if err == nil {
 			return found, nil

@@ -44,7 +44,7 @@ func database(tb testing.TB) string {
 // execute runs statements on a connection of their own.
 func execute(tb testing.TB, dsn string, statements ...string) {
 	tb.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Hour) // a benchmark fills tables
 	defer cancel()
 	conn := connect(tb, dsn)
 	for _, s := range statements {

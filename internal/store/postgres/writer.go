@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,8 +25,9 @@ type writer struct {
 	connect connect
 	durable bool
 	queue   chan *request
-	closing chan struct{}
-	closed  chan struct{}
+	closing chan struct{} // closed by ending
+	ending  sync.Once
+	closed  chan struct{} // when the goroutine has ended
 
 	// Of the goroutine.
 	conn     *pgx.Conn     // nil: none
@@ -60,7 +62,7 @@ func newWriter(connect connect, durable bool) *writer {
 
 // close ends the goroutine after the attempt that it is at.
 func (w *writer) close() {
-	close(w.closing)
+	w.ending.Do(func() { close(w.closing) })
 	<-w.closed
 }
 

@@ -170,9 +170,7 @@ $$;
 -- +goose StatementEnd
 
 -- prune deletes at most so many events that were superseded before a time, or
--- deny since before it and are still the latest, and returns how many. What
--- denies stays while a linked subject has an older grant, which would count
--- again without it.
+-- deny since before it and are still the latest, and returns how many.
 -- +goose StatementBegin
 CREATE FUNCTION modicum.prune(before timestamptz, most integer) RETURNS integer
 LANGUAGE plpgsql AS $$
@@ -185,11 +183,7 @@ BEGIN
 		(SELECT p.rev FROM modicum.superseded p WHERE p.since < before ORDER BY p.since LIMIT most)
 		UNION ALL
 		(SELECT s.rev FROM modicum.state s
-		WHERE s.action IN ('refuse', 'withdraw', 'expire') AND s.due < before AND NOT EXISTS (
-			SELECT FROM modicum.link l JOIN modicum.link o USING (person) JOIN modicum.state g ON g.subject = o.subject
-			WHERE l.subject = s.subject AND g.purpose = s.purpose AND g.action = 'grant' AND g.rev < s.rev
-		)
-		ORDER BY s.due LIMIT most)
+		WHERE s.action IN ('refuse', 'withdraw', 'expire') AND s.due < before ORDER BY s.due LIMIT most)
 		LIMIT most
 	) AS old;
 	IF gone IS NULL THEN
