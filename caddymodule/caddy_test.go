@@ -248,7 +248,8 @@ func (s *site) settle(c *http.Client) {
 		r := s.request("GET /", "", nil)
 		r.Host = "nowhere.test" // no site: the application is not asked
 		res, err := c.Do(r)
-		return err == nil && res.Body.Close() == nil
+		// The old server ends the connection with its answer.
+		return err == nil && res.Body.Close() == nil && !res.Close
 	})
 }
 
