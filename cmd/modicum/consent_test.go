@@ -7,6 +7,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -15,11 +18,13 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/notice"
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/store/postgres"
 	"github.com/modicum-proxy/modicum/internal/store/sqlite"
 )
 
@@ -36,12 +41,48 @@ func TestConsentScript(t *testing.T) {
 			"status":  exitStatus,
 			"keep":    keepConsents,
 			"serve":   serve,
+			"postgres": func(ts *testscript.TestScript, neg bool, args []string) {
+				if neg || len(args) > 0 {
+					ts.Fatalf("usage: postgres")
+				}
+				ts.Setenv("MODICUM_DSN", newDatabase(ts))
+			},
+		},
+		Condition: func(condition string) (bool, error) {
+			if condition != "postgres" {
+				return false, fmt.Errorf("unknown condition %q", condition)
+			}
+			if os.Getenv(postgresVariable) == "" && os.Getenv("CI") == "true" {
+				return false, errors.New(postgresVariable + " is not set: .ci/postgres start prints it")
+			}
+			return os.Getenv(postgresVariable) != "", nil
 		},
 	})
 }
 
+// postgresVariable holds the connection string of a PostgreSQL that tests may
+// make databases in.
+const postgresVariable = "MODICUM_TEST_POSTGRES"
+
+// newDatabase makes a database for a script.
+func newDatabase(ts *testscript.TestScript) (dsn string) {
+	ctx := context.Background()
+	server := os.Getenv(postgresVariable)
+	name := "modicum_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	execute := func(statement string) {
+		conn, err := pgx.Connect(ctx, server)
+		ts.Check(err)
+		_, err = conn.Exec(ctx, statement)
+		ts.Check(errors.Join(err, conn.Close(ctx)))
+	}
+	execute("CREATE DATABASE " + name)
+	ts.Defer(func() { execute("DROP DATABASE " + name + " WITH (FORCE)") })
+	return server + " dbname=" + name
+}
+
 // keepConsents keeps in a new store what two people chose: keep consent.db
-// privacy.yaml. Ada is known by the e-mail address ada@shop.example.
+// privacy.yaml, or keep postgres privacy.yaml. Ada is known by the e-mail
+// address ada@shop.example.
 func keepConsents(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
 		ts.Fatalf("usage: keep store policy")
@@ -59,7 +100,15 @@ func keepConsents(ts *testscript.TestScript, neg bool, args []string) {
 	sum := sha256.Sum256([]byte(text))
 	shown := &consent.Shown{Digest: hex.EncodeToString(sum[:]), Language: "en", Text: text}
 	at := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	store, err := sqlite.Open(context.Background(), sqlite.Options{Path: ts.MkAbs(args[0])})
+	var store interface {
+		consent.Store
+		io.Closer
+	}
+	if args[0] == "postgres" {
+		store, err = postgres.Open(context.Background(), postgres.Options{DSN: ts.Getenv("MODICUM_DSN")})
+	} else {
+		store, err = sqlite.Open(context.Background(), sqlite.Options{Path: ts.MkAbs(args[0])})
+	}
 	ts.Check(err)
 	events := []consent.Event{
 		{Subject: ada, Purpose: "newsletter", Action: consent.Grant, Source: consent.FromForm, Notice: told.ID, Shown: shown, Expires: at.AddDate(50, 0, 0), Policy: set.Version},
@@ -85,7 +134,7 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(err)
 	cmd := exec.Command(modicum, "run", "--config", args[0]) //nolint:gosec,noctx // G204: the test binary; the script ends it
-	cmd.Dir, cmd.Env = ts.MkAbs("."), append(os.Environ(), "WORK="+ts.Getenv("WORK"), "HOME="+ts.MkAbs("."), "XDG_DATA_HOME="+ts.MkAbs("data"), "XDG_CONFIG_HOME="+ts.MkAbs("config"))
+	cmd.Dir, cmd.Env = ts.MkAbs("."), append(os.Environ(), "WORK="+ts.Getenv("WORK"), "MODICUM_DSN="+ts.Getenv("MODICUM_DSN"), "HOME="+ts.MkAbs("."), "XDG_DATA_HOME="+ts.MkAbs("data"), "XDG_CONFIG_HOME="+ts.MkAbs("config"))
 	var log bytes.Buffer
 	cmd.Stderr = &log
 	ts.Check(cmd.Start())
