@@ -25,6 +25,7 @@ type simulation struct {
 	history *history
 	nodes   []*node
 	start   time.Time
+	zero    time.Time // of the nodes' clocks; invented time is not monotonic
 	late    sync.WaitGroup
 
 	mu     sync.Mutex
