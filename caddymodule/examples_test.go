@@ -52,6 +52,7 @@ var examples = []example{
 	{folder: "shop", caddyfile: "Caddyfile", port: "MODICUM_PORT", upstream: "MODICUM_SHOP", exchanges: shopExchanges},
 	{folder: "json-api", env: map[string]string{"MODICUM_PSEUDONYM_KEY": "a key of tests: 32 bytes or more"}, exchanges: apiExchanges},
 	{folder: "many-sites", exchanges: sitesExchanges},
+	{folder: "many-proxies", env: map[string]string{"MODICUM_DSN": "host=/nowhere", "MODICUM_CONSENT_KEY": "a key of tests: 32 bytes or more"}, exchanges: proxiesExchanges},
 	{folder: "wordpress", exchanges: wordpressExchanges},
 	{folder: "wordpress", env: map[string]string{"MODE": "report"}, exchanges: wordpressReportExchanges},
 }
@@ -94,6 +95,17 @@ var shopExchanges = []exchange{
 	{on: "POST /newsletter", contentType: formType, body: "email=ada@example.org&agree=on", forwarded: "email=ada%40example.org&agree=on"},
 	{on: "GET /search?q=spoon&visitor=v-7f3a91c2", answered: []string{"Privacy-Stripped", `"visitor";reason=no_purpose`}},
 	{on: "POST /api/wishlist", contentType: jsonType, body: `{"sku":"bird","note":"desk","device":{"screen":"1440x900"}}`, forwarded: `{"sku":"bird","note":"desk"}`},
+}
+
+// The database is down: what needs no consent, and what nobody can object to,
+// goes on.
+var proxiesExchanges = []exchange{
+	{
+		on: "POST /bookings", contentType: formType, body: "email=ada@example.org&tickets=2&birthday=1990-12-10&invite=on&postcode=10969",
+		forwarded: "email=ada%40example.org&tickets=2",
+		answered:  []string{"Privacy-Purpose", "visit", "Privacy-Stripped", `"birthday";reason=no_consent, "postcode";reason=objected, "invite";reason=no_consent`},
+	},
+	{on: "GET /"},
 }
 
 var apiExchanges = []exchange{
