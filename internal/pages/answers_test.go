@@ -286,6 +286,7 @@ func TestOptions(t *testing.T) {
 		"no consents": func(o *pages.Options) { o.Consents = nil },
 		"short key":   func(o *pages.Options) { o.Key = o.Key[:31] },
 		"no slash":    func(o *pages.Options) { o.Prefix = "/privacy" },
+		"whole site":  func(o *pages.Options) { o.Prefix = "/" },
 		"two slashes": func(o *pages.Options) { o.Prefix = "//evil.example/" },
 		"pattern":     func(o *pages.Options) { o.Prefix = "/{x}/" },
 	} {

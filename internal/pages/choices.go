@@ -39,8 +39,8 @@ type card struct {
 // now tells what is in force, by the titles of purposes.
 type now struct {
 	Allowed, Denied, Unsaved, Running, Open []part
-	Latest                         string
-	Receipts                       []receiptLink
+	Latest                                  string
+	Receipts                                []receiptLink
 }
 
 // gpc tells what became of a Global Privacy Control signal.

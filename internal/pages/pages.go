@@ -122,8 +122,8 @@ func (o *Options) complete() error {
 	if o.Prefix == "" {
 		o.Prefix = "/privacy/"
 	}
-	if !strings.HasPrefix(o.Prefix, "/") || !strings.HasSuffix(o.Prefix, "/") || strings.ContainsAny(o.Prefix, "{}?#% \"<>\\") || strings.Contains(o.Prefix, "//") {
-		return errors.New("the prefix of the pages has to begin and end with one slash, as /privacy/ does")
+	if len(o.Prefix) < 3 || !strings.HasPrefix(o.Prefix, "/") || !strings.HasSuffix(o.Prefix, "/") || strings.ContainsAny(o.Prefix, "{}?#% \"<>\\") || strings.Contains(o.Prefix, "//") {
+		return errors.New("the prefix of the pages has to be a path that begins and ends with one slash, as /privacy/ does")
 	}
 	if o.Home == "" {
 		o.Home = "/"
