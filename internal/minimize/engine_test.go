@@ -388,7 +388,11 @@ func TestConsents(t *testing.T) {
 		{"not in parts", "POST /checkout", formData, form(part{name: "birthday", content: "1980-01-02"}, part{name: "subscribe", content: "no"}), gone},
 		// A file is not an answer.
 		{"a file", "POST /checkout", formData, form(part{name: "birthday", content: "1980-01-02"}, part{name: "subscribe", filename: "f", content: "on"}), gone},
-		{"in the query", "POST /checkout?subscribe=on", jsonType, `{"birthday":"1980-01-02"}`, kept},
+		// A link leads to the form with a tick in its address, and a form without
+		// an action is sent to the address it has: that ticks nothing.
+		{"in the query", "POST /checkout?subscribe=on", jsonType, `{"birthday":"1980-01-02"}`, gone},
+		{"in the query of a form", "POST /checkout?subscribe=on", formType, `birthday=1980-01-02`, gone},
+		{"in the query of parts", "POST /checkout?subscribe=on", formData, form(part{name: "birthday", content: "1980-01-02"}), gone},
 		{"the policy's own value", "POST /checkout", jsonType, `{"answer":"gladly","opinion":"o"}`, `"opinion":"o"`},
 		{"not the policy's own value", "POST /checkout", jsonType, `{"answer":"on","opinion":"o"}`, gone},
 		{"not in its case", "POST /checkout", jsonType, `{"answer":"Gladly","opinion":"o"}`, gone},

@@ -75,6 +75,13 @@ func (s *Submission) readQuery(l *allowList) error {
 	}
 	var err error
 	s.work.query, err = l.plan.Query(s.work.query, []byte(s.r.URL.RawQuery), s.engine.Limits, &s.work.report)
+	if s.opened {
+		// The boxes of a form come in its body. An address that somebody else
+		// made, under which the form was opened, ticks none.
+		for _, t := range l.ticks {
+			s.work.report.Forget(t.field)
+		}
+	}
 	return err
 }
 

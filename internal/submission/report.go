@@ -68,6 +68,11 @@ func (r *Report) Overlong(field int) bool {
 	return slices.ContainsFunc(r.watched, func(w watched) bool { return int(w.field) == field && w.size > maxWatched })
 }
 
+// Forget takes back what was told of a watched field.
+func (r *Report) Forget(field int) {
+	r.watched = slices.DeleteFunc(r.watched, func(w watched) bool { return int(w.field) == field })
+}
+
 func (r *Report) watch(field int32, value []byte) {
 	i := slices.IndexFunc(r.watched, func(w watched) bool { return w.field == field })
 	if i < 0 {
