@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -93,11 +94,8 @@ func report(b *testing.B, latencies []time.Duration) {
 	b.ReportMetric(float64(latencies[len(latencies)*99/100].Microseconds()), "p99-µs")
 }
 
-// subjectOf returns a subject of the form that the service makes.
-func subjectOf(i int) consent.Subject {
-	id := uuid.NewSHA1(uuid.Nil, strconv.AppendInt(nil, int64(i), 10))
-	return consent.Subject(fmt.Sprintf("k1.%x%x", id[:], id[:5]))
-}
+// subjectOf returns a subject as long as those of the service.
+func subjectOf(i int) consent.Subject { return consent.Subject(fmt.Sprintf("k1.%043d", i)) }
 
 // filled returns the path of a store in which each of n subjects has chosen
 // twice about one purpose and once about another.
@@ -115,22 +113,16 @@ func filled(b *testing.B, n int) string {
 	if err != nil {
 		b.Fatal(err)
 	}
-	shown := text("We write to you once a month, and tell nobody that you read it.")
-	share(n, 256, func() func(int) {
-		var mu sync.Mutex
-		next := 0
-		return func(int) {
-			mu.Lock()
-			subject := subjectOf(next)
-			next++
-			mu.Unlock()
-			first, second := event(subject, "news", consent.Grant), event(subject, "news", consent.Withdraw)
-			first.Shown, second.Shown = shown, shown
-			if _, err := s.Append(context.Background(), first, second, event(subject, "post", consent.Grant)); err != nil {
-				b.Error(err)
-			}
+	const chunk = 50_000 // of subjects to a transaction
+	for from := 0; from < n; from += chunk {
+		err := s.writer.write(b.Context(), func(ctx context.Context, conn *sql.Conn) error {
+			_, err := conn.ExecContext(ctx, fillSQL, from, min(chunk, n-from))
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
 		}
-	}())
+	}
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
@@ -139,3 +131,18 @@ func filled(b *testing.B, n int) string {
 	}
 	return path
 }
+
+// fillSQL adds the subjects from ?1 on, ?2 of them, in order, which is quicker
+// than through Append; the trees become the same.
+const fillSQL = `
+BEGIN;
+CREATE TEMP TABLE fill AS
+	WITH RECURSIVE n (i) AS (SELECT ?1 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < ?1 + ?2)
+	SELECT i, printf('k1.%043d', i) AS subject, k, 3 * i + k AS rev FROM n, (SELECT 1 AS k UNION SELECT 2 UNION SELECT 3);
+INSERT INTO event SELECT rev, CAST(printf('%016d', rev) AS BLOB), subject, '', iif(k = 3, 'post', 'news'), iif(k = 2, 'withdraw', 'grant'),
+	'form', 1777863721000000 + rev, iif(k = 2, NULL, 1809399721000000 + rev), '0123456789012345678901', NULL, 'en', 'p0licy', '', '' FROM fill;
+INSERT INTO state SELECT subject, iif(k = 3, 'post', 'news'), rev, iif(k = 2, 'withdraw', 'grant'), 1777863721000000 + rev FROM fill WHERE k > 1;
+INSERT INTO superseded SELECT rev, 1777863721000000 + rev FROM fill WHERE k = 1;
+UPDATE head SET rev = (SELECT max(rev) FROM event);
+DROP TABLE fill;
+COMMIT;`

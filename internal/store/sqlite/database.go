@@ -85,6 +85,23 @@ func syncDirectory(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
+// settle makes of what a crash, an older release or nobody yet left a
+// database of today's schema. Its connection is the last one when it closes:
+// SQLite then removes the log, which after a power cut can be the one from
+// before it was emptied, and the shared memory, into which its recovery copies
+// whatever was in memory that it does not set.
+func settle(ctx context.Context, o Options) (err error) {
+	db, err := sql.Open("sqlite", dsn(o, false))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	if err := checkVersion(ctx, db); err != nil {
+		return err
+	}
+	return migrate(ctx, db)
+}
+
 // limitReaders bounds how many reads run at a time. Each connection has a
 // cache of 2 MB.
 func limitReaders(db *sql.DB) {

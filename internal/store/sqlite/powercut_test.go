@@ -182,6 +182,9 @@ func (w *workload) erase(t *testing.T, n int) {
 	for err != nil && t.Context().Err() == nil {
 		_, err = w.store.Prune(t.Context(), e.Time.AddDate(1, 0, 0), 10)
 	}
+	if err := erased(w.disk.dir, e.Shown.Text); err != nil {
+		t.Error(err)
+	}
 	w.acknowledge(acknowledged{erased: e.Shown.Text})
 }
 

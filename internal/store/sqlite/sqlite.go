@@ -86,6 +86,12 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if s.lock, err = lockPath(o.Path + ".lock"); err != nil {
 		return nil, err
 	}
+	if err := createFile(o.Path, o.Log); err != nil {
+		return nil, err
+	}
+	if err := settle(ctx, o); err != nil {
+		return nil, err
+	}
 	if err := s.connect(ctx, o); err != nil {
 		return nil, err
 	}
@@ -98,16 +104,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 
 // connect opens the file with a connection to write and some to read.
 func (s *Store) connect(ctx context.Context, o Options) (err error) {
-	if err := createFile(o.Path, o.Log); err != nil {
-		return err
-	}
 	if s.write, err = sql.Open("sqlite", dsn(o, false)); err != nil {
-		return err
-	}
-	if err := checkVersion(ctx, s.write); err != nil {
-		return err
-	}
-	if err := migrate(ctx, s.write); err != nil {
 		return err
 	}
 	if s.read, err = sql.Open("sqlite", dsn(o, true)); err != nil {

@@ -81,8 +81,6 @@ func newWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
 		jobs: make(chan *job, maxQueued), chores: make(chan *chore),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
-	// After a power cut the log may be the one from before it was emptied.
-	w.legible = checkpoint(ctx, conn) != nil
 	if w.insert, err = prepareInserts(ctx, conn); err == nil {
 		w.guard, err = newGuard(o.Path)
 	}
