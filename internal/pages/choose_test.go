@@ -266,6 +266,10 @@ func TestGPC(t *testing.T) {
 	if len(checked(page)) > 0 {
 		t.Errorf("a signal marked %v", checked(page))
 	}
+	v.choose("statistics", "refuse")
+	if page := parse(t, v.get("/privacy/choices")); byID(page, "gpc") != nil {
+		t.Error("the person's own objection is said to be the signal's")
+	}
 	v.choose("statistics", "allow")
 	page = parse(t, v.get("/privacy/choices", "Sec-GPC", "1"))
 	if got := text(byID(page, "gpc").Parent); !strings.Contains(got, "You allowed this here yourself") {
