@@ -83,7 +83,7 @@ func each[T any](ctx context.Context, write func(context.Context, io.Writer) err
 		written <- err
 	}()
 	var reading error
-	for element, err := range record.ReadArray(in, func(t T) T { return t }) {
+	for element, err := range record.ReadArray[T](in) {
 		if reading = err; err == nil {
 			do(element)
 		}

@@ -105,7 +105,7 @@ func keysBeside(s *Store) *consent.Keys {
 	if s.Engine != "sqlite" {
 		return nil
 	}
-	data, err := os.ReadFile(s.Path + ".key")
+	data, err := os.ReadFile(s.file() + ".key")
 	if err != nil {
 		return nil
 	}

@@ -93,20 +93,15 @@ func WriteArray[T any](w io.Writer, elements iter.Seq2[T, error]) error {
 	return writeLines(w, "[", "]\n", elements)
 }
 
-// ReadJSON reads what [WriteJSON] wrote. After an error it ends.
-func ReadJSON(r io.Reader) iter.Seq2[consent.Event, error] {
-	return ReadArray(r, func(j Event) consent.Event { return j.Consent() })
-}
-
 // ReadArray reads a JSON array element by element, and says when it was cut
 // short. After an error it ends.
-func ReadArray[J, T any](r io.Reader, as func(J) T) iter.Seq2[T, error] {
+func ReadArray[T any](r io.Reader) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		in := json.NewDecoder(r)
 		_, err := in.Token()
 		for err == nil && in.More() {
-			var element J
-			if err = in.Decode(&element); err == nil && !yield(as(element), nil) {
+			var element T
+			if err = in.Decode(&element); err == nil && !yield(element, nil) {
 				return
 			}
 		}
@@ -118,7 +113,7 @@ func ReadArray[J, T any](r io.Reader, as func(J) T) iter.Seq2[T, error] {
 				err = io.ErrUnexpectedEOF
 			}
 			var none T
-			yield(none, fmt.Errorf("reading a list of consents: %w", err))
+			yield(none, fmt.Errorf("reading a list: %w", err))
 		}
 	}
 }
