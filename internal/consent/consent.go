@@ -36,6 +36,10 @@ const (
 // that it has to be in force everywhere before anybody is told.
 func (a Action) Restricts() bool { return a != Grant }
 
+// TakesBack tells whether the action is one of the person, which counts for
+// all subjects that are linked: a term is reached by one consent alone.
+func (a Action) TakesBack() bool { return a.Restricts() && a != Expire }
+
 // Source says by which means a choice was made or told. [Precedence] says
 // which of them wins.
 type Source string

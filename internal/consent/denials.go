@@ -43,7 +43,7 @@ func (d *denials) add(events []Event) {
 		d.until = make(map[denial]time.Time)
 	}
 	for i := range events {
-		if e := &events[i]; e.Action.Restricts() && e.Action != Expire { // which nobody chose
+		if e := &events[i]; e.Action.TakesBack() {
 			d.until[denial{e.Subject, e.Purpose}] = now.Add(denialTime)
 		}
 	}

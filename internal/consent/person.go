@@ -77,10 +77,10 @@ func (p *person) latest(purpose string, records []*Record) State {
 				}
 				continue
 			}
-			if state.Revision > last.Revision && (state.Action.Restricts() || p.is(state.Subject)) {
+			if state.Revision > last.Revision && (state.Action.TakesBack() || p.is(state.Subject)) {
 				last = *state
 			}
-			if state.Revision > denied.Revision && state.Action.Restricts() && slices.Contains(p.claimed, state.Subject) {
+			if state.Revision > denied.Revision && state.Action.TakesBack() && slices.Contains(p.claimed, state.Subject) {
 				denied = *state
 			}
 		}

@@ -66,11 +66,12 @@ func (d *Desk) Withdraw(ctx context.Context, q *Query) ([]Withdrawal, error) {
 func (d *Desk) withdrawals(subject consent.Subject, rec *consent.Record, purpose string) []consent.Event {
 	granted, restricted := map[string]consent.Revision{}, map[string]consent.Revision{}
 	for i := range rec.Latest {
-		state, latest := &rec.Latest[i], granted
-		if state.Action.Restricts() {
-			latest = restricted
+		switch state := &rec.Latest[i]; {
+		case state.Action == consent.Grant:
+			granted[state.Purpose] = max(granted[state.Purpose], state.Revision)
+		case state.Action.TakesBack():
+			restricted[state.Purpose] = max(restricted[state.Purpose], state.Revision)
 		}
-		latest[state.Purpose] = max(latest[state.Purpose], state.Revision)
 	}
 	var events []consent.Event
 	for _, granting := range slices.Sorted(maps.Keys(granted)) {
