@@ -8,31 +8,44 @@ import (
 	"time"
 )
 
+// atATime is how many events are deleted in one transaction, since people
+// wait for the writer meanwhile.
+const atATime = 100
+
 // Prune implements [consent.Keeper]. What it deletes is legible nowhere in
 // the files when it returns without an error: freed pages are overwritten and
 // the write-ahead log is emptied.
-func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	err = s.writer.write(ctx, func(ctx context.Context, conn *sql.Conn) error {
-		if n, err = prune(ctx, conn, before.UnixMicro(), limit); err != nil {
+func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (total int, err error) {
+	for more := true; more && err == nil; {
+		asked, n := min(atATime, limit-total), 0
+		err = s.writer.write(ctx, func(ctx context.Context, conn *sql.Conn) (err error) {
+			n, err = prune(ctx, conn, before.UnixMicro(), asked)
+			s.writer.legible = s.writer.legible || n > 0
 			return err
-		}
-		if n > 0 {
-			s.writer.legible = true
-		}
-		if !s.writer.legible {
-			return nil
-		}
-		// When somebody reads, the next call tries again.
-		if err := checkpoint(ctx, conn); err != nil {
-			return err
-		}
-		s.writer.legible = false
-		return nil
-	})
-	if err != nil {
-		return n, unavailable("pruning consent events", err)
+		})
+		total += n
+		more = n == asked && total < limit
 	}
-	return n, nil
+	if err == nil {
+		err = s.writer.write(ctx, s.writer.erase)
+	}
+	if err != nil {
+		return total, unavailable("pruning consent events", err)
+	}
+	return total, nil
+}
+
+// erase empties the log when it may hold what was deleted. While somebody
+// reads it cannot be; the next call tries again.
+func (w *writer) erase(ctx context.Context, conn *sql.Conn) error {
+	if !w.legible {
+		return nil
+	}
+	if err := checkpoint(ctx, conn); err != nil {
+		return err
+	}
+	w.legible = false
+	return nil
 }
 
 // prune deletes in one transaction.
@@ -54,13 +67,14 @@ func prune(ctx context.Context, conn *sql.Conn, before int64, limit int) (int, e
 	return len(revs), tx.Commit()
 }
 
-// ended returns the events that have reached the end of their term.
+// endedSQL finds some events that have reached the end of their term.
+const endedSQL = `SELECT rev FROM superseded WHERE since < ?1
+	UNION ALL
+	SELECT rev FROM state WHERE action IN ('refuse', 'withdraw', 'expire') AND due < ?1
+	LIMIT ?2`
+
 func ended(ctx context.Context, tx *sql.Tx, before int64, limit int) (revs []int64, err error) {
-	rows, err := tx.QueryContext(ctx, `SELECT rev FROM (
-			SELECT rev, since AS end FROM superseded WHERE since < ?1
-			UNION ALL
-			SELECT rev, due FROM state WHERE action IN ('refuse', 'withdraw', 'expire') AND due < ?1
-		) ORDER BY end LIMIT ?2`, before, limit)
+	rows, err := tx.QueryContext(ctx, endedSQL, before, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -75,18 +89,24 @@ func ended(ctx context.Context, tx *sql.Tx, before int64, limit int) (revs []int
 	return revs, rows.Err()
 }
 
+const (
+	forgetSupersededSQL = `DELETE FROM superseded WHERE rev = ?1`
+	forgetStateSQL      = `DELETE FROM state WHERE rev = ?1`
+	forgetEventSQL      = `DELETE FROM event WHERE rev = ?1 RETURNING shown`
+	forgetTextSQL       = `DELETE FROM shown WHERE digest = ?1 AND NOT EXISTS (SELECT 1 FROM event WHERE shown = ?1)`
+)
+
 // forget deletes an event, and its text when no other event has it.
 func forget(ctx context.Context, tx *sql.Tx, rev int64) error {
-	for _, sql := range []string{"DELETE FROM superseded WHERE rev = ?", "DELETE FROM state WHERE rev = ?"} {
-		if _, err := tx.ExecContext(ctx, sql, rev); err != nil {
+	for _, query := range []string{forgetSupersededSQL, forgetStateSQL} {
+		if _, err := tx.ExecContext(ctx, query, rev); err != nil {
 			return err
 		}
 	}
 	var digest []byte
-	if err := tx.QueryRowContext(ctx, "DELETE FROM event WHERE rev = ? RETURNING shown", rev).Scan(&digest); err != nil {
+	if err := tx.QueryRowContext(ctx, forgetEventSQL, rev).Scan(&digest); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `DELETE FROM shown WHERE digest = ?1
-		AND NOT EXISTS (SELECT 1 FROM event WHERE shown = ?1)`, digest)
+	_, err := tx.ExecContext(ctx, forgetTextSQL, digest)
 	return err
 }

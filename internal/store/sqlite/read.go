@@ -24,6 +24,24 @@ const (
 
 	columns = `e.rev, e.id, e.subject, e.other, e.purpose, e.action, e.source, e.time, e.expires, e.notice,
 		e.policy, e.receipt, e.address`
+
+	loadSQL = `WITH person (subject) AS (` + personOf + `)
+		SELECT h.rev, p.subject, s.purpose, e.action, e.source, e.time, e.expires, e.notice, e.language, e.rev
+		FROM head h CROSS JOIN person p
+		LEFT JOIN state s ON s.subject = p.subject
+		LEFT JOIN event e ON e.rev = s.rev`
+
+	eventsOfSQL = `SELECT ` + columns + `, e.shown, e.language, t.text
+		FROM event e LEFT JOIN shown t ON t.digest = e.shown
+		WHERE e.subject IN (` + personOf + `) AND e.rev > ?2 ORDER BY e.rev LIMIT ?3`
+
+	eventsSQL = `SELECT ` + columns + `, e.shown, e.language, t.text
+		FROM event e LEFT JOIN shown t ON t.digest = e.shown
+		WHERE e.rev > ?1 ORDER BY e.rev LIMIT ?2`
+
+	dueSQL = `SELECT ` + columns + `, NULL, '', NULL
+		FROM state s JOIN event e ON e.rev = s.rev
+		WHERE s.action = 'grant' AND s.due < ?1 ORDER BY s.due LIMIT ?2`
 )
 
 func prepareReads(ctx context.Context, db *sql.DB) (*readStatements, error) {
@@ -31,22 +49,7 @@ func prepareReads(ctx context.Context, db *sql.DB) (*readStatements, error) {
 	for _, p := range []struct {
 		to  **sql.Stmt
 		sql string
-	}{
-		{&r.load, `WITH person (subject) AS (` + personOf + `)
-			SELECT h.rev, p.subject, s.purpose, e.action, e.source, e.time, e.expires, e.notice, e.language, e.rev
-			FROM head h CROSS JOIN person p
-			LEFT JOIN state s ON s.subject = p.subject
-			LEFT JOIN event e ON e.rev = s.rev`},
-		{&r.eventsOf, `SELECT ` + columns + `, e.shown, e.language, t.text
-			FROM event e LEFT JOIN shown t ON t.digest = e.shown
-			WHERE e.subject IN (` + personOf + `) AND e.rev > ?2 ORDER BY e.rev LIMIT ?3`},
-		{&r.events, `SELECT ` + columns + `, e.shown, e.language, t.text
-			FROM event e LEFT JOIN shown t ON t.digest = e.shown
-			WHERE e.rev > ?1 ORDER BY e.rev LIMIT ?2`},
-		{&r.due, `SELECT ` + columns + `, NULL, '', NULL
-			FROM state s JOIN event e ON e.rev = s.rev
-			WHERE s.action = 'grant' AND s.due < ?1 ORDER BY s.due, s.rev LIMIT ?2`},
-	} {
+	}{{&r.load, loadSQL}, {&r.eventsOf, eventsOfSQL}, {&r.events, eventsSQL}, {&r.due, dueSQL}} {
 		var err error
 		if *p.to, err = db.PrepareContext(ctx, p.sql); err != nil { //nolint:sqlclosecheck // close does it
 			return nil, errors.Join(err, r.close())

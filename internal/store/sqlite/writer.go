@@ -300,13 +300,19 @@ func (w *writer) close() error {
 }
 
 // checkpoint moves the write-ahead log into the database and empties it: a
-// page that was deleted from the one would still be legible in the other.
+// page that was deleted from the one would still be legible in the other. It
+// waits for those who read, but not long, since nobody can write meanwhile.
 func checkpoint(ctx context.Context, conn *sql.Conn) error {
 	var busy, frames, moved int
-	err := conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	_, err := conn.ExecContext(ctx, "PRAGMA busy_timeout(200)")
+	if err == nil {
+		err = conn.QueryRowContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)").Scan(&busy, &frames, &moved)
+	}
 	if err == nil && busy != 0 {
 		err = errors.New("another connection is reading")
 	}
+	_, restored := conn.ExecContext(ctx, "PRAGMA busy_timeout("+busyTimeout+")")
+	err = errors.Join(err, restored)
 	if err != nil {
 		return fmt.Errorf("emptying the write-ahead log: %w", err)
 	}
