@@ -133,7 +133,7 @@ func (s *simulation) choose(id int, in *instance, subject Subject, rng *rand.Ran
 	case err != nil || dead:
 		op.Return = forever
 		s.tally.failed++
-		if e.Action.Restricts() && !dead {
+		if e.Action.TakesBack() && !dead {
 			if in.busy[reg] == 0 && !denied {
 				s.violateLocked("node %d does not deny %v though its withdrawal failed: %v", in.node.id, reg, err)
 			}
