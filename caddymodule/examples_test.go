@@ -263,6 +263,7 @@ func startExample(t *testing.T, e example) (*site, string) {
 	setDefault(&e.upstream, "UPSTREAM")
 	t.Setenv(e.port, port)
 	t.Setenv(e.upstream, "unix/"+dir+"/app.sock")
+	t.Setenv("MODICUM_DB", filepath.Join(t.TempDir(), "modicum.db"))
 	for name, value := range e.env {
 		t.Setenv(name, value)
 	}
