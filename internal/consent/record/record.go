@@ -173,7 +173,7 @@ func (p Person) Threads() []Thread {
 		}
 		t := Thread{Subject: e.Subject, Purpose: e.Purpose}
 		for j := range p {
-			if p[j].Purpose == t.Purpose && p[j].Action != consent.Link && (p[j].Subject == t.Subject || p[j].Action.Restricts()) {
+			if p[j].Purpose == t.Purpose && p[j].Action != consent.Link && (p[j].Subject == t.Subject || p[j].Action.TakesBack()) {
 				t.Events = append(t.Events, p[j])
 			}
 		}

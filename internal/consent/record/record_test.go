@@ -293,7 +293,7 @@ func TestPersons(t *testing.T) {
 			for _, thread := range p.Threads() {
 				var stands consent.Event
 				for _, e := range a.events {
-					if who[e.Subject] && e.Purpose == thread.Purpose && (e.Subject == thread.Subject || e.Action.Restricts()) && e.Action != consent.Link {
+					if who[e.Subject] && e.Purpose == thread.Purpose && (e.Subject == thread.Subject || e.Action != consent.Grant && e.Action != consent.Expire) && e.Action != consent.Link {
 						stands = e
 					}
 				}
