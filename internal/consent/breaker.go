@@ -8,7 +8,7 @@ import (
 
 // A store that does not answer would make every submission wait for the
 // timeout. After so many failures in a row nobody waits, for so long; then
-// one more attempt is made.
+// it is tried again, and one more failure is enough.
 const (
 	breakerFailures = 3
 	breakerPause    = time.Second
