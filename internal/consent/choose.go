@@ -35,10 +35,6 @@ func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.Pu
 // denied on this proxy alone.
 func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source Source, decisions []Decision) error {
 	who := s.identify(r, nil, nil)
-	records, err := s.find(r.Context(), who)
-	if err != nil {
-		records = nil // it may be slow, and yet store
-	}
 	made := s.acquaint(who)
 	var events []Event
 	for _, d := range decisions {
@@ -49,11 +45,13 @@ func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source
 				template.Expires = set.Purposes[id].Term(template.Time)
 			}
 		}
-		// What is taken back is so for everything that the person is known
-		// by. What is granted belongs to the owner: a browser may be shared.
+		// What is taken back is so for everything that the person is known by
+		// here; for what is linked to it, [person.latest] sees to that, until
+		// the person allows it again. What is granted belongs to the owner: a
+		// browser may be shared.
 		subjects := []Subject{who.owner}
 		if d.Action.Restricts() {
-			subjects = slices.Concat(subjects, without(who.subjects, who.owner), linked(records, who))
+			subjects = slices.Concat(subjects, without(who.subjects, who.owner))
 		}
 		for _, subject := range subjects {
 			events = append(events, s.of(template, subject))
@@ -83,7 +81,8 @@ func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticke
 	}
 	events := s.link(inq, who, records, !ticked.IsEmpty())
 	subjects := []Subject{who.owner}
-	for _, claim := range who.claims {
+	for _, claims := range who.claims {
+		claim := claims[0]
 		// Nobody else's page could take back what is granted to one apart.
 		if slices.Contains(recordOf(records, who.owner).Subjects, claim) || slices.ContainsFunc(events, func(e Event) bool { return e.Other == claim }) {
 			subjects = append(subjects, claim)
@@ -220,7 +219,8 @@ func (s *Service) link(inq *Inquiry, who *person, records []*Record, choosing bo
 	var events []Event
 	own := recordOf(records, who.owner)
 	size := len(own.Subjects)
-	for _, claim := range who.claims {
+	for _, claims := range who.claims {
+		claim := claims[0]
 		other := recordOf(records, claim)
 		if !choosing && len(own.Latest)+len(other.Latest) == 0 || slices.Contains(own.Subjects, claim) ||
 			size+len(other.Subjects) > MaxLinked {
@@ -243,19 +243,6 @@ func recordOf(records []*Record, subject Subject) *Record {
 		}
 	}
 	return &Record{Subjects: []Subject{subject}}
-}
-
-// linked returns the subjects that are linked to those of the person.
-func linked(records []*Record, who *person) []Subject {
-	var others []Subject
-	for _, rec := range records {
-		for _, subject := range rec.Subjects {
-			if !who.is(subject) && !slices.Contains(others, subject) {
-				others = append(others, subject)
-			}
-		}
-	}
-	return others
 }
 
 func without(subjects []Subject, one Subject) []Subject {

@@ -14,11 +14,10 @@ type person struct {
 	owner Subject
 	// subjects are the pseudonyms of all identities, under all keys.
 	subjects []Subject
-	// claimed are those of subjects that stand in the submission itself:
-	// anybody can write anybody's address there.
-	claimed []Subject
-	// claims are those of claimed under the current key.
-	claims   []Subject
+	// claims are those of subjects that stand in the submission itself, where
+	// anybody can write anybody's address: for each identity its pseudonyms,
+	// that under the current key first.
+	claims   [][]Subject
 	cookie   cookie   // id is empty: there is none of ours
 	revision Revision // that the person was told of
 }
@@ -49,7 +48,7 @@ func (s *Service) identify(r *http.Request, set *policy.Set, fields map[string]s
 	for name, value := range fields {
 		if id, ok := s.claim(set, name, value); ok {
 			subjects := s.Keys.Subjects(id)
-			p.subjects, p.claimed, p.claims = append(p.subjects, subjects...), append(p.claimed, subjects...), append(p.claims, subjects[0])
+			p.subjects, p.claims = append(p.subjects, subjects...), append(p.claims, subjects)
 		}
 	}
 	return p
@@ -58,37 +57,42 @@ func (s *Service) identify(r *http.Request, set *policy.Set, fields map[string]s
 // is tells whether the person has a subject.
 func (p *person) is(subject Subject) bool { return slices.Contains(p.subjects, subject) }
 
-// latest returns the last choice about a purpose. The identities that a
-// person has proved count together. What is linked to them only takes back.
-// An identity that is merely claimed must not be denied itself: whoever
-// writes somebody's address into a form does not speak for them. The term of
-// one identity's consent ends no other's.
+// latest returns the last choice about a purpose. All identities of the
+// person count together; but one that is merely claimed must not be denied by
+// itself: whoever writes somebody's address into a form does not speak for
+// them.
 func (p *person) latest(purpose string, records []*Record) State {
-	var last, denied, ended State
+	for _, claim := range p.claims {
+		if last := lastChoice(purpose, records, claim); last.Revision > 0 && last.Action.TakesBack() {
+			return last
+		}
+	}
+	return lastChoice(purpose, records, p.subjects)
+}
+
+// lastChoice returns the last choice of some subjects about a purpose. What is
+// linked to them only takes back. The term of one consent ends no other.
+func lastChoice(purpose string, records []*Record, of []Subject) State {
+	var last, ended State
 	for _, rec := range records {
+		if !slices.Contains(of, rec.Subjects[0]) {
+			continue
+		}
 		for i := range rec.Latest {
 			state := &rec.Latest[i]
+			own := slices.Contains(of, state.Subject)
 			switch {
 			case state.Purpose != purpose:
-				continue
 			case state.Action == Expire:
-				if state.Revision > ended.Revision && p.is(state.Subject) {
+				if own && state.Revision > ended.Revision {
 					ended = *state
 				}
-				continue
-			}
-			if state.Revision > last.Revision && (state.Action.TakesBack() || p.is(state.Subject)) {
+			case state.Revision > last.Revision && (own || state.Action.TakesBack()):
 				last = *state
-			}
-			if state.Revision > denied.Revision && state.Action.TakesBack() && slices.Contains(p.claimed, state.Subject) {
-				denied = *state
 			}
 		}
 	}
-	switch {
-	case denied.Revision > 0:
-		return denied
-	case last.Revision > 0:
+	if last.Revision > 0 {
 		return last
 	}
 	return ended

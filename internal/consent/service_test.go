@@ -420,6 +420,12 @@ func TestLinkedIdentities(t *testing.T) {
 	if s.granted(&visitor{}, "news", ada) {
 		t.Error("withdrawn in the browser, and the address still passes")
 	}
+	// What is allowed again on the page counts for what was ticked before.
+	s.must(s.choose(browser, "news", consent.Grant))
+	if !s.granted(browser, "news", ada) {
+		t.Error("the page says that it is allowed, and the address does not pass")
+	}
+	s.must(s.choose(browser, "news", consent.Withdraw))
 	// Somebody else's browser consents, and Ada's address is written into the
 	// form: her withdrawal stands.
 	eve := &visitor{}
