@@ -23,10 +23,7 @@ const killed = "MODICUM_TEST_KILLED"
 // A process is killed at any moment. What it had acknowledged is there when
 // the next one opens the store.
 func TestKill(t *testing.T) {
-	rounds := 10
-	if long {
-		rounds = 300
-	}
+	rounds := times(10, 300)
 	path, total := "", 0
 	for round := range rounds {
 		if round%30 == 0 {

@@ -22,17 +22,24 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// long tells whether the long forms of the proofs are asked for.
-var long = os.Getenv("MODICUM_LONG") != ""
+// times is how often something that rests on chance is tried: more often in
+// the long form of the proofs, less often when tests are to be short.
+func times(usually, long int) int {
+	switch {
+	case os.Getenv("MODICUM_LONG") != "":
+		return long
+	case testing.Short():
+		return usually / 4
+	default:
+		return usually
+	}
+}
 
 // What was acknowledged is there after a power cut, whichever of the writes
 // that were not synced reached the disk; no append is there in part; what was
 // pruned does not come back.
 func TestPowerCut(t *testing.T) {
-	cuts := 100
-	if long {
-		cuts = 3000
-	}
+	cuts := times(100, 3000)
 	if lost := cutPower(t, "FULL", cuts, 0); len(lost) > 0 {
 		t.Errorf("%d of %d cuts did harm; the first: %v", len(lost), cuts, lost[0])
 	}
@@ -40,10 +47,7 @@ func TestPowerCut(t *testing.T) {
 
 // The same, with a disk of which every eighth sync fails.
 func TestPowerCutAfterFailedSyncs(t *testing.T) {
-	cuts := 50
-	if long {
-		cuts = 1000
-	}
+	cuts := times(50, 1000)
 	if lost := cutPower(t, "FULL", cuts, 8); len(lost) > 0 {
 		t.Errorf("%d of %d cuts did harm; the first: %v", len(lost), cuts, lost[0])
 	}
@@ -52,11 +56,12 @@ func TestPowerCutAfterFailedSyncs(t *testing.T) {
 // Sabotage: with synchronous=NORMAL the commits are not synced. The proof is
 // worth something only if it notices.
 func TestPowerCutNoticesMissingSyncs(t *testing.T) {
-	lost := cutPower(t, "NORMAL", 50, 0)
+	cuts := times(50, 50)
+	lost := cutPower(t, "NORMAL", cuts, 0)
 	if len(lost) == 0 {
 		t.Error("no cut lost anything, although nothing was synced")
 	}
-	t.Logf("%d of 50 cuts did harm", len(lost))
+	t.Logf("%d of %d cuts did harm", len(lost), cuts)
 	for _, err := range lost {
 		if !errors.Is(err, errLost) {
 			t.Errorf("without syncs events are lost, but the file stays whole: %v", err)

@@ -37,6 +37,7 @@ CREATE TABLE event (
 ) STRICT;
 CREATE INDEX event_subject ON event (subject);
 CREATE INDEX event_shown ON event (shown) WHERE shown IS NOT NULL;
+CREATE INDEX event_address ON event (time) WHERE address <> '';
 
 -- The latest event of each subject and purpose.
 CREATE TABLE state (

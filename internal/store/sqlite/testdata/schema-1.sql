@@ -71,6 +71,7 @@ DELETE FROM sqlite_sequence;
 INSERT INTO sqlite_sequence VALUES('goose_db_version',2);
 CREATE INDEX event_subject ON event (subject);
 CREATE INDEX event_shown ON event (shown) WHERE shown IS NOT NULL;
+CREATE INDEX event_address ON event (time) WHERE address <> '';
 CREATE INDEX state_due ON state (action, due) WHERE due IS NOT NULL;
 CREATE INDEX superseded_since ON superseded (since);
 CREATE INDEX link_person ON link (person);
