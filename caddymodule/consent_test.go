@@ -5,6 +5,7 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -257,6 +258,31 @@ func TestConsentCookie(t *testing.T) {
 	s.do(r)
 	if got := s.upstream.next(); got.body != `{"birthday":"1980-01-02"}` || got.Header.Get("Cookie") != "a=b" {
 		t.Errorf("forwarded %q", got.raw)
+	}
+}
+
+// The routes of errors begin with the request as it came. The application must
+// not get our cookies that way either.
+func TestConsentCookieInErrors(t *testing.T) {
+	o := withStore
+	o.minimize += "\n uninspected pass\n except /free"
+	o.before = "tracing\n handle_errors {\n rewrite /error\n reverse_proxy unix/APP_SOCKET\n}"
+	t.Setenv("OTEL_TRACES_EXPORTER", "none") // a span makes another request of it, nobody needs to hear
+	s := startSite(t, o)
+	s.upstream.answerWith(func(w *wire, c net.Conn, r *http.Request) bool {
+		return r.URL.Path == "/error" && w.ok(c, r)
+	})
+	g := s.guest()
+	g.choose("newsletter", "allow")
+	for _, test := range []struct{ on, contentType, body string }{
+		{"POST /upload", "application/octet-stream", "x"}, {"POST /elsewhere", formType, "x=1"}, {"POST /checkout", jsonType, `{`},
+		{"POST /checkout", jsonType, `{"name":"Ada"}`}, {"GET /page", "", ""}, {"POST /free", "text/plain", "x"},
+	} {
+		g.send(test.on, test.contentType, test.body)
+		got := s.upstream.next()
+		if got.Header.Get("Cookie") != "session=of-the-shop" || strings.Contains(got.raw, "modicum") {
+			t.Errorf("%s: the page of errors got %q", test.on, got.raw)
+		}
 	}
 }
 

@@ -211,6 +211,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	t.decided(s)
 	r = t.forward()
 	consent.HideCookie(r.Header)
+	consent.HideCookie(came.Header) // with which the routes of errors begin
 	if s == nil {
 		return next.ServeHTTP(w, r)
 	}
