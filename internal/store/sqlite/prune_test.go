@@ -39,6 +39,21 @@ func TestErased(t *testing.T) {
 	}
 }
 
+// The same for the addresses, whose events stay.
+func TestErasedAddresses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "consent.db")
+	s := open(t, Options{Path: path})
+	e := event("k.a", "news", consent.Grant)
+	e.Address = "2001:db8:1:2::/64 of k.a"
+	_, err := s.Append(t.Context(), e)
+	must(t, err)
+	if n, err := s.ForgetAddresses(t.Context(), e.Time.AddDate(0, 0, 1), 10); err != nil || n != 1 {
+		t.Errorf("ForgetAddresses: %d, %v", n, err)
+	}
+	must(t, erased(filepath.Dir(path), e.Address))
+	must(t, intact(t.Context(), s))
+}
+
 // Somebody makes a backup, which reads for long. Pruning says that the log
 // still holds what it deleted, and does not keep people waiting.
 func TestPruneWhileRead(t *testing.T) {
@@ -71,7 +86,7 @@ func TestPruneWhileRead(t *testing.T) {
 func TestFlat(t *testing.T) {
 	s := open(t, Options{})
 	for name, query := range map[string]string{
-		"Load": loadSQL, "Events of one": eventsOfSQL, "Events": eventsSQL, "Due": dueSQL, "Prune": endedSQL,
+		"Load": loadSQL, "Events of one": eventsOfSQL, "Events": eventsSQL, "Due": dueSQL, "Prune": endedSQL, "ForgetAddresses": forgetAddressesSQL,
 		"forgetting an old one": forgetSupersededSQL, "forgetting the latest": forgetStateSQL,
 		"forgetting": forgetEventSQL, "forgetting a text": forgetTextSQL,
 	} {

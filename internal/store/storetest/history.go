@@ -51,6 +51,7 @@ func (h *history) actions() map[string]func(*rapid.T) {
 	}
 	if s, ok := h.store.(consent.Keeper); ok {
 		actions["due"] = func(t *rapid.T) { h.due(t, s) }
+		actions["forget addresses"] = func(t *rapid.T) { h.addresses(t, s) }
 		actions["prune"] = func(t *rapid.T) { h.prune(t, s) }
 	}
 	if s, ok := h.store.(consent.Feed); ok {
@@ -83,7 +84,8 @@ var (
 	events = rapid.Custom(func(t *rapid.T) consent.Event {
 		e := consent.Event{
 			ID: ids.Draw(t, "id"), Subject: subjects.Draw(t, "subject"), Action: someAction.Draw(t, "action"),
-			Source: consent.FromForm, Time: moments.Draw(t, "time"), Notice: "n0tice", Policy: "p0licy",
+			Address: rapid.SampledFrom([]string{"", "192.0.2.0/24"}).Draw(t, "address"),
+			Source:  consent.FromForm, Time: moments.Draw(t, "time"), Notice: "n0tice", Policy: "p0licy",
 		}
 		if e.Action == consent.Link {
 			e.Other = subjects.Filter(func(s consent.Subject) bool { return s != e.Subject }).Draw(t, "other")
@@ -176,6 +178,21 @@ func (h *history) prune(t *rapid.T, s consent.Keeper) {
 	}
 	if total != want {
 		t.Fatalf("Prune deleted %d events, want %d", total, want)
+	}
+}
+
+func (h *history) addresses(t *rapid.T, s consent.Keeper) {
+	before, limit := moments.Draw(t, "before"), rapid.IntRange(1, 5).Draw(t, "limit")
+	want, _ := h.model.ForgetAddresses(context.Background(), before, 1<<30) // it cannot fail
+	total := 0
+	for n := limit; n == limit; total += n {
+		var err error
+		if n, err = s.ForgetAddresses(context.Background(), before, limit); err != nil || n > limit {
+			t.Fatalf("ForgetAddresses: %d, limit %d, %v", n, limit, err)
+		}
+	}
+	if total != want {
+		t.Fatalf("ForgetAddresses emptied %d addresses, want %d", total, want)
 	}
 }
 
