@@ -127,7 +127,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Start opens the store and watches the policy files.
 func (a *App) Start() error {
 	if a.store != nil {
-		if err := a.store.start(time.Duration(a.Evidence.Keep)); err != nil {
+		if err := a.store.start(consent.Terms{Events: time.Duration(a.Evidence.Keep), Addresses: time.Duration(a.Evidence.KeepIP)}); err != nil {
 			return err
 		}
 	}

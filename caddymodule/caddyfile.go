@@ -59,7 +59,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //		}
 //		consent_key   file <path> | env <name>
 //		evidence {
-//			ip   off | truncated | full
+//			ip   off | truncated | full [<duration>]
 //			keep <duration>
 //		}
 //		languages     <directory>

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 )
 
@@ -47,7 +48,7 @@ func evidence(d *caddyfile.Dispenser) (*Evidence, error) {
 	return e, block(d, func(option string) (err error) {
 		switch option {
 		case "ip":
-			e.IP, err = word(d, "off", "truncated", "full")
+			err = e.unmarshalIP(d)
 		case "keep":
 			e.Keep, err = duration(d)
 		default:
@@ -55,6 +56,24 @@ func evidence(d *caddyfile.Dispenser) (*Evidence, error) {
 		}
 		return err
 	})
+}
+
+// unmarshalIP reads what is kept of addresses, and how long.
+func (e *Evidence) unmarshalIP(d *caddyfile.Dispenser) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 || len(args) > 2 || args[0] != "off" && args[0] != "truncated" && args[0] != "full" {
+		return d.Err("ip: expected off, truncated or full, and for how long addresses are kept: ip truncated 90d")
+	}
+	e.IP = args[0]
+	if len(args) == 1 {
+		return nil
+	}
+	term, err := caddy.ParseDuration(args[1])
+	if err != nil || term <= 0 {
+		return d.Errf("ip %s %q: expected a duration such as 90d", args[0], args[1])
+	}
+	e.KeepIP = caddy.Duration(term)
+	return nil
 }
 
 // unmarshalSubject reads one way to know people.

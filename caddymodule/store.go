@@ -52,6 +52,8 @@ type Evidence struct {
 	// Keep is how long what was withdrawn, refused or has ended is kept as
 	// proof. Default: 3y.
 	Keep caddy.Duration `json:"keep,omitempty"`
+	// KeepIP is how long the address is kept. Default: 2160h, 90 days.
+	KeepIP caddy.Duration `json:"keep_ip,omitempty"`
 }
 
 // defaultKeep is the regular limitation period of German law (BGB § 195),
@@ -61,6 +63,7 @@ const defaultKeep = caddy.Duration(3 * 366 * 24 * time.Hour)
 func (e *Evidence) provision() error {
 	setDefault(&e.IP, "off")
 	setDefault(&e.Keep, defaultKeep)
+	setDefault(&e.KeepIP, caddy.Duration(90*24*time.Hour))
 	switch e.IP {
 	case "off", "truncated", "full":
 		return nil
@@ -84,7 +87,7 @@ type liveRegistry struct {
 
 	mu     sync.Mutex
 	beside *consent.Keys // those of the file beside the store; nil: they were not used yet
-	keep   time.Duration // how long evidence is kept; 0: for ever
+	terms  consent.Terms // of evidence
 	users  int           // requests that may use it yet
 	closed bool
 }
@@ -277,28 +280,28 @@ func writeKey(path string, data []byte) error {
 // start opens the store and ends what has reached its term, now and then. A
 // store that does not answer does not keep the site from starting; one that
 // we refuse does.
-func (l *liveRegistry) start(keep time.Duration) error {
+func (l *liveRegistry) start(terms consent.Terms) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := l.Open(ctx); err != nil && !transient(err) {
 		return err
 	}
 	l.mu.Lock()
-	l.keep = keep
+	l.terms = terms
 	l.mu.Unlock()
 	l.once.Do(func() {
 		var ctx context.Context
 		ctx, l.stop = context.WithCancel(context.Background())
-		l.running.Go(func() { l.Keep(ctx, l.term, l.log) })
+		l.running.Go(func() { l.Keep(ctx, l.evidence, l.log) })
 	})
 	return nil
 }
 
-// term returns how long evidence is kept.
-func (l *liveRegistry) term() time.Duration {
+// evidence returns how long it is kept.
+func (l *liveRegistry) evidence() consent.Terms {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.keep
+	return l.terms
 }
 
 // transient tells whether a store may yet answer.

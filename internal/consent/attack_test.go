@@ -182,7 +182,7 @@ func TestTermOfLinked(t *testing.T) {
 	s.now = s.now.AddDate(0, 11, 0)
 	s.submit(browser, bob, "news")
 	s.now = s.now.AddDate(0, 2, 0)
-	s.must(s.Registry.EndTerms(t.Context(), 0))
+	s.must(s.Registry.EndTerms(t.Context(), consent.Terms{}))
 	for _, fields := range []map[string]string{nil, bob} {
 		if !s.granted(browser, "news", fields) {
 			t.Errorf("%v: ended with another's consent", fields)

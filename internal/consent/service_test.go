@@ -272,7 +272,7 @@ func TestTerm(t *testing.T) {
 		t.Error("outlives its term")
 	}
 	s.now = s.now.Add(time.Second)
-	s.must(s.Registry.EndTerms(t.Context(), 0))
+	s.must(s.Registry.EndTerms(t.Context(), consent.Terms{}))
 	choices, err := s.Choices(v.request("GET"), s.set, []policy.PurposeID{s.purpose("news")})
 	if err != nil || choices[0].Status != consent.Expired || choices[0].Latest.Action != consent.Expire {
 		t.Errorf("%+v, %v", choices, err)

@@ -66,6 +66,9 @@ type Keeper interface {
 	// Objections stay, and grants that stand. Texts that no event refers to
 	// any more go with them.
 	Prune(ctx context.Context, before time.Time, limit int) (int, error)
+	// ForgetAddresses empties the addresses of at most limit events from
+	// before the given time: they have a term of their own.
+	ForgetAddresses(ctx context.Context, before time.Time, limit int) (int, error)
 }
 
 // Feed is the ability of a store that several processes write: it tells what

@@ -16,23 +16,28 @@ const (
 	keepBatch    = 500
 )
 
+// Terms are how long evidence is kept; 0: for ever.
+type Terms struct {
+	Events    time.Duration // from when they count no more
+	Addresses time.Duration // of clients, from when they were recorded
+}
+
 // Keep records consents that ended by themselves, and deletes evidence that
-// is older than the term, until ctx ends. Decisions do not wait for it: a
+// is older than the terms, until ctx ends. Decisions do not wait for it: a
 // consent ends at its time whether that is recorded or not.
-func (r *Registry) Keep(ctx context.Context, term func() time.Duration, log *slog.Logger) {
+func (r *Registry) Keep(ctx context.Context, terms func() Terms, log *slog.Logger) {
 	// Proxies of one store do not all come at once.
 	pause(ctx, time.Minute+rand.N(time.Minute))
 	for ctx.Err() == nil {
-		if err := r.EndTerms(ctx, term()); err != nil && ctx.Err() == nil {
+		if err := r.EndTerms(ctx, terms()); err != nil && ctx.Err() == nil {
 			log.Warn("ending consents that have reached their term: trying again later", "error", err)
 		}
 		pause(ctx, keepInterval-keepInterval/10+rand.N(keepInterval/5))
 	}
 }
 
-// EndTerms does once what [Registry.Keep] does. A term of 0 keeps evidence
-// for ever.
-func (r *Registry) EndTerms(ctx context.Context, term time.Duration) error {
+// EndTerms does once what [Registry.Keep] does.
+func (r *Registry) EndTerms(ctx context.Context, terms Terms) error {
 	store, err := r.Store(ctx)
 	if err != nil {
 		return err
@@ -42,23 +47,30 @@ func (r *Registry) EndTerms(ctx context.Context, term time.Duration) error {
 		return nil
 	}
 	now := r.options.Now()
-	for ctx.Err() == nil {
+	for more := true; more; {
 		due, err := keeper.Due(ctx, now, keepBatch)
 		if err != nil {
 			return unavailable(err)
 		}
-		if len(due) == 0 {
-			break
-		}
 		for i := range due {
 			due[i] = expiry(&due[i], now)
 		}
-		if _, err := r.Append(ctx, due...); err != nil {
-			return err
+		if more = len(due) > 0; more {
+			if _, err := r.Append(ctx, due...); err != nil {
+				return err
+			}
 		}
 	}
-	for term > 0 && ctx.Err() == nil {
-		n, err := keeper.Prune(ctx, now.Add(-term), keepBatch)
+	if err := inBatches(ctx, now, terms.Addresses, keeper.ForgetAddresses); err != nil {
+		return err
+	}
+	return inBatches(ctx, now, terms.Events, keeper.Prune)
+}
+
+// inBatches deletes what is older than a term.
+func inBatches(ctx context.Context, now time.Time, term time.Duration, remove func(context.Context, time.Time, int) (int, error)) error {
+	for term > 0 {
+		n, err := remove(ctx, now.Add(-term), keepBatch)
 		if err != nil {
 			return unavailable(err)
 		}
@@ -66,7 +78,7 @@ func (r *Registry) EndTerms(ctx context.Context, term time.Duration) error {
 			break
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
 // expiry returns the event of a grant that ended. Its id is made of the

@@ -1,4 +1,5 @@
 -- +goose Up
+SET LOCAL statement_timeout = 0; -- a migration may take its time
 
 -- head is locked by whoever appends, so that revisions follow the order of the
 -- commits, without gaps. It holds no counter: a row that each commit writes
@@ -21,7 +22,7 @@ CREATE TABLE modicum.shown (
 	text   text NOT NULL
 );
 
--- What people chose. Rows are never updated.
+-- What people chose. Rows are never updated, but that addresses are forgotten.
 CREATE TABLE modicum.event (
 	rev      bigint PRIMARY KEY,
 	id       uuid NOT NULL UNIQUE,
@@ -41,6 +42,7 @@ CREATE TABLE modicum.event (
 );
 CREATE INDEX event_subject ON modicum.event (subject, rev);
 CREATE INDEX event_shown ON modicum.event (shown) WHERE shown IS NOT NULL;
+CREATE INDEX event_address ON modicum.event (time) WHERE address <> '';
 
 -- The revision of the last event, and its ID: with both, a history that was
 -- restored and went on differently can be told apart.
