@@ -79,16 +79,24 @@ func (b *ballast) restore() {
 	b.spent, b.full = false, false
 }
 
-// fill writes noise, which no file system stores in less than its size.
+// fill writes noise, which no file system stores in less than its size. After
+// the disk was full it wants twice the room, or the file would come and go.
 func (b *ballast) fill() error {
 	f, err := os.OpenFile(b.path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
 	noise := rand.NewChaCha8([32]byte{}) // nothing secret
-	_, err = io.CopyN(f, noise, b.size)
+	size := b.size
+	if b.full {
+		size *= 2
+	}
+	_, err = io.CopyN(f, noise, size)
 	if err == nil {
 		err = f.Sync() // some file systems find room, or none, only now
+	}
+	if err == nil {
+		err = f.Truncate(b.size)
 	}
 	if err := errors.Join(err, f.Close()); err != nil {
 		return err

@@ -90,6 +90,11 @@ func withdrawOnFullDisk(dir string) error {
 	if err != nil || record.Revision != consent.Revision(given+withdrawn) || record.Latest[0].Action != consent.Withdraw {
 		return fmt.Errorf("the record is %+v: %w", record, err)
 	}
+	// The room that was given up is still there, but it is no room again.
+	now = now.Add(restoreEvery)
+	if _, err := grants(); !errors.Is(err, errFull) {
+		return fmt.Errorf("a grant while the disk is full: %w", err)
+	}
 	if err := unix.Mount("", dir, "", unix.MS_REMOUNT, "size=32m"); err != nil {
 		return err
 	}
