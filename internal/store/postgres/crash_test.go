@@ -4,7 +4,6 @@ package postgres_test
 
 import (
 	"context"
-	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,14 +15,6 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/store/postgres"
 )
-
-// rounds is how often a test does its worst: MODICUM_LONG asks for the long form.
-func rounds() int {
-	if os.Getenv("MODICUM_LONG") != "" {
-		return 50
-	}
-	return 5
-}
 
 // A server that is killed at any moment, whole or one of its processes, has
 // kept what was acknowledged, once.

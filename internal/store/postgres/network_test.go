@@ -23,6 +23,14 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
+// within bounds a test whose store may never answer.
+func within(tb testing.TB) context.Context {
+	tb.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	tb.Cleanup(cancel)
+	return ctx
+}
+
 // stored checks that nothing but one event is stored.
 func stored(tb testing.TB, s *postgres.Store, e consent.Event) {
 	tb.Helper()
@@ -46,7 +54,7 @@ func TestRequestLost(t *testing.T) {
 			return nil
 		}}, down
 	})
-	if commit, err := s.Append(context.Background(), e); err != nil || commit.Revision != 1 {
+	if commit, err := s.Append(within(t), e); err != nil || commit.Revision != 1 {
 		t.Errorf("%+v, %v", commit, err)
 	}
 	if lost.Load() != 3 {
@@ -76,11 +84,46 @@ func TestAnswerLost(t *testing.T) {
 			return down.Write(p)
 		})
 	})
-	if commit, err := s.Append(context.Background(), e); err != nil || commit.Revision != 1 {
+	if commit, err := s.Append(within(t), e); err != nil || commit.Revision != 1 {
 		t.Errorf("%+v, %v", commit, err)
 	}
 	if sent.Load() != 3 {
 		t.Errorf("the events were sent %d times", sent.Load())
+	}
+	stored(t, s, e)
+}
+
+// The answer is lost because the server goes away, and it takes a while until
+// it is back. As long as nobody knows, nobody is told anything.
+func TestServerAway(t *testing.T) {
+	r, dsn := newRelay(t, database(t))
+	s := open(t, postgres.Options{DSN: dsn})
+	e := event("k.a", "news", consent.Withdraw)
+	var away, refused atomic.Int32
+	r.lay(func(up, down net.Conn) (io.Writer, io.Writer) {
+		if n := away.Load(); n > 0 && n < 5 {
+			away.Add(1)
+			refused.Add(1)
+			cut := writerFunc(func([]byte) (int, error) { return 0, errCut })
+			return cut, cut
+		}
+		var ours atomic.Bool
+		toServer := &watched{Writer: up, word: e.ID.String(), seen: func() error {
+			ours.Store(true)
+			return nil
+		}}
+		return toServer, writerFunc(func(p []byte) (int, error) {
+			if ours.Load() && away.CompareAndSwap(0, 1) {
+				return 0, errCut
+			}
+			return down.Write(p)
+		})
+	})
+	if commit, err := s.Append(within(t), e); err != nil || commit.Revision != 1 {
+		t.Errorf("%+v, %v", commit, err)
+	}
+	if refused.Load() == 0 {
+		t.Error("the server was not away")
 	}
 	stored(t, s, e)
 }
@@ -113,18 +156,22 @@ func TestRequestLate(t *testing.T) {
 			return down.Write(p)
 		})
 	})
-	if commit, err := s.Append(context.Background(), e); err != nil || commit.Revision != 1 {
+	if commit, err := s.Append(within(t), e); err != nil || commit.Revision != 1 {
 		t.Errorf("%+v, %v", commit, err)
 	}
 	close(again)
-	<-late // the server has answered the first one
+	select {
+	case <-late: // the server has answered the first one
+	case <-within(t).Done():
+		t.Error("the server did not answer the first one")
+	}
 	stored(t, s, e)
 }
 
 // The first sending still runs, or waits, on the server when the second
 // arrives.
 func TestRequestTwice(t *testing.T) {
-	ctx := context.Background()
+	ctx := within(t)
 	direct := database(t)
 	r, dsn := newRelay(t, direct)
 	s := open(t, postgres.Options{DSN: dsn})
@@ -207,7 +254,7 @@ func TestOutcomeUnknown(t *testing.T) {
 	}
 	r.lay(nil)
 	r.cut()
-	if commit, err := s.Append(context.Background(), e); err != nil || commit.Revision != 1 {
+	if commit, err := s.Append(within(t), e); err != nil || commit.Revision != 1 {
 		t.Errorf("asked again: %+v, %v", commit, err)
 	}
 	stored(t, s, e)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -124,6 +125,14 @@ func (p *proof) violations(tb testing.TB, archive consent.Archive) []string {
 		found = append(found[:5], fmt.Sprintf("and %d more", len(found)-5))
 	}
 	return found
+}
+
+// rounds is how often a test does its worst: MODICUM_LONG asks for the long form.
+func rounds() int {
+	if os.Getenv("MODICUM_LONG") != "" {
+		return 50
+	}
+	return 5
 }
 
 // random returns a number below n: when a test does its worst is left to chance.

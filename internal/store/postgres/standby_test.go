@@ -22,7 +22,7 @@ import (
 // "COMMIT" all the same, with a warning; and asking by ID finds the event.
 // Neither is an answer.
 func TestStandbyAway(t *testing.T) {
-	ctx := context.Background()
+	ctx := within(t)
 	c := newCluster(t)
 	s := open(t, postgres.Options{DSN: c.dsn()})
 	execute(t, c.dsn(), "ALTER SYSTEM SET synchronous_standby_names = 'away'", "SELECT pg_reload_conf()")

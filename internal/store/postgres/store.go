@@ -124,6 +124,7 @@ func configure(dsn string) (*pgxpool.Config, error) {
 	if _, ok := given.RuntimeParams["pool_max_conns"]; !ok {
 		config.MaxConns = defaultConns
 	}
+	config.MaxConns = max(config.MaxConns, 2) // a migration works beside its lock
 	config.PingTimeout = pingTimeout
 	config.AfterConnect = settle
 

@@ -74,7 +74,9 @@ func (l *listener) run(ctx context.Context) {
 		if heard {
 			pauses = 0
 		}
-		l.logger.Warn("listening for changes in PostgreSQL: trying again", slog.Any("error", redact(err)))
+		if pauses == 0 { // and not each second of a long night
+			l.logger.Warn("listening for changes in PostgreSQL: trying again", slog.Any("error", redact(err)))
+		}
 		timer := time.NewTimer(min(firstPause<<min(pauses, 10), longestPause))
 		pauses++
 		select {

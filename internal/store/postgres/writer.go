@@ -143,7 +143,9 @@ func (w *writer) store(batch []*request) []*request {
 	}
 	switch {
 	case rejection.Code == codeTooManyLinks:
-		return w.store(answerLinks(batch, rejection.Detail))
+		if rest := answerLinks(batch, rejection.Detail); len(rest) < len(batch) {
+			return w.store(rest)
+		}
 	case len(batch) > 1 && ofData(rejection):
 		// One of them is the reason.
 		var open []*request
