@@ -129,6 +129,11 @@ func (h *history) changes(since Mark) Changes {
 	return c
 }
 
+// seeded returns the same random numbers for the same seed.
+func seeded(seed uint64, stream int) *rand.Rand {
+	return rand.New(rand.NewPCG(seed, uint64(stream))) //nolint:gosec // G404, G115: to be repeated is what it is for
+}
+
 // weather is how a network carries messages for a while.
 type weather struct {
 	Delay   time.Duration // at most

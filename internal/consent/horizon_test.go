@@ -2,12 +2,15 @@ package consent
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/google/uuid"
 )
 
-func mark(at Revision) Mark { return Mark{Revision: at, Event: uuid.UUID{byte(at)}} }
+func mark(at Revision) Mark {
+	return Mark{Revision: at, Event: uuid.NewSHA1(uuid.Nil, strconv.AppendInt(nil, int64(at), 10))}
+}
 
 // TestHorizonCovers tells which records may be used after what.
 func TestHorizonCovers(t *testing.T) {

@@ -3,7 +3,6 @@ package consent
 import (
 	"context"
 	"errors"
-	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -25,7 +24,7 @@ type counted struct {
 }
 
 func newCounted() *counted {
-	return &counted{view: &view{history: newHistory(100), rng: rand.New(rand.NewPCG(0, 0)), late: &sync.WaitGroup{}}}
+	return &counted{view: &view{history: newHistory(100), rng: seeded(0, 0), late: &sync.WaitGroup{}}}
 }
 
 func (s *counted) Load(ctx context.Context, subject Subject) (Record, error) {
@@ -123,6 +122,7 @@ func forBoth(t *testing.T, test func(t *testing.T, exclusive bool)) {
 
 func TestRegistry(t *testing.T) {
 	forBoth(t, func(t *testing.T, exclusive bool) {
+		t.Helper()
 		s := newCounted()
 		r := registryOf(t, storeOf(s, exclusive), Options{})
 		if got := stands(t, r, 0); got != "" {
@@ -147,6 +147,7 @@ func TestRegistry(t *testing.T) {
 // if use prolonged its life (GHSA-w278-32qg-48q5).
 func TestLifeIsAbsolute(t *testing.T) {
 	forBoth(t, func(t *testing.T, exclusive bool) {
+		t.Helper()
 		s := newCounted()
 		r := registryOf(t, storeOf(s, exclusive), Options{Life: time.Second})
 		for range 100 {
@@ -165,6 +166,7 @@ func TestLifeIsAbsolute(t *testing.T) {
 // the withdrawal use it.
 func TestLoadOvertaken(t *testing.T) {
 	forBoth(t, func(t *testing.T, exclusive bool) {
+		t.Helper()
 		s := newCounted()
 		r := registryOf(t, storeOf(s, exclusive), Options{})
 		stored(t, r, Grant)
@@ -191,6 +193,7 @@ func TestLoadOvertaken(t *testing.T) {
 // Her cookie tells that there was one: it is not known what stands.
 func TestTokenOfALostHistory(t *testing.T) {
 	forBoth(t, func(t *testing.T, exclusive bool) {
+		t.Helper()
 		s := newCounted()
 		r := registryOf(t, storeOf(s, exclusive), Options{})
 		stored(t, r, Grant)
@@ -241,6 +244,7 @@ func TestReadAheadOfTheMark(t *testing.T) {
 // What is cached must not be used for ever.
 func TestUnknownOutcome(t *testing.T) {
 	forBoth(t, func(t *testing.T, exclusive bool) {
+		t.Helper()
 		s := newCounted()
 		r := registryOf(t, storeOf(s, exclusive), Options{})
 		stored(t, r, Grant)
@@ -257,6 +261,7 @@ func TestUnknownOutcome(t *testing.T) {
 
 func TestAppendFails(t *testing.T) {
 	forBoth(t, func(t *testing.T, exclusive bool) {
+		t.Helper()
 		s := newCounted()
 		r := registryOf(t, storeOf(s, exclusive), Options{})
 		s.append = errBroken

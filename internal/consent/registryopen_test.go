@@ -82,6 +82,7 @@ func TestOpenAgain(t *testing.T) {
 // TestClose: whoever closes the registry waits for what still uses the store.
 func TestClose(t *testing.T) {
 	forBoth(t, func(t *testing.T, exclusive bool) {
+		t.Helper()
 		s := newCounted()
 		s.load = make(chan struct{})
 		r, err := NewRegistry(Options{Open: func(context.Context) (Store, error) {

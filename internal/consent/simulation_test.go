@@ -35,7 +35,7 @@ func TestSimulation(t *testing.T) {
 		}
 		return
 	}
-	seeds := 500
+	seeds := uint64(500)
 	switch {
 	case os.Getenv("MODICUM_LONG") != "":
 		seeds = 20_000
@@ -43,14 +43,14 @@ func TestSimulation(t *testing.T) {
 		seeds = 60
 	}
 	var total tally
-	var next atomic.Int64
+	var next atomic.Uint64
 	t.Run("seeds", func(t *testing.T) {
 		for worker := range runtime.GOMAXPROCS(0) {
 			t.Run(fmt.Sprint(worker), func(t *testing.T) {
 				t.Parallel()
 				for !t.Failed() {
-					seed := uint64(next.Add(1))
-					if seed > uint64(seeds) {
+					seed := next.Add(1)
+					if seed > seeds {
 						return
 					}
 					run := simulate(t, newPlan(seed), nil)
@@ -88,7 +88,7 @@ type plan struct {
 }
 
 func newPlan(seed uint64) plan {
-	rng := rand.New(rand.NewPCG(seed, 0))
+	rng := seeded(seed, 0)
 	p := plan{
 		Seed: seed, Nodes: 1 + rng.IntN(4), Exclusive: rng.IntN(6) == 0,
 		Life: time.Duration(200+rng.IntN(5000)) * time.Millisecond, Memory: 1 << (10 + rng.IntN(7)),
@@ -143,143 +143,77 @@ func simulate(t *testing.T, p plan, broken *sabotage) *simulation {
 	return s
 }
 
-// node is a machine on which one process runs after the other.
-type node struct {
-	id  int
-	sim *simulation
-	rng *rand.Rand
+// simulation is one run: what was done, what was seen, and what of it must
+// not be.
+type simulation struct {
+	plan    plan
+	broken  *sabotage
+	history *history
+	nodes   []*node
+	start   time.Time
+	zero    time.Time // of the nodes' clocks; invented time is not monotonic
+	late    sync.WaitGroup
 
-	mu    sync.Mutex
-	live  *instance
-	jump  time.Duration // of the wall clock
-	drift float64       // how fast the clock runs
-	past  []*instance
+	mu     sync.Mutex
+	clock  int64 // the last tick
+	lost   int64 // the tick of the last failover
+	writes int
+	ops    histories
+	tokens map[Subject]promise
+	// floors are the choices that took something back and were acknowledged,
+	// and links those that joined two subjects: nobody decides by anything
+	// older.
+	floors     map[register][]promise
+	links      map[link][]promise
+	violations []string
+	tally      tally
 }
 
-// instance is one process.
-type instance struct {
-	node     *node
-	registry *Registry
-	view     *view
-
-	// What the simulation knows of its denials, under its lock.
-	denied map[register]int // the number of the write that failed
-	busy   map[register]int
+func (s *simulation) rng(stream int) *rand.Rand {
+	return seeded(s.plan.Seed, stream)
 }
 
-func (n *node) start() {
-	s := n.sim
-	in := &instance{node: n, denied: map[register]int{}, busy: map[register]int{}}
-	in.view = &view{history: s.history, lease: s.plan.Lease, late: &s.late, rng: rand.New(rand.NewPCG(n.rng.Uint64(), 1)), weather: calm}
-	store := Store(in.view)
-	if s.plan.Exclusive {
-		store = struct{ Store }{in.view} // hides the feed
-	}
-	options := Options{
-		Open:  func(ctx context.Context) (Store, error) { return store, in.view.travel(ctx) },
-		Lease: s.plan.Lease, Life: s.plan.Life, Memory: s.plan.Memory, Now: n.now, WriteTimeout: 3 * time.Second,
-	}
-	if s.broken != nil && s.broken.store != nil {
-		store = s.broken.store(in, store)
-	}
-	if s.broken != nil && s.broken.options != nil {
-		s.broken.options(&options)
-	}
-	var err error
-	if in.registry, err = NewRegistry(options); err != nil {
-		panic(err)
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.live != nil {
-		n.past = append(n.past, n.live)
-	}
-	n.live = in
+// tickLocked returns a time that no other event has, in 16ths of nanoseconds.
+func (s *simulation) tickLocked() int64 {
+	s.clock = max(s.clock+1, 16*int64(time.Since(s.start)))
+	return s.clock
 }
 
-func (n *node) instance() *instance {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	return n.live
+func ticks(d time.Duration) int64 { return 16 * int64(d) }
+
+// slack is how long a leased decision may lag, as slow clocks measure it.
+func (s *simulation) slack() int64 { return ticks(s.plan.Lease + s.plan.Lease/50) }
+
+// tally counts what happened, so that a simulation in which nothing does
+// cannot pass for a good one.
+type tally struct {
+	mu                                               sync.Mutex
+	decisions, unknown, choices, withdrawals, failed int
+	crashes, failovers, histories, undecided         int
 }
 
-func (in *instance) dead() bool {
-	in.view.mu.Lock()
-	defer in.view.mu.Unlock()
-	return in.view.dead
+func (t *tally) add(o *tally) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.decisions += o.decisions
+	t.unknown += o.unknown
+	t.choices += o.choices
+	t.withdrawals += o.withdrawals
+	t.failed += o.failed
+	t.crashes += o.crashes
+	t.failovers += o.failovers
+	t.histories += o.histories
+	t.undecided += o.undecided
 }
 
-func (n *node) stop() {
-	n.mu.Lock()
-	all := append(n.past, n.live)
-	n.mu.Unlock()
-	for _, in := range all {
-		if err := in.registry.Close(); err != nil {
-			panic(err)
-		}
+func (t *tally) String() string {
+	return fmt.Sprintf("%d decisions (%d unknown), %d choices stored (%d take back) and %d not, %d crashes, %d failovers, %d histories linearizable, %d undecided",
+		t.decisions, t.unknown, t.choices, t.withdrawals, t.failed, t.crashes, t.failovers, t.histories, t.undecided)
+}
+
+func (t *tally) demandVariety(tb testing.TB) {
+	tb.Helper()
+	if t.decisions == 0 || t.unknown*2 > t.decisions || t.withdrawals == 0 || t.failed == 0 || t.crashes == 0 || t.failovers == 0 || t.undecided*1000 > t.histories {
+		tb.Errorf("the simulation does not try enough: %v", t)
 	}
-}
-
-// now is the node's clock: it runs too fast or too slow, and its wall clock
-// jumps.
-func (n *node) now() time.Time {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	elapsed := time.Duration(float64(time.Since(n.sim.start)) * n.drift)
-	return jumped(n.sim.zero.Add(elapsed), n.jump)
-}
-
-var (
-	calm  = weather{Delay: 5 * time.Millisecond}
-	skies = []weather{
-		calm,
-		{Delay: 40 * time.Millisecond},
-		{Delay: 40 * time.Millisecond, Lost: 0.1, Refused: 0.05},
-		{Delay: 200 * time.Millisecond},
-		{Delay: 5 * time.Second, Lost: 0.05},
-		{Delay: 10 * time.Millisecond, Lost: 0.5},
-		{Lost: 1},
-		{Refused: 1},
-	}
-)
-
-// trouble troubles the node until ctx ends. Every second time it lets it rest.
-func (n *node) trouble(ctx context.Context) {
-	s := n.sim
-	for round := 1; ctx.Err() == nil; round++ {
-		pause(ctx, time.Duration(1+n.rng.Int64N(int64(s.plan.Trouble))))
-		if round%2 == 0 {
-			n.instance().view.set(calm)
-			continue
-		}
-		switch dice := n.rng.IntN(10); {
-		case dice == 0 && s.plan.Crashes:
-			n.crash()
-		case dice == 1 && s.plan.Failovers && !s.plan.Exclusive:
-			s.failover(n.rng.IntN(6))
-		case dice == 2 && s.plan.Jumps:
-			n.mu.Lock()
-			n.jump += time.Duration(n.rng.IntN(20)-10) * time.Second
-			n.mu.Unlock()
-		default:
-			n.instance().view.set(skies[n.rng.IntN(len(skies))])
-		}
-	}
-}
-
-// crash kills the process. What was on its way to a store that it had for
-// itself dies with it, and the store may be restored from a backup before the
-// next process starts.
-func (n *node) crash() {
-	n.instance().view.kill()
-	switch p := &n.sim.plan; {
-	case p.Exclusive && p.Failovers:
-		n.sim.failover(n.rng.IntN(6))
-	case p.Exclusive:
-		n.sim.failover(0)
-	}
-	n.sim.mu.Lock()
-	n.sim.tally.crashes++
-	n.sim.mu.Unlock()
-	n.start()
 }
