@@ -80,16 +80,22 @@ func populations(b *testing.B) []int {
 	return sizes
 }
 
-// populate stores a choice of each of many subjects, and links each tenth to
-// the next.
-func populate(b *testing.B, dsn string, subjects int) {
-	b.Helper()
+// fill stores a choice of each of many subjects, and links each tenth to the
+// next.
+func fill(tb testing.TB, dsn string, subjects int) {
+	tb.Helper()
 	n := strconv.Itoa(subjects)
-	execute(b, dsn, `INSERT INTO modicum.event SELECT i, gen_random_uuid(), 'k.' || i, '', 'news', 'grant', 'page',
+	execute(tb, dsn, `INSERT INTO modicum.event SELECT i, gen_random_uuid(), 'k.' || i, '', 'news', 'grant', 'page',
 			now(), now() + interval '1 year', 'notice', NULL, 'en', 'policy', '', '' FROM generate_series(1, `+n+`) i`,
 		`INSERT INTO modicum.state SELECT subject, purpose, rev, action, expires FROM modicum.event`,
-		`INSERT INTO modicum.link SELECT 'k.' || i + j, 'k.' || i FROM generate_series(10, `+n+`, 10) i, generate_series(0, 1) j`,
-		`VACUUM ANALYZE`)
+		`INSERT INTO modicum.link SELECT 'k.' || i + j, 'k.' || i FROM generate_series(10, `+n+`, 10) i, generate_series(0, 1) j`)
+}
+
+// populate fills a store and lets the server come to rest.
+func populate(tb testing.TB, dsn string, subjects int) {
+	tb.Helper()
+	fill(tb, dsn, subjects)
+	execute(tb, dsn, "VACUUM ANALYZE", "CHECKPOINT")
 }
 
 func BenchmarkRead(b *testing.B) {
@@ -109,6 +115,7 @@ func BenchmarkRead(b *testing.B) {
 						_, err := s.Load(ctx, anybody(subjects))
 						return err
 					})
+					b.ReportMetric(loadPages(b, dsn, subjects), "pages/op") //nolint:contextcheck // it bounds itself
 				})
 			}
 			b.Run("changes/none", func(b *testing.B) {
