@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -18,6 +19,15 @@ type full struct {
 	exclusive
 
 	full, hangs bool
+	slow        atomic.Bool
+}
+
+func (f *full) Load(ctx context.Context, subject consent.Subject) (consent.Record, error) {
+	if end, ok := ctx.Deadline(); f.slow.Load() && ok && time.Until(end) < time.Second {
+		<-ctx.Done()
+		return consent.Record{}, ctx.Err()
+	}
+	return f.exclusive.Load(ctx, subject)
 }
 
 func (f *full) Append(ctx context.Context, events ...consent.Event) (consent.Commit, error) {
@@ -93,6 +103,52 @@ func TestUnstoredObjection(t *testing.T) {
 		if a := s.submit(v, nil); !a.Objected.Has(s.purpose("ads")) {
 			t.Errorf("not objected to: %+v", a)
 		}
+	}
+}
+
+// Ada withdraws on the page, in a browser that Bob uses after her. The page
+// told her that it is withdrawn: what he ticks there must not bring back the
+// consent of her address, also when the store took longer to read than a
+// decision waits.
+func TestNextAtTheBrowser(t *testing.T) {
+	for _, slow := range []bool{false, true} {
+		s, store := newFullSite(t)
+		s.Fields = map[string]consent.Kind{"email": consent.ByEmail}
+		browser, ada, bob := &visitor{}, map[string]string{"email": "ada@example.org"}, map[string]string{"email": "bob@example.org"}
+		s.submit(browser, ada, "news")
+		s.now = s.now.Add(time.Hour) // past the life of what is cached
+		store.slow.Store(slow)
+		s.must(s.choose(browser, "news", consent.Withdraw))
+		store.slow.Store(false)
+		for s.submit(browser, nil).Source == "unknown" { // a reading that was slow ends yet
+			runtime.Gosched()
+		}
+		s.submit(browser, bob, "news")
+		if s.granted(&visitor{}, "news", ada) {
+			t.Errorf("slow %t: the withdrawn consent of the address stands again", slow)
+		}
+		if !s.granted(browser, "news", bob) {
+			t.Errorf("slow %t: what Bob ticked does not count", slow)
+		}
+	}
+}
+
+// Ada withdrew. Somebody links her address to another browser, and there takes
+// the consent back and gives it again, on the page: her withdrawal stands.
+func TestAllowAgainElsewhere(t *testing.T) {
+	s := newSite(t)
+	s.Fields = map[string]consent.Kind{"email": consent.ByEmail}
+	browser, eve, ada := &visitor{}, &visitor{}, map[string]string{"email": "ada@example.org"}
+	s.submit(browser, ada, "news")
+	s.must(s.choose(browser, "news", consent.Withdraw))
+	s.must(s.choose(eve, "news", consent.Grant))
+	s.submit(eve, ada)
+	s.now = s.now.Add(time.Second)
+	s.must(s.choose(eve, "news", consent.Withdraw))
+	s.now = s.now.Add(time.Second)
+	s.must(s.choose(eve, "news", consent.Grant))
+	if s.granted(&visitor{}, "news", ada) || s.granted(eve, "news", ada) {
+		t.Error("somebody else lifted her withdrawal")
 	}
 }
 

@@ -35,6 +35,10 @@ func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.Pu
 // denied on this proxy alone.
 func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source Source, decisions []Decision) error {
 	who := s.identify(r, nil, nil)
+	records, err := s.find(r.Context(), who)
+	if err != nil {
+		records = s.read(r.Context(), who) // it may be slow, and yet store
+	}
 	made := s.acquaint(who)
 	var events []Event
 	for _, d := range decisions {
@@ -45,19 +49,70 @@ func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source
 				template.Expires = set.Purposes[id].Term(template.Time)
 			}
 		}
-		// What is taken back is so for everything that the person is known by
-		// here; for what is linked to it, [person.latest] sees to that, until
-		// the person allows it again. What is granted belongs to the owner: a
-		// browser may be shared.
+		// What is taken back is so for everything that the person is known
+		// by. What is granted belongs to the owner: a browser may be shared.
 		subjects := []Subject{who.owner}
 		if d.Action.Restricts() {
 			subjects = slices.Concat(subjects, without(who.subjects, who.owner))
 		}
-		for _, subject := range subjects {
+		for _, subject := range append(subjects, linked(records, who, &d)...) {
 			events = append(events, s.of(template, subject))
 		}
 	}
 	return s.keep(r.Context(), h, who, made, events)
+}
+
+// read returns what it can of the records of all subjects, with the patience
+// of a choice.
+func (s *Service) read(ctx context.Context, who *person) []*Record {
+	ctx, cancel := context.WithTimeout(ctx, s.Registry.options.WriteTimeout)
+	defer cancel()
+	store, err := s.Registry.Store(ctx)
+	if err != nil {
+		return nil
+	}
+	var records []*Record
+	for _, subject := range who.subjects {
+		if rec, err := store.Load(ctx, subject); err == nil {
+			records = append(records, &rec)
+		}
+	}
+	return records
+}
+
+// linked returns the linked subjects that a decision is for as well. What is
+// taken back is so for each that has not taken it back: that the owner has
+// would count for them only until somebody at the same browser consents. What
+// is granted is so for those for whom the owner took it back with its own: the
+// page says that it is allowed again.
+func linked(records []*Record, who *person, d *Decision) []Subject {
+	var subjects []Subject
+	own, owns := takenBack(records, who.owner, d.Purpose)
+	for _, rec := range records {
+		for _, subject := range rec.Subjects {
+			if who.is(subject) || slices.Contains(subjects, subject) {
+				continue
+			}
+			theirs, taken := takenBack(records, subject, d.Purpose)
+			together := owns && taken && theirs.Time.Equal(own.Time) && theirs.Source == own.Source
+			if d.Action.Restricts() && !taken || d.Action == Grant && together {
+				subjects = append(subjects, subject)
+			}
+		}
+	}
+	return subjects
+}
+
+// takenBack returns what a subject took back about a purpose.
+func takenBack(records []*Record, subject Subject, purpose string) (state State, ok bool) {
+	for _, rec := range records {
+		for _, state := range rec.Latest {
+			if state.Subject == subject && state.Purpose == purpose {
+				return state, state.Action.TakesBack()
+			}
+		}
+	}
+	return State{}, false
 }
 
 // Record keeps the consents that a submission gives by what was ticked in it,
