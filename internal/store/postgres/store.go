@@ -26,7 +26,8 @@ type Options struct {
 	DSN string
 	// Lease is how long this process decides by what it read before.
 	Lease time.Duration
-	// Unsafe accepts a server that can lose what it acknowledged.
+	// Unsafe accepts a server that can lose what it acknowledged, and leaves
+	// its synchronous_commit as it is.
 	Unsafe bool
 	// Logger is told of trouble. Default: nobody.
 	Logger *slog.Logger

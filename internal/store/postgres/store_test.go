@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -101,6 +103,64 @@ func TestTogether(t *testing.T) {
 			t.Fatalf("event %d has revision %d", i, e.Revision)
 		}
 		seen[e.ID] = true
+	}
+}
+
+// What the server rejects in one event, here a subject that no index holds,
+// does not fail the others of its batch.
+func TestRejected(t *testing.T) {
+	s := open(t, postgres.Options{DSN: database(t)})
+	var long strings.Builder
+	for range 500 {
+		long.WriteString(uuid.NewString()) // nothing that compresses
+	}
+	var clients sync.WaitGroup
+	for c := range 40 {
+		clients.Go(func() {
+			subject := consent.Subject(fmt.Sprint("k.", c))
+			if c%10 == 0 {
+				subject += consent.Subject(long.String())
+			}
+			_, err := s.Append(context.Background(), event(subject, "news", consent.Grant))
+			switch {
+			case c%10 != 0 && err != nil:
+				t.Error(err)
+			case c%10 == 0 && !errors.Is(err, consent.ErrUnavailable):
+				t.Errorf("it is accepted: %v", err)
+			case c%10 == 0 && strings.Contains(err.Error(), "k."):
+				t.Errorf("the error shows the subject: %v", err)
+			}
+		})
+	}
+	clients.Wait()
+	if events, err := s.Events(context.Background(), "", 0, 100); err != nil || len(events) != 36 {
+		t.Errorf("%d events, %v", len(events), err)
+	}
+}
+
+// A store that is closed says so, also to those who wait.
+func TestClose(t *testing.T) {
+	ctx := context.Background()
+	s := open(t, postgres.Options{DSN: database(t)})
+	if err := s.Wait(ctx); err != nil {
+		t.Fatal(err)
+	}
+	woken := make(chan error)
+	go func() { woken <- s.Wait(ctx) }()
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-woken; err != nil && !errors.Is(err, consent.ErrUnavailable) {
+		t.Error(err)
+	}
+	if err := s.Wait(ctx); !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("Wait: %v", err)
+	}
+	if _, err := s.Append(ctx, event("k.a", "news", consent.Grant)); !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("Append: %v", err)
+	}
+	if _, err := s.Load(ctx, "k.a"); !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("Load: %v", err)
 	}
 }
 
