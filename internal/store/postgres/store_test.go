@@ -166,9 +166,16 @@ func TestClose(t *testing.T) {
 
 func TestStore(t *testing.T) {
 	dsn := database(t)
+	open(t, postgres.Options{DSN: dsn})
+	conn := connect(t, dsn)
 	storetest.Run(t, func(t *testing.T) consent.Store {
 		t.Helper()
-		execute(t, dsn, "DROP SCHEMA IF EXISTS modicum CASCADE") // much faster than a database for each
+		// Much faster than a database for each.
+		_, err := conn.Exec(context.Background(), `DELETE FROM modicum.state; DELETE FROM modicum.superseded; DELETE FROM modicum.link;
+			DELETE FROM modicum.event; DELETE FROM modicum.shown; UPDATE modicum.head SET rev = 0, event = DEFAULT, lease = 0`)
+		if err != nil {
+			t.Fatal(err)
+		}
 		return open(t, postgres.Options{DSN: dsn})
 	})
 }

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"modernc.org/sqlite"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
@@ -69,8 +71,56 @@ func BenchmarkLoad(b *testing.B) {
 					report(b, slices.Concat(latencies...))
 				})
 			}
+			b.Run("pages", func(b *testing.B) {
+				for b.Loop() {
+					b.ReportMetric(pagesOfLoad(b, s, n), "pages/op")
+				}
+			})
 		})
 	}
+}
+
+// pagesOfLoad is how many pages of the file a load looks at, which is what it
+// costs apart from the machine.
+func pagesOfLoad(b *testing.B, s *Store, n int) float64 {
+	b.Helper()
+	const loads = 1000
+	conn, err := s.read.Conn(b.Context())
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = conn.Close() }()
+	before := pagesSeen(b, conn)
+	for range loads {
+		rows, err := conn.QueryContext(b.Context(), loadSQL, subjectOf(rand.IntN(n))) //nolint:gosec // not a secret
+		if err != nil {
+			b.Fatal(err)
+		}
+		for rows.Next() { //nolint:revive // only the reading counts
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return float64(pagesSeen(b, conn)-before) / loads
+}
+
+func pagesSeen(b *testing.B, conn *sql.Conn) (pages int) {
+	b.Helper()
+	err := conn.Raw(func(c any) error {
+		for _, op := range []sqlite.DBStatusOp{sqlite.DBStatusCacheHit, sqlite.DBStatusCacheMiss} {
+			n, _, err := c.(sqlite.DBStatus).Status(op, false)
+			if err != nil {
+				return err
+			}
+			pages += int(n)
+		}
+		return nil
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return pages
 }
 
 // share has some clients do something n times in all.
