@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -92,14 +91,10 @@ func pagesOfLoad(b *testing.B, s *Store, n int) float64 {
 	defer func() { _ = conn.Close() }()
 	before := pagesSeen(b, conn)
 	for range loads {
-		rows, err := conn.QueryContext(b.Context(), loadSQL, subjectOf(rand.IntN(n))) //nolint:gosec // not a secret
-		if err != nil {
-			b.Fatal(err)
-		}
-		for rows.Next() { //nolint:revive // only the reading counts
-		}
-		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
-			b.Fatal(err)
+		subject := string(subjectOf(rand.IntN(n))) //nolint:gosec // not a secret
+		var found int
+		if err := conn.QueryRowContext(b.Context(), "SELECT count(notice) FROM ("+loadSQL+")", subject).Scan(&found); err != nil || found != 2 {
+			b.Fatal(found, err)
 		}
 	}
 	return float64(pagesSeen(b, conn)-before) / loads
@@ -113,7 +108,7 @@ func pagesSeen(b *testing.B, conn *sql.Conn) (pages int) {
 			if err != nil {
 				return err
 			}
-			pages += int(n)
+			pages += n
 		}
 		return nil
 	})
@@ -156,7 +151,7 @@ func filled(b *testing.B, n int) string {
 		dir = b.TempDir()
 	}
 	path := filepath.Join(dir, fmt.Sprintf("consent-%d.db", n))
-	if _, err := os.Stat(path); err == nil {
+	if _, err := os.Stat(path); err == nil { //nolint:gosec // who runs the benchmark names it
 		return path
 	}
 	s, err := Open(b.Context(), Options{Path: path + ".new", Ballast: -1, synchronous: "OFF"})
@@ -176,7 +171,7 @@ func filled(b *testing.B, n int) string {
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
 	}
-	if err := os.Rename(path+".new", path); err != nil {
+	if err := os.Rename(path+".new", path); err != nil { //nolint:gosec // see above
 		b.Fatal(err)
 	}
 	return path

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 )
 
@@ -15,6 +16,7 @@ var errReplaced = errors.New("the file was deleted or replaced while it was open
 // it goes on acknowledging writes to a file that has no name any more.
 type guard struct {
 	files  [2]guarded // the database and its write-ahead log
+	log    *slog.Logger
 	broken error
 }
 
@@ -25,8 +27,8 @@ type guarded struct {
 
 // newGuard remembers the files that path leads to now. SQLite has to have
 // them open already: while it has, no other file gets their identity.
-func newGuard(path string) (*guard, error) {
-	g := &guard{}
+func newGuard(path string, log *slog.Logger) (*guard, error) {
+	g := &guard{log: log}
 	for i, p := range []string{path, path + "-wal"} {
 		info, err := os.Stat(p)
 		if err != nil {
@@ -54,6 +56,7 @@ func (g *guard) check() error {
 		}
 		if err != nil || !os.SameFile(f.info, info) {
 			g.broken = errReplaced
+			g.log.Error("the consent store was deleted or replaced while it was open: nothing is stored until it is restored and this process restarted", "path", f.path)
 			return g.broken
 		}
 	}

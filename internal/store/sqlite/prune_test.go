@@ -90,21 +90,30 @@ func TestFlat(t *testing.T) {
 		"forgetting an old one": forgetSupersededSQL, "forgetting the latest": forgetStateSQL,
 		"forgetting": forgetEventSQL, "forgetting a text": forgetTextSQL,
 	} {
-		args := []any{"k.a", 1, 1}
-		rows, err := s.writer.conn.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args[:params(query)]...)
-		must(t, err)
-		for rows.Next() {
-			var id, parent, unused int
-			var step string
-			must(t, rows.Scan(&id, &parent, &unused, &step))
+		for _, step := range plan(t, s, query) {
 			scans := strings.HasPrefix(step, "SCAN ") && !strings.HasPrefix(step, "SCAN CONSTANT") && step != "SCAN h" && step != "SCAN p"
 			if scans || strings.HasSuffix(step, "FOR ORDER BY") && name != "Events of one" {
 				t.Errorf("%s: %s", name, step)
 			}
 		}
-		must(t, rows.Err())
-		must(t, rows.Close())
 	}
+}
+
+// plan returns how SQLite goes about a statement.
+func plan(t *testing.T, s *Store, query string) (steps []string) {
+	t.Helper()
+	args := []any{"k.a", 1, 1}
+	rows, err := s.writer.conn.QueryContext(t.Context(), "EXPLAIN QUERY PLAN "+query, args[:params(query)]...)
+	must(t, err)
+	defer func() { must(t, rows.Close()) }()
+	for rows.Next() {
+		var id, parent, unused int
+		var step string
+		must(t, rows.Scan(&id, &parent, &unused, &step))
+		steps = append(steps, step)
+	}
+	must(t, rows.Err())
+	return steps
 }
 
 // params is how many parameters a statement has.

@@ -5,9 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"log/slog"
 	"sync"
-	"sync/atomic"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
@@ -31,7 +29,6 @@ var (
 // writer is the one goroutine that writes. It takes all callers that wait
 // into one transaction, so that they share the wait for the disk.
 type writer struct {
-	log     *slog.Logger
 	conn    *sql.Conn
 	insert  *inserts
 	guard   *guard
@@ -45,26 +42,6 @@ type writer struct {
 	once   sync.Once
 }
 
-// job is the events of one caller.
-type job struct {
-	events []consent.Event
-	state  atomic.Int32
-	result result
-	done   chan struct{} // closed when the result is there
-}
-
-type result struct {
-	commit consent.Commit
-	err    error
-}
-
-// A job is either taken by the writer or abandoned by its caller.
-const (
-	queued int32 = iota
-	taken
-	abandoned
-)
-
 // chore is anything else that writes, in transactions of its own.
 type chore struct {
 	do   func(context.Context, *sql.Conn) error
@@ -77,70 +54,18 @@ func newWriter(ctx context.Context, db *sql.DB, o Options) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{
-		log: o.Log, conn: conn, ballast: newBallast(o),
+		conn: conn, ballast: newBallast(o),
 		jobs: make(chan *job, maxQueued), chores: make(chan *chore),
 		quit: make(chan struct{}), done: make(chan struct{}),
 	}
 	if w.insert, err = prepareInserts(ctx, conn); err == nil {
-		w.guard, err = newGuard(o.Path)
+		w.guard, err = newGuard(o.Path, o.Log)
 	}
 	if err != nil {
 		_ = conn.Close() // the first error says more
 		return nil, err
 	}
 	return w, nil
-}
-
-// Append implements [consent.Store].
-func (s *Store) Append(ctx context.Context, events ...consent.Event) (consent.Commit, error) {
-	if len(events) == 0 {
-		return consent.Commit{}, nil
-	}
-	if err := check(events); err != nil {
-		return consent.Commit{}, err
-	}
-	return s.writer.append(ctx, &job{events: events, done: make(chan struct{})})
-}
-
-func (w *writer) append(ctx context.Context, j *job) (consent.Commit, error) {
-	select {
-	case <-w.quit:
-		return consent.Commit{}, errClosed
-	default:
-	}
-	select {
-	case w.jobs <- j:
-	case <-w.quit:
-		return consent.Commit{}, errClosed
-	case <-ctx.Done():
-		return consent.Commit{}, unavailable("waiting to store consent events", ctx.Err())
-	}
-	select {
-	case <-j.done:
-		return j.result.commit, j.result.err
-	case <-w.done:
-		return w.afterwards(j)
-	case <-ctx.Done():
-	}
-	if j.state.CompareAndSwap(queued, abandoned) {
-		return consent.Commit{}, unavailable("waiting to store consent events", ctx.Err())
-	}
-	select {
-	case <-j.done: // both came at once
-		return j.result.commit, j.result.err
-	default:
-		return consent.Commit{}, fmt.Errorf("storing consent events: %w: %w", consent.ErrOutcomeUnknown, ctx.Err())
-	}
-}
-
-// afterwards answers a caller whose job may have come too late for the writer.
-func (w *writer) afterwards(j *job) (consent.Commit, error) {
-	select {
-	case <-j.done:
-		return j.result.commit, j.result.err
-	default:
-		return consent.Commit{}, errClosed
-	}
 }
 
 // run writes until stop. A job that is taken is answered.
@@ -180,18 +105,6 @@ func (w *writer) gather(first *job) []*job {
 	}
 }
 
-// size is what a job adds to a batch, roughly.
-func (j *job) size() int {
-	n := 0
-	for i := range j.events {
-		n += 1 << 10
-		if s := j.events[i].Shown; s != nil {
-			n += len(s.Text)
-		}
-	}
-	return n
-}
-
 // store commits a batch and answers its callers.
 func (w *writer) store(batch []*job) {
 	w.ballast.restore()
@@ -208,20 +121,6 @@ func (w *writer) store(batch []*job) {
 	for _, j := range batch {
 		j.answer(err)
 	}
-}
-
-// answer ends a job: with its own result when the transaction stands.
-func (j *job) answer(err error) {
-	switch {
-	case err == nil:
-	case errors.Is(err, consent.ErrOutcomeUnknown):
-		j.result = result{err: err}
-	case errors.Is(err, errCommit) && !isFull(err): // what the log had no room for is no commit
-		j.result = result{err: fmt.Errorf("storing consent events: %w: %w", consent.ErrOutcomeUnknown, err)}
-	default:
-		j.result = result{err: unavailable("storing consent events", err)}
-	}
-	close(j.done)
 }
 
 // transact stores a batch in one transaction. It leaves each job with the
