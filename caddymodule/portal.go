@@ -14,6 +14,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/limit"
 	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/pages"
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -44,9 +45,11 @@ func (h *Handler) provisionConsents() error {
 	if err != nil {
 		return err
 	}
+	newcomers := limit.NewClients(newcomerRate, newcomerBurst, time.Now)
 	h.registry = h.app.store
 	h.consents = &consent.Service{
 		Registry: h.registry.Registry, Keys: h.app.keys, Identify: identify, Fields: fields, Words: languages,
+		Limit:   func(r *http.Request) bool { return newcomers.Allow(clientIP(r)) },
 		Address: h.app.keptAddress(), Now: time.Now, NewID: newEventID,
 	}
 	h.engine.Consents = h.consents
@@ -93,6 +96,14 @@ type unstored struct{ *consent.Service }
 func (unstored) Record(context.Context, http.Header, *consent.Inquiry, policy.PurposeSet) error {
 	return nil
 }
+
+// How many people may become known from one address by a ticked field or by
+// ADPC, a second in the long run and at once: more than a crowd behind one
+// router, fewer than would fill a disk in a day.
+const (
+	newcomerRate  = 20
+	newcomerBurst = 200
+)
 
 // servePortal answers requests for our own pages. It tells whether it did.
 func (h *Handler) servePortal(w http.ResponseWriter, r *http.Request) bool {

@@ -275,3 +275,23 @@ func TestManyCookiesOfOurName(t *testing.T) {
 		t.Error("the list that others may hold was changed")
 	}
 }
+
+// A program ticks a box in a form without end, each time as somebody new, to
+// fill the disk that keeps the evidence.
+func TestTooManyNewPeople(t *testing.T) {
+	s := newSite(t)
+	left := 3
+	s.Limit = func(*http.Request) bool { left--; return left >= 0 }
+	known := &visitor{}
+	s.submit(known, nil, "news")
+	for i := range 5 {
+		inq := &consent.Inquiry{Request: (&visitor{}).request("POST"), Set: s.set, Purposes: policy.PurposeSet{}.With(s.purpose("news"))}
+		if err := s.Record(t.Context(), http.Header{}, inq, inq.Purposes); (err == nil) != (i < 2) {
+			t.Errorf("newcomer %d: %v", i, err)
+		}
+	}
+	s.submit(known, nil, "poll")
+	if !s.granted(known, "poll", nil) {
+		t.Error("who is known already is refused too")
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -115,6 +116,9 @@ func takenBack(records []*Record, subject Subject, purpose string) (state State,
 	return State{}, false
 }
 
+// errTooMany keeps one client from filling the store with people.
+var errTooMany = errors.New("too many new people come from one address")
+
 // Record keeps the consents that a submission gives by what was ticked in it,
 // and that it joins two identities. h gets our cookie. On an error the
 // ticks do not count.
@@ -132,6 +136,9 @@ func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticke
 		records, h = nil, http.Header{}
 	}
 	if !ticked.IsEmpty() {
+		if who.owner == "" && s.Limit != nil && !s.Limit(inq.Request) {
+			return errTooMany
+		}
 		made = s.acquaint(who)
 	}
 	events := s.link(inq, who, records, !ticked.IsEmpty())
@@ -209,7 +216,7 @@ func (s *Service) keep(ctx context.Context, h http.Header, who *person, made boo
 		return fmt.Errorf("storing a choice: %w", err)
 	}
 	if made || who.cookie.id != "" {
-		who.cookie.revision = max(who.cookie.revision, revision)
+		who.cookie.revision = revision
 		h.Add("Set-Cookie", who.cookie.String())
 	}
 	return nil
@@ -232,6 +239,9 @@ func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error 
 	who := s.identify(r, set, nil)
 	if who.owner == "" && said.ADPC.Consented.IsEmpty() {
 		return nil // nothing stands of nobody
+	}
+	if who.owner == "" && s.Limit != nil && !s.Limit(r) {
+		return errTooMany
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.Registry.options.Timeout)
 	defer cancel()

@@ -26,6 +26,9 @@ type Service struct {
 	Identify func(*http.Request) []Identity
 	// Fields are the fields of submissions that identify a person.
 	Fields map[string]Kind
+	// Limit tells whether one more person may become known from where a
+	// request comes: each costs room in the store. nil: any.
+	Limit func(*http.Request) bool
 	// Address returns what is kept of the client's address. nil: nothing.
 	Address func(*http.Request) netip.Prefix
 	// Words are the languages that notices can be told in.

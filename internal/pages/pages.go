@@ -15,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/limit"
 	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
@@ -71,7 +72,7 @@ type Pages struct {
 
 	handler http.Handler
 	edition atomic.Pointer[edition]
-	limit   *limiter
+	limit   *limit.Clients
 	cross   http.CrossOriginProtection
 }
 
@@ -83,7 +84,7 @@ func New(o Options) (*Pages, error) {
 	if err := o.complete(); err != nil {
 		return nil, err
 	}
-	p := &Pages{Options: o, limit: newLimiter(o.Rate, o.Burst, o.Now)}
+	p := &Pages{Options: o, limit: limit.NewClients(o.Rate, o.Burst, o.Now)}
 	mux := http.NewServeMux()
 	handle := func(method, path string, h http.HandlerFunc) { mux.HandleFunc(method+" "+o.Prefix+path, h) }
 	handle("GET", "{$}", func(w http.ResponseWriter, r *http.Request) {
