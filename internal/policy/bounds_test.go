@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 	"testing"
-	"time"
 )
 
 // TestBounds: whoever may write one policy file, or get one generated, must not
@@ -40,11 +39,7 @@ func TestBounds(t *testing.T) {
 		{"the terminal: an escape sequence in the excerpt", "control-character", head + "# \x1b[2J\n"},
 		{"a lone carriage return overwrites the line in a terminal", "control-character", head + "# evil\rgood\n"},
 	} {
-		start := time.Now()
 		set, problems := Compile(Source{"policy.yaml", []byte(c.text)})
-		if took := time.Since(start); took > 5*time.Second {
-			t.Errorf("%s: took %v", c.attack, took)
-		}
 		if set != nil || problems.Err() == nil {
 			t.Errorf("%s: compiles", c.attack)
 			continue

@@ -106,12 +106,6 @@ const (
 	OptOutAdvertising = "targeted_advertising"
 )
 
-// canGrant tells whether one of the signals can give the consent. An opt-out
-// that was not used is no consent: silence is none (GDPR recital 32).
-func (s Signals) canGrant() bool {
-	return s.Klaro != "" || s.CookieConsent != "" || s.Fides != "" || s.TCF != 0
-}
-
 // Collection is one place where data is collected: the requests that reach it
 // and the fields that may pass there.
 type Collection struct {

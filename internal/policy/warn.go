@@ -4,12 +4,10 @@ import "fmt"
 
 // warn reports what is legal but odd in a set that has no error.
 func (c *compiler) warn() {
-	var used, asked PurposeSet
+	var used PurposeSet
 	for _, collection := range c.set.Collections {
 		used = used.Union(collection.Purposes)
-		for _, consent := range collection.Consents {
-			asked = asked.With(consent.Purpose)
-		}
+		c.warnOfLinks(collection)
 		for i := range collection.Fields {
 			c.warnOfField(&collection.Fields[i])
 		}
@@ -20,14 +18,25 @@ func (c *compiler) warn() {
 		if !used.Has(p.ID) {
 			c.warning("unused-purpose", p.Position, "remove it, or say which fields are for it",
 				fmt.Sprintf("no field is for the purpose %q", p.Name))
-		} else if p.Basis == Consent && !asked.Has(p.ID) && !p.Signals.canGrant() {
-			c.warning("unobtainable-consent", p.Position, "name the field that gives it under the consents of a collection",
-				fmt.Sprintf("no form gives the consent to the purpose %q: without another way to give it, its fields never pass", p.Name))
 		}
 		if p.Retention == "" && p.Basis != NotPersonal {
 			c.warning("no-retention", p.Position, "write how long the data is kept, such as retention: 1y",
 				fmt.Sprintf("the purpose %q has no retention (GDPR Art. 5(1)(e))", p.Name))
 		}
+	}
+}
+
+// warnOfLinks reports consents that only a GET could give: whoever follows a
+// link has consented to nothing, so a tick in an address does not count.
+func (c *compiler) warnOfLinks(collection *Collection) {
+	for _, pattern := range collection.Patterns {
+		if method, _, _ := splitPattern(pattern.Text); method != "GET" && method != "HEAD" {
+			return
+		}
+	}
+	for _, consent := range collection.Consents {
+		c.warning("consent-by-link", consent.Position, "let the form be sent with POST",
+			fmt.Sprintf("no tick gives the consent to the purpose %q: a GET is no choice, since a link can make it", c.set.Purposes[consent.Purpose].Name))
 	}
 }
 
