@@ -275,8 +275,12 @@ func TestConsentCookieInErrors(t *testing.T) {
 	g := s.guest()
 	g.choose("newsletter", "allow")
 	for _, test := range []struct{ on, contentType, body string }{
-		{"POST /upload", "application/octet-stream", "x"}, {"POST /elsewhere", formType, "x=1"}, {"POST /checkout", jsonType, `{`},
-		{"POST /checkout", jsonType, `{"name":"Ada"}`}, {"GET /page", "", ""}, {"POST /free", "text/plain", "x"},
+		{"POST /upload", "application/octet-stream", "x"},
+		{"POST /elsewhere", formType, "x=1"},
+		{"POST /checkout", jsonType, `{`},
+		{"POST /checkout", jsonType, `{"name":"Ada"}`},
+		{"GET /page", "", ""},
+		{"POST /free", "text/plain", "x"},
 	} {
 		g.send(test.on, test.contentType, test.body)
 		got := s.upstream.next()
@@ -343,8 +347,7 @@ func TestConsentByTick(t *testing.T) {
 	}
 }
 
-// What was ticked in a submission that is refused was not said. (A form that
-// streams is another matter: its end comes after its ticks have counted.)
+// What was ticked in a submission that is refused was not said.
 func TestConsentOfARefusedSubmission(t *testing.T) {
 	s := startSite(t, withStore)
 	for _, test := range []struct {
@@ -353,6 +356,8 @@ func TestConsentOfARefusedSubmission(t *testing.T) {
 	}{
 		{"required", "POST /letter", jsonType, `{"subscribe":true}`, 422},
 		{"ambiguous", "POST /checkout", jsonType, `{"subscribe":true,"name":"a","name":"b"}`, 400},
+		{"streamed", "POST /checkout", formData, form(part{"subscribe", "", "on"}, part{"photo", "p", strings.Repeat("x", 2<<20)}) + "x", 400},
+		{"ambiguous in a stream", "POST /checkout", formData, form(part{"subscribe", "", "on"}, part{"photo", "p", strings.Repeat("x", 2<<20)}, part{"subscribe", "", "off"}), 400},
 		{"cut off", "POST /checkout", formData, strings.TrimSuffix(form(part{"subscribe", "", "on"}), "--\r\n"), 400},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -416,6 +421,10 @@ func TestConsentStoreDown(t *testing.T) {
 	want(t, "a tick", stranger.submit(`{"subscribe":true,"birthday":"1980-01-02"}`), `{}`)
 	if res := stranger.send("POST /letter", jsonType, `{"subscribe":true,"address":"a"}`); res.StatusCode != http.StatusServiceUnavailable || stranger.cookies[consent.CookieName] != "" {
 		t.Errorf("a tick with what is required: answered %s %v", res.Status, res.Header)
+	}
+	large := form(part{"subscribe", "", "on"}, part{"photo", "p", strings.Repeat("x", 2<<20)})
+	if res := stranger.send("POST /checkout", formData, large); res.StatusCode != http.StatusServiceUnavailable || s.upstream.next().err == nil {
+		t.Errorf("a tick in a stream: answered %s", res.Status)
 	}
 	s.upstream.none()
 	for _, on := range []string{"GET /page", "HEAD /", "GET /search?q=x", "POST /elsewhere"} {

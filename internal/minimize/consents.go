@@ -53,22 +53,38 @@ func (s *Submission) decide(read func(*allowList) error, check func() error) err
 	if err := s.settle(read, check); err != nil {
 		return err
 	}
-	a := &s.asked
-	if s.engine.Consents == nil || s.Mode == Report || a.inquiry == nil || a.ticked.IsEmpty() && !a.known.Pending {
+	answer, err := s.keep()
+	if err == nil {
+		s.asked.answer = answer
 		return nil
 	}
-	a.answer = make(http.Header)
-	err := s.engine.Consents.Record(s.r.Context(), a.answer, a.inquiry, a.ticked)
-	if err == nil {
-		return nil
+	s.asked.deaf, s.asked.unknown, s.asked.ticked = true, true, policy.PurposeSet{}
+	s.asked.known.Source = "unknown"
+	return s.settle(read, check)
+}
+
+// gives tells whether there is anything to record: consents that were ticked,
+// or that the submission joins two identities.
+func (s *Submission) gives() bool {
+	a := &s.asked
+	return s.engine.Consents != nil && s.Mode == Enforce && a.inquiry != nil && (!a.ticked.IsEmpty() || a.known.Pending)
+}
+
+// keep records what the submission gives, and returns the fields of the
+// response that tell so. On an error what was ticked does not count.
+func (s *Submission) keep() (answer http.Header, err error) {
+	if !s.gives() {
+		return nil, nil
+	}
+	answer = make(http.Header)
+	if err = s.engine.Consents.Record(s.r.Context(), answer, s.asked.inquiry, s.asked.ticked); err == nil {
+		return answer, nil
 	}
 	s.engine.warn("recording a consent that a submission gives: it does not count", err)
-	if a.ticked.IsEmpty() {
-		return nil
+	if s.asked.ticked.IsEmpty() {
+		return nil, nil
 	}
-	a.deaf, a.unknown, a.ticked = true, true, policy.PurposeSet{}
-	a.known.Source = "unknown"
-	return s.settle(read, check)
+	return nil, err
 }
 
 // settle reads until nothing more is learnt from the submission: at most who
@@ -173,6 +189,15 @@ func consentUnknown(f *policy.Field) *submission.Error {
 	return &submission.Error{
 		Status: http.StatusServiceUnavailable, Rule: "consent-unknown", Offset: -1,
 		Detail: "the field " + f.Name + " is required, and it is not known at the moment whether its consent stands",
+	}
+}
+
+// consentUnstored refuses a form that streams, of which something may have
+// passed already on a consent that it gives itself and that is not stored.
+func consentUnstored() *submission.Error {
+	return &submission.Error{
+		Status: http.StatusServiceUnavailable, Rule: "consent-unknown", Offset: -1,
+		Detail: "the consent that the form gives cannot be stored at the moment",
 	}
 }
 

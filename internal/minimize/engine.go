@@ -233,7 +233,7 @@ func (s *Submission) Announce(h http.Header) {
 	if s.Mode == Report {
 		return
 	}
-	for name, values := range s.asked.answer {
+	for name, values := range s.answer() {
 		h[name] = append(h[name], values...)
 		if isSafe(s.r.Method) {
 			h.Set("Cache-Control", "no-store") // the cookie is one person's
@@ -255,6 +255,15 @@ func (s *Submission) Announce(h http.Header) {
 	if stripped := s.stripped(true); stripped != "" {
 		h.Set(headerStripped, stripped)
 	}
+}
+
+// answer returns what the response tells of recorded consents.
+func (s *Submission) answer() http.Header {
+	if s.streamed != nil {
+		s.streamed.mu.Lock()
+		defer s.streamed.mu.Unlock()
+	}
+	return s.asked.answer
 }
 
 // Conceal takes what no field declares out of the headers of a response, for

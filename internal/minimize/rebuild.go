@@ -161,14 +161,14 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media) {
 		return
 	}
 	s.asked.partly = true
-	err = s.decide(func(l *allowList) error {
+	s.ask(nil)
+	err = s.settle(func(l *allowList) error {
 		if err := s.readQuery(l); err != nil {
 			return err
 		}
-		inQuery = s.keptInQuery()
 		submission.WatchPrefix(work.body, media.Boundary, l.plan, lim, &work.report)
 		return nil
-	}, func() error { return nil }) // what is required shows at the end of the stream
+	}, func() error { return nil }) // the rest shows at the end of the stream
 	if err == nil {
 		// The prefix was read for its consents only; the stream reports anew.
 		work.report.Reset(s.list.plan)
@@ -185,9 +185,17 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media) {
 	s.stream(src, media, inQuery)
 }
 
-// stream forwards a form while it is read. What the person submitted is
-// recorded when all parts were read and before the application sees the end.
+// stream forwards a form while it is read. What the person submitted and
+// consented to in it is recorded when all parts were read and before the
+// application sees the end.
 func (s *Submission) stream(src *source, media submission.Media, inQuery []int) {
+	if s.gives() {
+		// Who it is from is asked again then, and is to be hidden from the
+		// application now.
+		r := s.r.WithContext(s.r.Context())
+		r.Header = s.r.Header.Clone()
+		s.asked.inquiry.Request = r
+	}
 	src.keep()
 	form := submission.NewMultipart(src, media.Boundary, s.list.plan, s.engine.Limits, &s.work.report)
 	s.streamed = &streamed{form: form, src: src, s: s}
