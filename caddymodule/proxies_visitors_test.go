@@ -5,7 +5,6 @@ package caddymodule_test
 import (
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -121,14 +120,14 @@ func (v *visitor) try(choice string) bool {
 	p := v.anyProxy()
 	body := fmt.Sprintf(`{"language":"en","choices":[{"purpose":"newsletter","choice":%q,"notice":%q}]}`, choice, v.cluster.notice)
 	start := time.Now()
-	res, text, err := v.send(p, "/privacy/api/choices", "application/json", body)
+	res, err := v.send(p, "/privacy/api/choices", "application/json", body)
 	switch {
 	case err != nil:
 		v.lost.Add(1)
 		return false
-	case res.StatusCode != http.StatusNoContent:
-		if res.StatusCode != http.StatusServiceUnavailable {
-			v.t.Errorf("a choice was answered %s: %s", res.Status, text)
+	case res.status != http.StatusNoContent:
+		if res.status != http.StatusServiceUnavailable {
+			v.t.Errorf("a choice was answered %d: %s", res.status, res.body)
 		}
 		v.refused.Add(1)
 		if choice == "refuse" {
@@ -144,7 +143,7 @@ func (v *visitor) try(choice string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	delete(v.denied, p)
-	for _, c := range res.Cookies() {
+	for _, c := range res.cookies {
 		v.cookie = c.Name + "=" + c.Value
 		if v.first == "" {
 			v.first = v.cookie
@@ -160,17 +159,17 @@ func (v *visitor) decide() {
 	withdrawal, denied := v.withdrawal, v.denied[p]
 	v.mu.Unlock()
 	call := v.now()
-	res, arrived, err := v.send(p, "/checkout", "application/x-www-form-urlencoded", submission)
+	res, err := v.send(p, "/checkout", "application/x-www-form-urlencoded", submission)
 	ret := v.now()
 	v.made.Add(1)
-	if err != nil || res.StatusCode != http.StatusOK {
+	if err != nil || res.status != http.StatusOK {
 		if v.failed.Add(1)%1000 == 1 {
-			v.t.Logf("a form was not answered: %v, %v", res, err)
+			v.t.Logf("a form was answered %d, %v", res.status, err)
 		}
 		return
 	}
 	v.decisions.Add(1)
-	known, used := strings.Contains(arrived, "screen"), strings.Contains(arrived, "birthday")
+	known, used := strings.Contains(res.body, "screen"), strings.Contains(res.body, "birthday")
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	switch {
@@ -189,13 +188,20 @@ func (v *visitor) decide() {
 	}
 }
 
-func (v *visitor) anyProxy() *proxy { return v.cluster.proxies[rand.IntN(len(v.cluster.proxies))] }
+func (v *visitor) anyProxy() *proxy { return v.cluster.proxies[upTo(len(v.cluster.proxies))] }
+
+// answered is what a browser keeps of an answer.
+type answered struct {
+	status  int
+	body    string
+	cookies []*http.Cookie
+}
 
 // send sends a request as a browser does.
-func (v *visitor) send(p *proxy, path, contentType, body string) (*http.Response, string, error) {
+func (v *visitor) send(p *proxy, path, contentType, body string) (answered, error) {
 	r, err := http.NewRequest(http.MethodPost, "http://localhost"+path, strings.NewReader(body)) //nolint:noctx // the client has a timeout
 	if err != nil {
-		return nil, "", err
+		return answered{}, err
 	}
 	r.Header.Set("Content-Type", contentType)
 	r.Header.Set("Sec-Fetch-Site", "same-origin")
@@ -203,11 +209,11 @@ func (v *visitor) send(p *proxy, path, contentType, body string) (*http.Response
 	r.Header.Set("Cookie", v.anyCookie())
 	res, err := p.client.Do(r)
 	if err != nil {
-		return nil, "", err
+		return answered{}, err
 	}
 	defer res.Body.Close() //nolint:errcheck // it was read
 	text, err := io.ReadAll(res.Body)
-	return res, string(text), err
+	return answered{res.StatusCode, string(text), res.Cookies()}, err
 }
 
 // anyCookie returns the latest cookie or the first: a proxy must not need the
@@ -215,7 +221,7 @@ func (v *visitor) send(p *proxy, path, contentType, body string) (*http.Response
 func (v *visitor) anyCookie() string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if rand.IntN(2) == 0 {
+	if upTo(2) == 0 {
 		return v.first
 	}
 	return v.cookie
