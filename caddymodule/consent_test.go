@@ -79,7 +79,7 @@ func (g *guest) send(on, contentType, body string, headers ...string) answer {
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}
 	for name, value := range g.cookies {
-		r.AddCookie(&http.Cookie{Name: name, Value: value})
+		r.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // G124: a request has no such attributes
 	}
 	c := g.client("site.sock")
 	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
@@ -94,11 +94,11 @@ func (g *guest) send(on, contentType, body string, headers ...string) answer {
 
 // pageForm returns where the form of a page goes, and what it sends as it
 // stands: hidden fields, and radios that are marked.
-func pageForm(t testing.TB, page string) (action string, values url.Values) {
-	t.Helper()
+func pageForm(tb testing.TB, page string) (action string, values url.Values) {
+	tb.Helper()
 	document, err := html.Parse(strings.NewReader(page))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	values = url.Values{}
 	for n := range document.Descendants() {
@@ -115,7 +115,7 @@ func pageForm(t testing.TB, page string) (action string, values url.Values) {
 		}
 	}
 	if action == "" || values.Get("token") == "" {
-		t.Fatalf("no form stands in %s", page)
+		tb.Fatalf("no form stands in %s", page)
 	}
 	return action, values
 }
@@ -126,7 +126,7 @@ func (g *guest) page(marks ...string) (action string, values url.Values) {
 	g.t.Helper()
 	action, values = pageForm(g.t, g.send("GET /privacy/choices", "", "").body)
 	for i := 0; i < len(marks); i += 2 {
-		values.Set("choice."+marks[i], marks[i+1])
+		values.Set("choice."+marks[i], marks[i+1]) //nolint:gosec // G602: purposes and marks come in pairs
 	}
 	values.Set("do", "save")
 	return action, values
@@ -165,14 +165,14 @@ func (g *guest) submit(body string, headers ...string) string {
 }
 
 // want fails the test when something else passed.
-func want(t testing.TB, when, got, want string) {
-	t.Helper()
+func want(tb testing.TB, when, got, want string) {
+	tb.Helper()
 	if got != want {
-		t.Errorf("%s: forwarded %s, want %s", when, got, want)
+		tb.Errorf("%s: forwarded %s, want %s", when, got, want)
 	}
 }
 
-// apiAnswers is what the interface for front ends tells.
+// api returns what the interface for front ends tells, by purpose.
 func (g *guest) api() (choices map[string]struct{ Purpose, Notice, Status, Source string }) {
 	g.t.Helper()
 	var state struct {

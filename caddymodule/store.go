@@ -263,9 +263,9 @@ func (a *App) consentKeys() (*consent.Keys, func() error, error) {
 // writeKey writes a new key where there is none. Configurations are checked
 // without being used, so this waits until the store is opened.
 func writeKey(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // G304: the operator names the file
 	if errors.Is(err, fs.ErrExist) {
-		if there, err := os.ReadFile(path); err == nil && string(there) == string(data) {
+		if there, err := os.ReadFile(path); err == nil && string(there) == string(data) { //nolint:gosec // as above
 			return nil
 		}
 		return fmt.Errorf("the key %s was made by another process meanwhile: reload", path)

@@ -314,7 +314,7 @@ func TestStoreProvision(t *testing.T) {
 	for address, kept := range map[string]string{
 		"192.0.2.77": "192.0.2.0/24", "2001:db8:1:2:3::4": "2001:db8:1::/48", "::ffff:192.0.2.77": "192.0.2.0/24", "fe80::1%eth0": "fe80::/48", "@": "invalid Prefix",
 	} {
-		r := httptest.NewRequest(http.MethodGet, "/", nil)
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
 		r = r.WithContext(context.WithValue(r.Context(), caddyhttp.VarsCtxKey, map[string]any{caddyhttp.ClientIPVarKey: address}))
 		if got := h.consents.Address(r).String(); got != kept {
 			t.Errorf("of %s is kept %s, want %s", address, got, kept)

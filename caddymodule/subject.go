@@ -83,12 +83,11 @@ func (h *Handler) subjects() (identify func(*http.Request) []consent.Identity, f
 			}
 			logins = append(logins, s.JWT.subject)
 		case s.Field != "":
-			switch kind := consent.Kind(s.Kind); kind {
-			case consent.ByEmail, consent.ByPhone:
-				fields[s.Field] = kind
-			default:
+			kind := consent.Kind(s.Kind)
+			if kind != consent.ByEmail && kind != consent.ByPhone {
 				return nil, nil, fmt.Errorf("subject field %s %q: expected email or phone", s.Field, s.Kind)
 			}
+			fields[s.Field] = kind
 		default:
 			return nil, nil, errors.New("subject: expected placeholder, header, jwt or field")
 		}
