@@ -62,7 +62,8 @@ type Keeper interface {
 	Due(ctx context.Context, now time.Time, limit int) ([]Event, error)
 	// Prune deletes at most limit events that were superseded before the
 	// given time, and withdrawals, refusals and expiries of that age that are
-	// still the latest: a person who is silent as long is forgotten.
+	// still the latest: a person who is silent as long is forgotten. They stay
+	// while a linked subject has an older grant, which would count again.
 	// Objections stay, and grants that stand. Texts that no event refers to
 	// any more go with them.
 	Prune(ctx context.Context, before time.Time, limit int) (int, error)

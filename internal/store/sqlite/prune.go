@@ -70,7 +70,10 @@ func prune(ctx context.Context, conn *sql.Conn, before int64, limit int) (int, e
 // endedSQL finds some events that have reached the end of their term.
 const endedSQL = `SELECT rev FROM superseded WHERE since < ?1
 	UNION ALL
-	SELECT rev FROM state WHERE action IN ('refuse', 'withdraw', 'expire') AND due < ?1
+	SELECT rev FROM state s WHERE action IN ('refuse', 'withdraw', 'expire') AND due < ?1 AND NOT EXISTS (
+		SELECT 1 FROM link l JOIN link o ON o.person = l.person JOIN state g ON g.subject = o.subject
+		WHERE l.subject = s.subject AND g.purpose = s.purpose AND g.action = 'grant' AND g.rev < s.rev
+	)
 	LIMIT ?2`
 
 func ended(ctx context.Context, tx *sql.Tx, before int64, limit int) (revs []int64, err error) {

@@ -110,6 +110,24 @@ func testDue(t trial) {
 	}
 }
 
+// What one of two linked subjects took back is taken back for both. When it
+// has reached its term, the other's older grant must not count again.
+func testPruneOfLinked(t trial) {
+	k := t.keeper()
+	after := func(hours int, subject consent.Subject, action consent.Action) consent.Event {
+		e := choice(subject, "news", action)
+		e.Time = start.Add(time.Duration(hours) * time.Hour)
+		return e
+	}
+	t.appended(linking("k.a", "k.b"), after(0, "k.a", consent.Grant), after(1, "k.b", consent.Withdraw))
+	for _, want := range []int{0, 2} {
+		if n, err := k.Prune(t.Context(), start.Add(5*time.Hour), 100); n != want || err != nil {
+			t.Errorf("pruned %d, %v; want %d", n, err, want)
+		}
+		t.appended(after(2, "k.a", consent.Object)) // supersedes the grant
+	}
+}
+
 func testPrune(t trial) {
 	k := t.keeper()
 	at := func(hours int, subject consent.Subject, purpose string, action consent.Action) consent.Event {

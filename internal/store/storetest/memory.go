@@ -234,13 +234,13 @@ func (m *Memory) Prune(ctx context.Context, before time.Time, limit int) (int, e
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	n := 0
+	n, events := 0, slices.Clone(m.events)
 	m.events = slices.DeleteFunc(m.events, func(e consent.Event) bool {
 		since, superseded := m.since[e.Revision]
 		over := superseded && since.Before(before)
 		switch e.Action {
 		case consent.Refuse, consent.Withdraw, consent.Expire:
-			over = over || !superseded && e.Time.Before(before)
+			over = over || !superseded && e.Time.Before(before) && !m.holdsBackLocked(&e, events)
 		case consent.Grant, consent.Object, consent.Link:
 		}
 		if !over || n == limit {
@@ -254,6 +254,18 @@ func (m *Memory) Prune(ctx context.Context, before time.Time, limit int) (int, e
 		return true
 	})
 	return n, nil
+}
+
+// holdsBackLocked tells whether a linked subject has an older grant that would
+// count again without what denies.
+func (m *Memory) holdsBackLocked(denies *consent.Event, events []consent.Event) bool {
+	for _, subject := range m.subjectsLocked(denies.Subject) {
+		rev := m.latest[about{subject, denies.Purpose}]
+		if rev < denies.Revision && slices.ContainsFunc(events, func(e consent.Event) bool { return e.Revision == rev && e.Action == consent.Grant }) {
+			return true
+		}
+	}
+	return false
 }
 
 // Changes implements [consent.Feed].

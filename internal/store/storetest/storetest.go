@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) consent.Store) {
 		{"a record is as of its revision", testSnapshot},
 		{"grants fall due", testDue},
 		{"what has ended is pruned", testPrune},
+		{"what holds a linked grant back stays", testPruneOfLinked},
 		{"addresses are forgotten", testAddresses},
 		{"the feed tells what changed", testChanges},
 		{"the feed tells when history is another", testDiverged},
