@@ -320,7 +320,6 @@ func TestConsentByTick(t *testing.T) {
 		{"JSON", "POST /checkout", jsonType, `{"subscribe":true,"birthday":"1980-01-02"}`, `{"subscribe":true,"birthday":"1980-01-02"}`},
 		{"form", "POST /checkout", formType, "birthday=1980-01-02&subscribe=on", "birthday=1980-01-02&subscribe=on"},
 		{"required by its own tick", "POST /letter", jsonType, `{"address":"a","subscribe":"1"}`, `{"address":"a","subscribe":"1"}`},
-		{"query", "GET /search?subscribe=on&birthday=1980-01-02", "", "", ""},
 		{"multipart", "POST /checkout", formData, form(part{"subscribe", "", "on"}, part{"birthday", "", "1980"}), "subscribe=on birthday=1980"},
 		{
 			"streamed multipart", "POST /checkout", formData,
@@ -333,9 +332,6 @@ func TestConsentByTick(t *testing.T) {
 			got := s.upstream.next()
 			if body := readable(t, got); res.StatusCode != http.StatusOK || body != test.want {
 				t.Errorf("answered %s, forwarded %.200s", res.Status, body)
-			}
-			if test.on[0] == 'G' && (got.URL.Query().Get("birthday") == "" || res.Header.Get("Cache-Control") != "no-store") {
-				t.Errorf("forwarded %s, answered %v", got.URL, res.Header)
 			}
 			if g.cookies[consent.CookieName] == "" {
 				t.Fatal("no cookie is set")

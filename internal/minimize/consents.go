@@ -161,8 +161,8 @@ func (s *Submission) listen(l *allowList) {
 	if hidden {
 		s.asked.known.Granted = policy.PurposeSet{}
 	}
-	if s.asked.deaf {
-		return
+	if s.asked.deaf || isSafe(s.r.Method) {
+		return // whoever follows a link has chosen nothing
 	}
 	for _, t := range l.ticks {
 		if value, ok := s.work.report.Watched(t.field); ok && t.means(value) {

@@ -121,6 +121,22 @@ func TestTicksAreRecorded(t *testing.T) {
 	}
 }
 
+// A link in somebody's comment ticks the box of a form that is sent by GET.
+func TestTickInALink(t *testing.T) {
+	text := strings.Replace(shop, "fields: {q: technical, name: delivery}", "fields: {q: technical, opinion: poll}\n    consents: {poll: ask}", 1)
+	for _, change := range []func(*Engine){
+		func(*Engine) {},
+		func(e *Engine) {
+			e.Consents = consents(func(*policy.Set, policy.PurposeSet) (policy.Standing, error) { return policy.Standing{}, nil })
+		},
+	} {
+		e, _ := newEngine(t, text, change)
+		if got := process(e, request("GET /search?q=a&opinion=o&ask=on", "", nil)); got.query != "q=a" {
+			t.Errorf("forwarded %q", got.query)
+		}
+	}
+}
+
 // The store is not asked about what nobody has a choice about.
 func TestNobodyIsAsked(t *testing.T) {
 	p := &people{unknown: errors.New("down")}
