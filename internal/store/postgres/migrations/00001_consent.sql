@@ -41,6 +41,7 @@ CREATE TABLE modicum.event (
 	address  text NOT NULL
 );
 CREATE INDEX event_subject ON modicum.event (subject, rev);
+CREATE INDEX event_address ON modicum.event (time) WHERE address <> '';
 CREATE INDEX event_shown ON modicum.event (shown) WHERE shown IS NOT NULL;
 CREATE INDEX event_address ON modicum.event (time) WHERE address <> '';
 
@@ -172,7 +173,9 @@ $$;
 -- +goose StatementEnd
 
 -- prune deletes at most so many events that were superseded before a time, or
--- deny since before it and are still the latest, and returns how many.
+-- deny since before it and are still the latest, and returns how many. What
+-- denies stays while a linked subject has an older grant, which would count
+-- again without it.
 -- +goose StatementBegin
 CREATE FUNCTION modicum.prune(before timestamptz, most integer) RETURNS integer
 LANGUAGE plpgsql AS $$
@@ -185,7 +188,11 @@ BEGIN
 		(SELECT p.rev FROM modicum.superseded p WHERE p.since < before ORDER BY p.since LIMIT most)
 		UNION ALL
 		(SELECT s.rev FROM modicum.state s
-		WHERE s.action IN ('refuse', 'withdraw', 'expire') AND s.due < before ORDER BY s.due LIMIT most)
+		WHERE s.action IN ('refuse', 'withdraw', 'expire') AND s.due < before AND NOT EXISTS (
+			SELECT FROM modicum.link l JOIN modicum.link o USING (person) JOIN modicum.state g ON g.subject = o.subject
+			WHERE l.subject = s.subject AND g.purpose = s.purpose AND g.action = 'grant' AND g.rev < s.rev
+		)
+		ORDER BY s.due LIMIT most)
 		LIMIT most
 	) AS old;
 	IF gone IS NULL THEN
