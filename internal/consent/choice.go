@@ -22,6 +22,10 @@ type Choice struct {
 	// Source decided: that of Latest, or a signal of the request; empty:
 	// nothing did.
 	Source Source
+	// Lagging says that a lease may have hidden a newer choice, and that this
+	// one may not be in force on every proxy yet. Nobody is told by it that
+	// something is withdrawn.
+	Lagging bool
 }
 
 // Decision is a choice that a person makes now.

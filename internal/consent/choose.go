@@ -26,6 +26,7 @@ func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.Pu
 	choices := make([]Choice, len(purposes))
 	for i, id := range purposes {
 		choices[i] = s.choice(id, who, records, &said, now, known)
+		choices[i].Lagging = s.Registry.options.Lease > 0
 	}
 	return choices, nil
 }

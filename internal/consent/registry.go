@@ -290,6 +290,7 @@ func (r *Registry) record(ctx context.Context, store Store, subject Subject, atL
 
 // loaded reads a record that holds what the horizon requires.
 func (r *Registry) loaded(ctx context.Context, store Store, subject Subject, atLeast Revision) (*Record, error) {
+	least := max(atLeast, r.horizon.last([]Subject{subject})) // later changes may come during the load
 	c, err := r.load(ctx, store, subject)
 	if err == nil && !r.usable(c, subject) {
 		// It was under way already when the call began. The next one was not.
@@ -298,7 +299,7 @@ func (r *Registry) loaded(ctx context.Context, store Store, subject Subject, atL
 	switch {
 	case err != nil:
 		return nil, err
-	case c.Revision < max(atLeast, r.horizon.last(c.Subjects)):
+	case c.Revision < least:
 		// A choice that was acknowledged is lost, and it may be a withdrawal.
 		return nil, fmt.Errorf("%w: what it tells of a person is older than what it told before", ErrUnavailable)
 	}

@@ -161,6 +161,27 @@ func TestLifeIsAbsolute(t *testing.T) {
 	})
 }
 
+// TestChangesDuringLoad: a person chooses again and again. That a choice
+// comes while a record is read does not make it unknown.
+func TestChangesDuringLoad(t *testing.T) {
+	forBoth(t, func(t *testing.T, exclusive bool) {
+		t.Helper()
+		s := newCounted()
+		r := registryOf(t, storeOf(s, exclusive), Options{})
+		s.load = make(chan struct{})
+		found := make(chan Action)
+		go func() { found <- stands(t, r, 0) }()
+		for range 2 {
+			time.Sleep(time.Millisecond) // it has looked
+			stored(t, r, Grant)
+			s.load <- struct{}{}
+		}
+		if got := <-found; got != Grant {
+			t.Errorf("%q stands", got)
+		}
+	})
+}
+
 // TestLoadOvertaken: a load looks at the store before a withdrawal and
 // arrives after it. Neither is it kept, nor does a decision that begins after
 // the withdrawal use it.

@@ -171,9 +171,10 @@ func (v *visit) decide(marks map[string]string, form url.Values, choices []conse
 	return a
 }
 
-// unchanged tells whether the person's own, stored choice says the same.
+// unchanged tells whether the person's own, stored choice says the same, and
+// is in force.
 func unchanged(mark string, stands *consent.Choice) bool {
-	if !stored(stands) || stands.Source != stands.Latest.Source {
+	if stands.Lagging || !stored(stands) || stands.Source != stands.Latest.Source {
 		return false
 	}
 	return mark == allow && stands.Status == consent.Granted || mark == refuse && stands.Status == consent.Denied

@@ -168,6 +168,24 @@ func TestDeniedHereAlone(t *testing.T) {
 	}
 }
 
+// Under a lease this proxy may not know yet that another one stored a consent.
+// That it takes it for refused does not spare it to store the refusal: else
+// the person would be told of a withdrawal that nobody made.
+func TestRefusedWhileLagging(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	v := s.visitor(t)
+	v.choose("newsletter", "refuse")
+	before := len(s.store.stored())
+	if v.choose("newsletter", "refuse"); len(s.store.stored()) != before {
+		t.Error("a refusal that is in force was stored again")
+	}
+	s.store.lagging = true
+	if v.choose("newsletter", "refuse"); len(s.store.stored()) != before+1 {
+		t.Error("a refusal that may not be in force was not stored")
+	}
+}
+
 // When the store cannot be read, what it takes is kept nonetheless.
 func TestReadFails(t *testing.T) {
 	t.Parallel()

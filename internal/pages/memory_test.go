@@ -35,6 +35,8 @@ type memory struct {
 	signal map[string]consent.Status
 	// denied are purposes that this proxy denies, although nothing is stored.
 	denied []string
+	// lagging says that this proxy decides by what it read some time ago.
+	lagging bool
 	// heard are purposes that the browser refuses by ADPC.
 	heard []string
 }
@@ -58,6 +60,7 @@ func (m *memory) Choices(r *http.Request, set *policy.Set, purposes []policy.Pur
 	choices := make([]consent.Choice, len(purposes))
 	for i, id := range purposes {
 		choices[i] = m.choiceLocked(r, set, id)
+		choices[i].Lagging = m.lagging
 	}
 	return choices, nil
 }
