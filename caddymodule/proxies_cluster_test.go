@@ -36,7 +36,9 @@ type cluster struct {
 
 // proxy is one process of Caddy.
 type proxy struct {
+	name    string
 	process *os.Process
+	ended   chan struct{}
 	way     *toxiproxy.Proxy
 	client  *http.Client
 }
@@ -109,8 +111,8 @@ func startCluster(t *testing.T, program string, lease time.Duration) *cluster {
 		}
 		text := strings.NewReplacer("DIR", c.dir, "NAME", name, "LEASE", leaseOption(lease)).Replace(clusterCaddyfile)
 		c.write(t, name+".Caddyfile", text)
-		p := &proxy{way: way, client: unixClient(filepath.Join(c.dir, name+".sock"))}
-		p.process = c.run(t, program, name, fmt.Sprintf("%s host=%s port=%s sslmode=disable", dsn, host, port))
+		p := &proxy{name: name, way: way, client: unixClient(filepath.Join(c.dir, name+".sock")), ended: make(chan struct{})}
+		c.run(t, p, program, fmt.Sprintf("%s host=%s port=%s sslmode=disable", dsn, host, port))
 		c.proxies = append(c.proxies, p)
 	}
 	for _, p := range c.proxies {
@@ -244,28 +246,32 @@ func relay(t *testing.T, socket string) (address string) {
 	return listener.Addr().String()
 }
 
-// run starts a process.
-func (c *cluster) run(t *testing.T, program, name, dsn string) *os.Process {
+// run starts the process of a proxy.
+func (c *cluster) run(t *testing.T, p *proxy, program, dsn string) {
 	t.Helper()
-	log, err := os.Create(filepath.Join(c.dir, name+".log")) //nolint:gosec // G304: a directory of ours
+	log, err := os.Create(filepath.Join(c.dir, p.name+".log")) //nolint:gosec // G304: a directory of ours
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "run", "--adapter", "caddyfile", "--config", filepath.Join(c.dir, name+".Caddyfile")) //nolint:gosec,noctx // ours; it is killed below
+	cmd := exec.Command(program, "run", "--adapter", "caddyfile", "--config", filepath.Join(c.dir, p.name+".Caddyfile")) //nolint:gosec,noctx // ours; it is killed below
 	cmd.Env = append(os.Environ(), "MODICUM_TEST_DSN="+dsn)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	p.process = cmd.Process
+	go func() {
+		defer close(p.ended)
+		_ = cmd.Wait()
+	}()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
+		<-p.ended
 		_ = log.Close()
 		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
-			t.Logf("%s ended with %v and logged:\n%s", name, cmd.ProcessState, text[max(0, len(text)-3000):])
+			t.Logf("%s ended with %v and logged:\n%s", p.name, cmd.ProcessState, text[max(0, len(text)-3000):])
 		}
 	})
-	return cmd.Process
 }
 
 // awaitNotice waits until a process answers, and learns what people are asked.

@@ -88,7 +88,7 @@ func (tr *trial) terminate(which string) {
 
 func (tr *trial) signal(p *proxy, s syscall.Signal) {
 	if err := p.process.Signal(s); err != nil {
-		tr.t.Error(err)
+		tr.t.Errorf("proxy %s: %v", p.name, err)
 	}
 }
 

@@ -97,6 +97,13 @@ func (tr *trial) run(linear bool) {
 	trouble.Go(tr.trouble)
 	people.Wait()
 	trouble.Wait()
+	for _, p := range tr.cluster.proxies {
+		select {
+		case <-p.ended:
+			tr.t.Errorf("proxy %s has ended", p.name)
+		default:
+		}
+	}
 	if tr.undecided.Load()*100 > tr.linearizable.Load() {
 		tr.t.Errorf("%d histories are undecided", tr.undecided.Load())
 	}

@@ -7,8 +7,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"regexp"
 	"strings"
@@ -307,7 +309,11 @@ func (l *liveRegistry) evidence() consent.Terms {
 // transient tells whether a store may yet answer.
 func transient(err error) bool {
 	var unreachable *pgconn.ConnectError
-	return errors.As(err, &unreachable) || errors.Is(err, context.DeadlineExceeded)
+	var broken *net.OpError
+	var ended *pgconn.PgError
+	return errors.As(err, &unreachable) || errors.As(err, &broken) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &ended) && ended.SeverityUnlocalized == "FATAL" // the session, not what was asked
 }
 
 // begin keeps the store open for a request; end lets it go.
