@@ -41,7 +41,6 @@ CREATE TABLE modicum.event (
 	address  text NOT NULL
 );
 CREATE INDEX event_subject ON modicum.event (subject, rev);
-CREATE INDEX event_address ON modicum.event (time) WHERE address <> '';
 CREATE INDEX event_shown ON modicum.event (shown) WHERE shown IS NOT NULL;
 CREATE INDEX event_address ON modicum.event (time) WHERE address <> '';
 
