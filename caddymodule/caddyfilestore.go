@@ -15,7 +15,7 @@ func store(d *caddyfile.Dispenser) (*Store, error) {
 	case "sqlite":
 		path, err := argument(d)
 		if err != nil {
-			return nil, d.Err("store sqlite: expected the path of a file")
+			return nil, d.Err("store sqlite: expected one path, that of the file")
 		}
 		s.Path = beside(d, path)
 		return s, nil
@@ -50,12 +50,27 @@ func evidence(d *caddyfile.Dispenser) (*Evidence, error) {
 		case "ip":
 			err = e.unmarshalIP(d)
 		case "keep":
-			e.Keep, err = duration(d)
+			e.Keep, err = days(d)
 		default:
 			err = d.Errf("unknown option %q of evidence: expected ip or keep", option)
 		}
 		return err
 	})
+}
+
+// days reads a duration of which one thinks in years: people write 3y, as in a
+// policy, and Caddy has no unit above days.
+func days(d *caddyfile.Dispenser) (caddy.Duration, error) {
+	option := d.Val()
+	arg, err := argument(d)
+	if err != nil {
+		return 0, err
+	}
+	t, err := caddy.ParseDuration(arg)
+	if err != nil || t <= 0 {
+		return 0, d.Errf("%s %q: expected a duration in days or less, such as 1098d for three years", option, arg)
+	}
+	return caddy.Duration(t), nil
 }
 
 // unmarshalIP reads what is kept of addresses, and how long.

@@ -67,10 +67,17 @@ func printRows(cmd *cobra.Command, c clerk, q *desk.Query) error {
 		}
 		_, _ = fmt.Fprintln(w, strings.TrimRight(strings.Join(line, "  "), " "))
 	})
-	if err == nil && q.Limit > 0 && n == q.Limit {
-		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "There are more: --limit 0 lists all.\n")
+	switch {
+	case err != nil:
+		return err
+	case n == 0 && q.Purpose != "":
+		_, _ = fmt.Fprintf(cmd.ErrOrStderr(), "Nothing is kept about the purpose %q: is it spelled as in the policy?\n", q.Purpose)
+	case n == 0:
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "Nothing is kept: nobody chose anything yet.")
+	case q.Limit > 0 && n == q.Limit:
+		_, _ = fmt.Fprintln(cmd.ErrOrStderr(), "There are more: --limit 0 lists all.")
 	}
-	return err
+	return nil
 }
 
 // each reads an array of JSON while it is written.
@@ -114,7 +121,8 @@ func (o *consentOptions) show() *cobra.Command {
 		})
 	cmd.Long = `
 Shows what is kept of one person, in the order in which it happened: each
-choice, and each text as it stood before the person.`
+choice, and each text that was kept with it. A link says that two subjects are
+one person: whoever sent the form, and the address in it.`
 	return cmd
 }
 
@@ -131,7 +139,7 @@ func printPerson(cmd *cobra.Command, c clerk, q *desk.Query) error {
 		e := j.Consent()
 		row := []string{minute(e.Time), string(e.Action), terminal.Printable(e.Purpose), string(e.Source), string(e.Subject), "", "", short(e.Policy)}
 		if e.Action == consent.Link {
-			row[2] = string(e.Other)
+			row[2] = "with " + string(e.Other)
 		}
 		if !e.Expires.IsZero() {
 			row[5] = minute(e.Expires)

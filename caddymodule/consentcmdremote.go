@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net"
 	"net/http"
 	"net/url"
@@ -109,11 +110,18 @@ func (c *remoteClerk) ask(ctx context.Context, method, path string, q *desk.Quer
 		}
 		return nil, fmt.Errorf("asking %s: %w", c.address, err)
 	}
-	if res.StatusCode == http.StatusOK {
+	if res.StatusCode == http.StatusOK && hasConsents(res) {
 		return res.Body, nil
 	}
 	defer res.Body.Close() //nolint:errcheck // it is an error anyway
 	return nil, c.refusal(res)
+}
+
+// hasConsents tells whether an answer is one of ours: many a site says 200 to a
+// path that it does not know.
+func hasConsents(res *http.Response) bool {
+	kind, _, err := mime.ParseMediaType(res.Header.Get("Content-Type"))
+	return err == nil && (kind == "application/json" || kind == "application/ld+json" || kind == "text/csv")
 }
 
 // parameters writes a query that names nobody.

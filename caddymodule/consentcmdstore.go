@@ -50,7 +50,10 @@ func (o *consentOptions) openStore(ctx context.Context) (clerk, func() error, er
 		return nil, nil, err
 	}
 	if err := registry.Open(ctx); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("%w; if a Modicum that runs has it open, leave out --store and ask that one", err), registry.Close())
+		if store.Engine == "sqlite" { // which one process has
+			err = fmt.Errorf("%w; if a Modicum that runs has it open, leave out --store and ask that one", err)
+		}
+		return nil, nil, errors.Join(err, registry.Close())
 	}
 	d := &desk.Desk{
 		Registry: registry, Now: time.Now, NewID: newEventID,
