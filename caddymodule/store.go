@@ -252,7 +252,11 @@ func (a *App) consentKeys() (*consent.Keys, func() error, error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
-	if stored, err := os.Stat(store); err == nil && stored.Size() > 0 {
+	stored, err := os.Stat(store)
+	switch {
+	case err == nil && stored.IsDir():
+		return nil, nil, fmt.Errorf("the store %s is a directory: name a file in it", store)
+	case err == nil && stored.Size() > 0:
 		return nil, nil, fmt.Errorf("the key %s of the consent store is missing: %w", path, errKeyMissing)
 	}
 	secret := make([]byte, 32)
@@ -273,7 +277,7 @@ func writeKey(path string, data []byte) error {
 		return fmt.Errorf("the key %s was made by another process meanwhile: reload", path)
 	}
 	if err != nil {
-		return fmt.Errorf("making the key of consents, whose directory has to exist: %w", err)
+		return fmt.Errorf("making the key of consents beside the store, in a directory that has to exist and be ours to write in: %w", err)
 	}
 	_, err = file.Write(data)
 	return errors.Join(err, file.Sync(), file.Close())
