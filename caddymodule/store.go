@@ -255,7 +255,7 @@ func (a *App) consentKeys() (*consent.Keys, func() error, error) {
 	stored, err := os.Stat(store)
 	switch {
 	case err == nil && stored.IsDir():
-		return nil, nil, fmt.Errorf("the store %s is a directory: name a file in it", store)
+		return nil, nil, fmt.Errorf("the consent store %s is a directory: name a file in it", store)
 	case err == nil && stored.Size() > 0:
 		return nil, nil, fmt.Errorf("the key %s of the consent store is missing: %w", path, errKeyMissing)
 	}
