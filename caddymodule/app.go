@@ -118,6 +118,9 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
+	if a.Store == nil && (a.ConsentKey != nil || a.Evidence != nil) {
+		return fmt.Errorf("consent_key and evidence need a store: store sqlite <path>")
+	}
 	if a.Store != nil {
 		a.store, err = a.acquireRegistry()
 	}

@@ -119,7 +119,14 @@ func (a *App) acquireRegistry() (*liveRegistry, error) {
 				if err := write(); err != nil {
 					return nil, err
 				}
-				return open(ctx)
+				store, err := open(ctx)
+				if err != nil {
+					return nil, err
+				}
+				if err := keys.Check(ctx, store); err != nil {
+					return nil, errors.Join(err, store.(io.Closer).Close())
+				}
+				return store, nil
 			},
 			Lease: time.Duration(a.Store.Lease), Count: counters.recordConsent, Log: a.ctx.Slogger(),
 		})
@@ -172,6 +179,9 @@ func (s *Store) opener(log *slog.Logger) (open func(context.Context) (consent.St
 		dsn, err := s.resolveDSN()
 		if err != nil {
 			return nil, "", err
+		}
+		if _, err := pgconn.ParseConfig(dsn); err != nil {
+			return nil, "", fmt.Errorf("dsn: %w", err) // the error shows it without its password
 		}
 		sum := sha256.Sum256([]byte(dsn))
 		options := postgres.Options{DSN: dsn, Lease: time.Duration(s.Lease), Unsafe: s.Unsafe, Logger: log}

@@ -5,6 +5,7 @@ package bench
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -42,7 +43,7 @@ func consentServer(b *testing.B, upstream, store string, bases []string) (addrs 
 // consentCookie lets somebody consent on a site and returns their cookie.
 func consentCookie(b *testing.B, addr string, person int) string {
 	b.Helper()
-	ask := func(method, body string) *http.Response {
+	ask := func(method, body string) (status, cookie string, answer []byte) {
 		r, err := http.NewRequestWithContext(b.Context(), method, "http://"+addr+"/privacy/api/choices", strings.NewReader(body))
 		if err != nil {
 			b.Fatal(err)
@@ -53,29 +54,25 @@ func consentCookie(b *testing.B, addr string, person int) string {
 		if err != nil {
 			b.Fatal(err)
 		}
-		return response
+		defer response.Body.Close() //nolint:errcheck // it was read
+		if answer, err = io.ReadAll(response.Body); err != nil {
+			b.Fatal(err)
+		}
+		cookie, _, _ = strings.Cut(response.Header.Get("Set-Cookie"), ";")
+		return response.Status, cookie, answer
 	}
-	notice := noticeOf(b, ask(http.MethodGet, ""))
-	response := ask(http.MethodPost, `{"language":"en","choices":[{"purpose":"other","choice":"allow","notice":"`+notice+`"}]}`)
-	defer response.Body.Close() //nolint:errcheck // nothing is read
-	if response.StatusCode != http.StatusNoContent {
-		b.Fatalf("consenting: %s", response.Status)
-	}
-	cookie, _, _ := strings.Cut(response.Header.Get("Set-Cookie"), ";")
-	return cookie
-}
-
-// noticeOf returns the notice of the first question of a site.
-func noticeOf(b *testing.B, response *http.Response) string {
-	b.Helper()
-	defer response.Body.Close() //nolint:errcheck // it was read
 	var state struct {
 		Choices []struct{ Notice string }
 	}
-	if err := json.NewDecoder(response.Body).Decode(&state); err != nil || len(state.Choices) == 0 {
-		b.Fatalf("%s: %v", response.Status, err)
+	status, _, answer := ask(http.MethodGet, "")
+	if err := json.Unmarshal(answer, &state); err != nil || len(state.Choices) == 0 {
+		b.Fatalf("%s: %v", status, err)
 	}
-	return state.Choices[0].Notice
+	status, cookie, _ := ask(http.MethodPost, `{"language":"en","choices":[{"purpose":"other","choice":"allow","notice":"`+state.Choices[0].Notice+`"}]}`)
+	if cookie == "" {
+		b.Fatalf("consenting: %s", status)
+	}
+	return cookie
 }
 
 // BenchmarkConsent reports what decisions with a cached consent cost, as the

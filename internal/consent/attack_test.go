@@ -92,11 +92,11 @@ func TestUnstoredIsNotShownAsStored(t *testing.T) {
 // another basis than consent.
 func TestUnstoredObjection(t *testing.T) {
 	s, store := newFullSite(t)
-	stored, new := &visitor{}, &visitor{}
+	stored, fresh := &visitor{}, &visitor{}
 	s.must(s.choose(stored, "ads", consent.Object))
-	s.must(s.choose(new, "news", consent.Grant))
+	s.must(s.choose(fresh, "news", consent.Grant))
 	store.full = true
-	for _, v := range []*visitor{stored, new} {
+	for _, v := range []*visitor{stored, fresh} {
 		if err := s.choose(v, "ads", consent.Object); err == nil {
 			t.Fatal("stored")
 		}

@@ -2,6 +2,7 @@ package consent
 
 import (
 	"bytes"
+	"context"
 	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -9,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"strings"
 	"sync"
 )
 
@@ -93,6 +95,32 @@ func ParseKeys(data []byte) (*Keys, error) {
 		return nil, fmt.Errorf("there is no key: make one with `openssl rand -hex 32`")
 	}
 	return k, nil
+}
+
+// Check refuses a store whose latest event was made under a key that is none
+// of these: nobody would be known any more, and what they objected to would
+// pass.
+func (k *Keys) Check(ctx context.Context, store Store) error {
+	archive, ok := store.(Archive)
+	if !ok {
+		return nil
+	}
+	rec, err := store.Load(ctx, "nobody")
+	if err != nil {
+		return unavailable(err)
+	}
+	latest, err := archive.Events(ctx, "", rec.Revision-1, 1)
+	if err != nil {
+		return unavailable(err)
+	}
+	if len(latest) == 0 {
+		return nil
+	}
+	id, _, _ := strings.Cut(string(latest[0].Subject), ".")
+	if k.byID(id) == nil {
+		return fmt.Errorf("the store was last written with the key %s, which is not among those of consent_key: put it on a line behind the new one, or nobody is known any more", id)
+	}
+	return nil
 }
 
 // Form returns the key that signs the tokens of our forms.

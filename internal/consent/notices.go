@@ -41,9 +41,12 @@ func (s *Service) noticesOf(set *policy.Set) *notices {
 func (n *notices) has(id policy.PurposeID, notice string) bool { return n.ids[id][notice] }
 
 // tell returns the notice of a purpose in the language of whoever sent a
-// request, and the text of it.
+// request, and the text of it. What the site's own form, or the browser, said
+// beside it we do not see: the text declares nothing in the person's name.
 func (n *notices) tell(r *http.Request, id policy.PurposeID) (*notice.Consent, *Shown) {
 	in := n.match(r.Header.Get("Accept-Language"))
 	told := notice.ForPurpose(n.set, id, in.Tag)
-	return told, NewShown(in.Tag, told.Wording(in).String())
+	wording := told.Wording(in)
+	wording.Declaration = ""
+	return told, NewShown(in.Tag, wording.String())
 }

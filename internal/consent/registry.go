@@ -31,6 +31,7 @@ type Registry struct {
 	opening chan struct{} // holds one element while the store is opened
 	mu      sync.RWMutex
 	store   Store
+	fault   error   // of the last attempt to open it
 	reader  *reader // nil: no other process writes the store
 	closed  bool
 }
@@ -125,7 +126,7 @@ func setDefault[T comparable](option *T, value T) {
 
 // Open opens the store now, and says why it cannot be.
 func (r *Registry) Open(ctx context.Context) error {
-	_, _, err := r.opened(ctx)
+	_, _, err := r.opened(ctx) //nolint:contextcheck // what reads outlives the caller
 	return err
 }
 
@@ -156,6 +157,9 @@ func (r *Registry) opened(ctx context.Context) (Store, *reader, error) {
 		return nil, nil, ErrUnavailable
 	}
 	store, err := r.options.Open(ctx)
+	r.mu.Lock()
+	r.fault = err
+	r.mu.Unlock()
 	if err != nil {
 		r.options.Log.Error("opening the consent store: consents are not known until it is open", "error", err)
 		return nil, nil, unavailable(err)
@@ -268,7 +272,15 @@ func (r *Registry) catchUp(ctx context.Context, atLeast Revision) (Store, error)
 }
 
 // Health returns why the store is not asked at the moment; nil: it is.
-func (r *Registry) Health() error { return r.breaker.allow() }
+func (r *Registry) Health() error {
+	r.mu.RLock()
+	fault := r.fault
+	r.mu.RUnlock()
+	if fault != nil {
+		return fault
+	}
+	return r.breaker.allow()
+}
 
 // record returns the record of a subject as the horizon requires it, and not
 // older than the revision that the person was told of.

@@ -3,6 +3,7 @@ package consent_test
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -116,10 +117,8 @@ type visitor struct {
 }
 
 func (v *visitor) request(method string) *http.Request {
-	r := httptest.NewRequest(method, "https://shop.example/order", nil)
-	for name, values := range v.header {
-		r.Header[name] = values
-	}
+	r := httptest.NewRequestWithContext(context.Background(), method, "https://shop.example/order", nil)
+	maps.Copy(r.Header, v.header)
 	if v.cookie != "" {
 		r.Header.Add("Cookie", "session=1; "+v.cookie)
 	}
@@ -506,4 +505,21 @@ func BenchmarkStanding(b *testing.B) {
 			b.Fatal(a, err)
 		}
 	}
+}
+
+// A store that is opened with another key than it was written with knows
+// nobody: whoever objected would be overlooked.
+func TestWrongKey(t *testing.T) {
+	s, v := newSite(t), &visitor{}
+	check := func(secrets string) error {
+		keys, err := consent.ParseKeys([]byte(secrets))
+		s.must(err)
+		return keys.Check(t.Context(), &s.store.Memory)
+	}
+	s.must(check("another secret of 16 bytes and more"))
+	s.must(s.choose(v, "ads", consent.Object))
+	if err := check("another secret of 16 bytes and more"); err == nil || !strings.Contains(err.Error(), "consent_key") {
+		t.Errorf("with another key: %v", err)
+	}
+	s.must(check("another secret of 16 bytes and more\n" + secret))
 }

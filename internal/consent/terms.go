@@ -27,12 +27,12 @@ type Terms struct {
 // consent ends at its time whether that is recorded or not.
 func (r *Registry) Keep(ctx context.Context, terms func() Terms, log *slog.Logger) {
 	// Proxies of one store do not all come at once.
-	pause(ctx, time.Minute+rand.N(time.Minute))
+	pause(ctx, time.Minute+rand.N(time.Minute)) //nolint:gosec // G404: only to spread the load
 	for ctx.Err() == nil {
 		if err := r.EndTerms(ctx, terms()); err != nil && ctx.Err() == nil {
 			log.Warn("ending consents that have reached their term: trying again later", "error", err)
 		}
-		pause(ctx, keepInterval-keepInterval/10+rand.N(keepInterval/5))
+		pause(ctx, keepInterval-keepInterval/10+rand.N(keepInterval/5)) //nolint:gosec // G404: as above
 	}
 }
 

@@ -14,8 +14,8 @@ func span(ctx context.Context, name string) (_ context.Context, end func(error))
 	if !above.IsRecording() {
 		return ctx, func(error) {}
 	}
-	ctx, s := above.TracerProvider().Tracer("github.com/modicum-proxy/modicum").Start(ctx, name)
-	return ctx, func(err error) {
+	ctx, s := above.TracerProvider().Tracer("github.com/modicum-proxy/modicum").Start(ctx, name) //nolint:spancheck // end ends it
+	return ctx, func(err error) {                                                                //nolint:spancheck // as above
 		if err != nil {
 			s.SetStatus(codes.Error, err.Error())
 		}

@@ -88,7 +88,7 @@ func (p *Pages) apiChoices(w http.ResponseWriter, r *http.Request) {
 	v := p.visit(r)
 	choices, err := p.Consents.Choices(r, v.set, v.purposes)
 	if err != nil {
-		p.Logger.ErrorContext(r.Context(), "reading what a visitor chose", "error", err)
+		p.Logger.WarnContext(r.Context(), "reading what a visitor chose", "error", err)
 		p.fault(w, http.StatusServiceUnavailable, "what was chosen cannot be looked up now", nil)
 		return
 	}
@@ -148,7 +148,7 @@ func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 	}
 	choices, err := p.Consents.Choices(r, v.set, v.purposes)
 	if err != nil {
-		p.Logger.ErrorContext(r.Context(), "reading what a visitor chose", "error", err)
+		p.Logger.WarnContext(r.Context(), "reading what a visitor chose", "error", err)
 		choices = nil
 	}
 	a := v.decide(marks, form, choices)

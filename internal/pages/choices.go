@@ -50,7 +50,7 @@ func (p *Pages) choices(w http.ResponseWriter, r *http.Request) {
 	v := p.visit(r)
 	choices, err := p.Consents.Choices(r, v.set, v.purposes)
 	if err != nil {
-		p.Logger.ErrorContext(r.Context(), "reading what a visitor chose", "error", err)
+		p.Logger.WarnContext(r.Context(), "reading what a visitor chose", "error", err)
 		w.Header().Set("Retry-After", "5")
 		p.showChoices(w, r, v, http.StatusServiceUnavailable, nil, nil, v.problem("store"))
 		return

@@ -31,7 +31,7 @@ func (p *Pages) choose(w http.ResponseWriter, r *http.Request) {
 	choices, err := p.Consents.Choices(r, v.set, v.purposes)
 	if err != nil {
 		// What can be stored is: the person need not wait until we can read.
-		p.Logger.ErrorContext(r.Context(), "reading what a visitor chose", "error", err)
+		p.Logger.WarnContext(r.Context(), "reading what a visitor chose", "error", err)
 		choices = nil
 	}
 	marks := v.marks(form)
@@ -73,7 +73,7 @@ func (p *Pages) keep(w http.ResponseWriter, r *http.Request, v *visit, source co
 	}
 	err := p.Consents.Choose(r, w.Header(), v.set, source, decisions)
 	if err != nil {
-		p.Logger.ErrorContext(r.Context(), "keeping what a visitor chose", "error", err)
+		p.Logger.WarnContext(r.Context(), "keeping what a visitor chose", "error", err)
 		w.Header().Set("Retry-After", "5")
 	}
 	return err

@@ -25,7 +25,7 @@ func lockPath(path string) (*lockFile, error) {
 	}
 	err = tryLock(f)
 	if errors.Is(err, errHeld) {
-		err = fmt.Errorf("%s has it open; ask that one: modicum consent … --address", holder(path))
+		err = fmt.Errorf("%s has it open: ask that one (modicum consent … --address), or end it; several proxies need store postgres", holder(path))
 	}
 	if err == nil {
 		err = writeHolder(f)

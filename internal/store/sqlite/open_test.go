@@ -36,7 +36,7 @@ func TestHeld(t *testing.T) {
 	second := exec.CommandContext(t.Context(), os.Args[0]) //nolint:gosec // this very test
 	second.Env = append(os.Environ(), killed+"="+path)
 	out, err := second.CombinedOutput()
-	want := "process " + strconv.Itoa(os.Getpid()) + " has it open; ask that one: modicum consent … --address"
+	want := "process " + strconv.Itoa(os.Getpid()) + " has it open: ask that one (modicum consent … --address), or end it"
 	if err == nil || !strings.Contains(string(out), want) {
 		t.Errorf("opened by a second process: %s, %v", out, err)
 	}
