@@ -126,12 +126,12 @@ func setDefault[T comparable](option *T, value T) {
 
 // Open opens the store now, and says why it cannot be.
 func (r *Registry) Open(ctx context.Context) error {
-	_, _, err := r.opened(ctx) //nolint:contextcheck // what reads outlives the caller
+	_, _, err := r.opened(ctx)
 	return err
 }
 
 // opened returns the store, opened when it is not, and its reader.
-func (r *Registry) opened(ctx context.Context) (Store, *reader, error) {
+func (r *Registry) opened(ctx context.Context) (Store, *reader, error) { //nolint:contextcheck // what reads outlives the caller
 	r.mu.RLock()
 	store, rd, closed := r.store, r.reader, r.closed
 	r.mu.RUnlock()
