@@ -39,9 +39,9 @@ func subjectOf(n int) consent.Subject {
 	return consent.Subject(fmt.Sprintf("0123abcd.%043d", n))
 }
 
-func registry(tb testing.TB, open func(context.Context) (consent.Store, error), memory int64) *consent.Registry {
+func registry(tb testing.TB, o consent.Options) *consent.Registry {
 	tb.Helper()
-	r, err := consent.NewRegistry(consent.Options{Open: open, Memory: memory})
+	r, err := consent.NewRegistry(o)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -109,7 +109,7 @@ func granted(b *testing.B, r *consent.Registry) {
 
 // BenchmarkFind decides by a record in memory, where no other process writes.
 func BenchmarkFind(b *testing.B) {
-	r := registry(b, openAlone, 0)
+	r := registry(b, consent.Options{Open: openAlone})
 	for n := range people {
 		if _, err := r.Find(b.Context(), subjectOf(n), 0); err != nil {
 			b.Fatal(err)
@@ -141,7 +141,7 @@ func BenchmarkFindShared(b *testing.B) {
 
 func findShared(b *testing.B, workers, choices int) {
 	b.Helper()
-	r := registry(b, database(b), 0)
+	r := registry(b, consent.Options{Open: database(b)})
 	granted(b, r)
 	ctx, cancel := context.WithCancel(b.Context())
 	var writer sync.WaitGroup
@@ -192,7 +192,7 @@ func chooseOften(ctx context.Context, b *testing.B, r *consent.Registry, perSeco
 func BenchmarkWithdraw(b *testing.B) {
 	for _, deciders := range []int{0, 64} {
 		b.Run(fmt.Sprintf("workers=16,deciding=%d", deciders), func(b *testing.B) {
-			r := registry(b, database(b), 0)
+			r := registry(b, consent.Options{Open: database(b)})
 			granted(b, r)
 			ctx, cancel := context.WithCancel(b.Context())
 			var others sync.WaitGroup
@@ -261,7 +261,7 @@ func BenchmarkCache(b *testing.B) {
 func heapAfter(tb testing.TB, memory int64, persons int) (most, last int64) {
 	tb.Helper()
 	before := heap()
-	r := registry(tb, openAlone, memory)
+	r := registry(tb, consent.Options{Open: openAlone, Memory: memory, Timeout: time.Minute})
 	var all sync.WaitGroup
 	for w := range 4 {
 		all.Go(func() {
