@@ -104,6 +104,9 @@ func (tr *trial) run(linear bool) {
 		default:
 		}
 	}
+	if tr.late() {
+		tr.t.Error("the goal was not reached in time")
+	}
 	if tr.undecided.Load()*100 > tr.linearizable.Load() {
 		tr.t.Errorf("%d histories are undecided", tr.undecided.Load())
 	}
@@ -116,9 +119,12 @@ func (tr *trial) run(linear bool) {
 func (tr *trial) now() int64 { return int64(time.Since(tr.start)) }
 
 func (tr *trial) over() bool {
-	return tr.violations.Load() > 10 || time.Since(tr.start) >= tr.goal.time &&
+	return tr.violations.Load() > 10 || tr.late() || time.Since(tr.start) >= tr.goal.time &&
 		tr.decisions.Load() >= tr.goal.decisions && tr.withdrawals.Load() >= tr.goal.withdrawals
 }
+
+// late tells whether the trial has to end, reached its goal or not.
+func (tr *trial) late() bool { return time.Since(tr.start) > 30*tr.goal.time }
 
 func (tr *trial) violate(what string) {
 	if tr.violations.Add(1) <= 3 {

@@ -86,7 +86,12 @@ func (v *visitor) await(n int64) {
 func (v *visitor) withdraw(number int) (again bool) {
 	call := v.now()
 	for !v.try("refuse") {
-		again = true
+		if again = true; v.late() {
+			v.mu.Lock()
+			defer v.mu.Unlock()
+			v.record(access{write: true, granted: false}, nil, call, forever)
+			return again
+		}
 		time.Sleep(50 * time.Millisecond)
 	}
 	v.mu.Lock()
