@@ -98,6 +98,8 @@ https://shop.test {
 	h1, h2c := s.client("site.sock"), s.client("site.sock")
 	h2c.Transport.(*http.Transport).Protocols = new(http.Protocols)
 	h2c.Transport.(*http.Transport).Protocols.SetUnencryptedHTTP2(true)
+	s.settle(h1)
+	s.settle(h2c)
 	h2 := s.client("tls.sock")
 	h2.Transport.(*http.Transport).ForceAttemptHTTP2 = true
 	h2.Transport.(*http.Transport).TLSClientConfig = &tls.Config{InsecureSkipVerify: true, ServerName: "shop.test"} //nolint:gosec // G402: a test
