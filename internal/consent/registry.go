@@ -400,8 +400,6 @@ func (c *cached) size() int64 {
 // Append stores choices. When it returns nil, every decision that begins on
 // any process counts them. When it does not, what they take back is denied on
 // this process for some time, and nobody may be told that it is withdrawn.
-// What a browser says by ADPC, which nobody is told the outcome of, does not
-// wait for leases to end: it comes with any request.
 func (r *Registry) Append(ctx context.Context, events ...Event) (Revision, error) {
 	ctx, cancel := context.WithTimeout(ctx, r.options.WriteTimeout)
 	defer cancel()
@@ -414,7 +412,7 @@ func (r *Registry) Append(ctx context.Context, events ...Event) (Revision, error
 		return 0, err
 	}
 	r.denials.end(events) // the horizon knows by now
-	if commit.Lease > 0 && awaited(events) {
+	if commit.Lease > 0 && restricting(events) {
 		// Clocks of others may run slower. The choice is stored: the wait is
 		// for the answer alone, and is not cut short.
 		pause(context.WithoutCancel(ctx), commit.Lease+commit.Lease/50+10*time.Millisecond)
@@ -444,10 +442,9 @@ func (r *Registry) append(ctx context.Context, events []Event) (Commit, error) {
 	return commit, unavailable(err)
 }
 
-// awaited tells whether somebody is told that less is permitted now.
-func awaited(events []Event) bool {
+func restricting(events []Event) bool {
 	for i := range events {
-		if events[i].Action.Restricts() && events[i].Source != FromADPC {
+		if events[i].Action.Restricts() {
 			return true
 		}
 	}
