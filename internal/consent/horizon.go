@@ -22,6 +22,9 @@ type horizon struct {
 	// unsure counts the choices of each subject that may be committed at this
 	// moment. Their records are not believed meanwhile.
 	unsure map[Subject]int
+	// lost says that unsure grew past [maxChanged]: no cached record is
+	// believed any more, as long as the process runs.
+	lost bool
 }
 
 // maxChanged bounds the memory. Past it the horizon forgets which subjects
@@ -78,6 +81,9 @@ func (h *horizon) trust(events []Event) { h.count(events, -1) }
 func (h *horizon) count(events []Event, by int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if h.lost {
+		return
+	}
 	if h.unsure == nil {
 		h.unsure = make(map[Subject]int)
 	}
@@ -87,6 +93,9 @@ func (h *horizon) count(events []Event, by int) {
 				delete(h.unsure, subject)
 			}
 		}
+	}
+	if len(h.unsure) > maxChanged {
+		h.lost, h.unsure = true, nil
 	}
 }
 
@@ -118,7 +127,7 @@ func (h *horizon) current() (Mark, uint64) {
 func (h *horizon) covers(c *cached) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	if c.epoch != h.epoch || c.asOf < h.lastLocked(c.Subjects) {
+	if h.lost || c.epoch != h.epoch || c.asOf < h.lastLocked(c.Subjects) {
 		return false
 	}
 	return !slices.ContainsFunc(c.Subjects, func(s Subject) bool { return h.unsure[s] > 0 })
