@@ -195,11 +195,14 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.registry.begin()
 		defer h.registry.end()
 	}
-	if h.servePortal(w, r) {
+	sound := minimize.CheckTarget(r) == nil // or else the engine refuses it
+	if sound && h.servePortal(w, r) {
 		return nil
 	}
-	h.listen(w, r)
-	if h.excepted(r) {
+	if sound {
+		h.listen(w, r)
+	}
+	if sound && h.excepted(r) {
 		h.engine.Shield(r)
 		consent.HideCookie(r.Header)
 		return next.ServeHTTP(w, r)

@@ -180,7 +180,7 @@ func parts(all []pair, isFile func(name string) bool) (body []byte, contentType 
 func files(set *policy.Set, on string) func(name string) bool {
 	method, target, _ := strings.Cut(on, " ")
 	host, path, _ := strings.Cut(target, "/")
-	collection := set.Match(method, host, "/"+path)
+	collection := set.Match(method, host, "/"+path).Collection
 	return func(name string) bool {
 		if collection == nil {
 			return false

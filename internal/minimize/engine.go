@@ -63,20 +63,20 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) (s *Submission)
 			s = e.broken(s, r, v)
 		}
 	}()
+	refusal := CheckTarget(r)
 	e.Shield(r)
 	set, path := e.Policies.Load(), r.URL.EscapedPath()
-	to := set.Route(r.Method, hostname(r.Host), path)
 	upgrade := isUpgrade(r)
-	if !upgrade {
+	if refusal == nil && !upgrade {
 		e.settleLength(w, r)
 	}
-	submitted := upgrade || hasBody(r) || r.URL.RawQuery != "" && (to.Collection != nil || submitsQuery(set, r, path))
-	if !submitted && to.Collection == nil {
+	to, submits := e.route(set, r, path, upgrade || refusal != nil)
+	if !submits && to.Collection == nil {
 		return nil
 	}
 	s = &Submission{Set: set, Collection: to.Collection, Mode: e.Mode, engine: e, r: r, pattern: to.Pattern}
 	s.summary.Collection = s.collection()
-	if !submitted {
+	if !submits {
 		// Nothing to strip, but what a collection answers names its purposes.
 		s.list, s.Refusal = e.allow(s, policy.Standing{})
 		return s
@@ -87,7 +87,17 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) (s *Submission)
 	if s.Collection == nil {
 		s.Verdict = Gap
 	}
-	s.decideRoute(w, path, upgrade)
+	switch {
+	case refusal != nil:
+		s.refuse(refusal)
+	case to.Ambiguous && PlainPath(path):
+		s.refuse(&submission.Error{
+			Status: http.StatusBadRequest, Rule: "ambiguous-route", Offset: -1,
+			Detail: "applications that ignore letter case, a final slash, a suffix or invisible characters take the path for that of another collection",
+		})
+	default:
+		s.decideRoute(w, path, upgrade)
+	}
 	switch {
 	case s.Mode == Report:
 	case s.Refusal == nil:
@@ -96,6 +106,18 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) (s *Submission)
 		e.boundRest(w)
 	}
 	return s
+}
+
+// route returns where a request leads, and whether it submits anything: a
+// body, a query by a method that is not safe or to what a collection may be
+// served under, or, as certain says, something else.
+func (e *Engine) route(set *policy.Set, r *http.Request, path string, certain bool) (to policy.Route, submits bool) {
+	host := hostname(r.Host)
+	if !certain && !hasBody(r) && r.URL.RawQuery == "" {
+		return set.Match(r.Method, host, path), false
+	}
+	to = set.Route(r.Method, host, path)
+	return to, certain || hasBody(r) || !isSafe(r.Method) || to.Collection != nil
 }
 
 // boundRest bounds what follows a refusal that did not look at the body: the

@@ -2,7 +2,6 @@ package minimize
 
 import (
 	"net/url"
-	"path"
 	"strings"
 	"unicode/utf8"
 )
@@ -53,51 +52,4 @@ func PlainPath(escaped string) bool {
 func plainSegment(rest string) bool {
 	segment, _, more := strings.Cut(rest, "/")
 	return segment != "." && segment != ".." && (segment != "" || !more)
-}
-
-// loosePath returns what the most forgiving application makes of an escaped
-// path: in lower case, escapes and parameters resolved, without dots and
-// spaces at the end of a name (Windows drops them) and what follows a zero
-// byte, cleaned, without a slash at its end.
-func loosePath(escaped string) string {
-	if isTight(escaped) {
-		return escaped // as most are
-	}
-	return forgiven(escaped)
-}
-
-// forgiven is loosePath for any path.
-func forgiven(escaped string) string {
-	decoded, err := url.PathUnescape(escaped)
-	if err != nil {
-		decoded = escaped
-	}
-	decoded, _, _ = strings.Cut(decoded, "\x00")
-	segments := strings.Split(strings.ReplaceAll(strings.ToLower(decoded), `\`, "/"), "/")
-	for i, segment := range segments {
-		segment, _, _ = strings.Cut(segment, ";")
-		if segment != "." && segment != ".." {
-			segment = strings.TrimRight(segment, " .")
-		}
-		segments[i] = segment
-	}
-	return (&url.URL{Path: path.Clean("/" + strings.Join(segments, "/"))}).EscapedPath()
-}
-
-// isTight tells whether nobody can make anything else of a path. It may fail
-// to see that.
-func isTight(escaped string) bool {
-	for i := range len(escaped) {
-		switch c := escaped[i]; {
-		case 'a' <= c && c <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
-		case c == '/', c == '.':
-			// Neither is the last, nor next to another.
-			if i+1 == len(escaped) || escaped[i+1] == '/' || escaped[i+1] == '.' {
-				return false
-			}
-		default:
-			return false
-		}
-	}
-	return escaped != "" && escaped[0] == '/'
 }

@@ -269,13 +269,13 @@ func (s *Submission) checkMethod() error {
 	if !ok || method == "" {
 		return nil
 	}
-	other := s.Set.Match(strings.ToUpper(method), hostname(s.r.Host), s.r.URL.EscapedPath())
-	if other == nil || other == s.Collection {
+	other := s.Set.Route(method, hostname(s.r.Host), s.r.URL.EscapedPath())
+	if other.Collection == nil || other.Collection == s.Collection && !other.Ambiguous {
 		return nil
 	}
 	return &submission.Error{
 		Status: http.StatusBadRequest, Rule: "method-override", Offset: -1,
-		Detail: "the field _method leads to the collection " + other.Name + ", whose fields are others",
+		Detail: "the field _method leads to the collection " + other.Collection.Name + ", whose fields are others",
 	}
 }
 

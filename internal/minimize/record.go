@@ -44,7 +44,7 @@ func (s *Submission) write(e *Entry) error {
 	return s.engine.Recorder.Record(s.r.Context(), e)
 }
 
-// The rules of refusals that hold in every mode: no record, no delivery, and
+// More rules of refusals that hold in every mode: no record, no delivery, and
 // nothing that our code failed at.
 const (
 	ruleUnrecorded = "unrecorded"
@@ -53,7 +53,14 @@ const (
 
 // final tells whether a refusal holds in report mode too.
 func final(refusal *submission.Error) bool {
-	return refusal != nil && (refusal.Rule == ruleUnrecorded || refusal.Rule == ruleInternal)
+	if refusal == nil {
+		return false
+	}
+	switch refusal.Rule {
+	case ruleUnrecorded, ruleInternal, ruleTarget, ruleHost:
+		return true
+	}
+	return false
 }
 
 func internal() *submission.Error {

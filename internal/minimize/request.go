@@ -3,12 +3,8 @@ package minimize
 import (
 	"bytes"
 	"io"
-	"net"
 	"net/http"
-	"strings"
 	"time"
-
-	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
 // settleLength finds out whether a body of unknown length is there at all.
@@ -47,30 +43,8 @@ func isSafe(method string) bool {
 	return false
 }
 
-// submitsQuery tells whether a query that no collection declares is a
-// submission all the same: by its method, or because applications may take
-// the path for a declared one.
-func submitsQuery(set *policy.Set, r *http.Request, path string) bool {
-	if !isSafe(r.Method) {
-		return true
-	}
-	host, near := hostname(r.Host), loosePath(path)
-	return set.Near(r.Method, host, near) || set.Near(r.Method, host, near+"/")
-}
-
 // isUpgrade tells whether the connection is to become something else than
 // HTTP.
 func isUpgrade(r *http.Request) bool {
 	return r.Method == http.MethodConnect || len(r.Header["Upgrade"]) > 0
-}
-
-// hostname returns a host without its port and the dot that may end a name
-// (RFC 1034, section 3.1): with and without it is one host.
-func hostname(host string) string {
-	if strings.IndexByte(host, ':') >= 0 {
-		if name, _, err := net.SplitHostPort(host); err == nil {
-			host = name
-		}
-	}
-	return strings.TrimSuffix(host, ".")
 }

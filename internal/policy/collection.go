@@ -33,7 +33,7 @@ func (c *compiler) collections() {
 			c.set.Collections = append(c.set.Collections, collection)
 		}
 	}
-	c.set.routes, c.set.near = routed.routes, routed.near
+	c.set.routes = routed.routes
 }
 
 func (c *compiler) fields(collection *Collection, declared []entry[fieldDecl]) {

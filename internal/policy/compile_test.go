@@ -35,7 +35,7 @@ func TestCompileDesign(t *testing.T) {
 	if delivery := s.Purposes[0]; !reflect.DeepEqual(delivery.Recipients, []Text{{"": "Parcel service"}}) {
 		t.Errorf("the recipients are %v", delivery.Recipients)
 	}
-	c := s.Match("POST", "shop.example", "/checkout")
+	c := s.Match("POST", "shop.example", "/checkout").Collection
 	if c == nil || c.Name != "checkout" || c != s.Collections[c.ID] {
 		t.Fatalf("POST /checkout matches %v", c)
 	}

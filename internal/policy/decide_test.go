@@ -21,7 +21,7 @@ collections:
 
 func TestDecide(t *testing.T) {
 	s := compile(t, decisions)
-	c := s.Match("POST", "", "/c")
+	c := s.Match("POST", "", "/c").Collection
 	ids := func(names ...string) (set PurposeSet) {
 		for _, name := range names {
 			id, ok := s.PurposeID(name)

@@ -10,28 +10,52 @@ import (
 type Route struct {
 	Collection *Collection
 	Pattern    string
+	// Ambiguous reports that an application which reads paths loosely takes
+	// the request for one of another collection: it has to be refused.
+	Ambiguous bool
 }
 
-// Match returns the collection that a request belongs to, nil if none declares
-// it. It reads the request as [Set.Route] does.
-func (s *Set) Match(method, host, path string) *Collection {
-	return s.Route(method, host, path).Collection
+// Match returns where a request leads if its path is read exactly. Patterns,
+// precedence and the reading of path are those of [net/http.ServeMux], without
+// its redirects: path is the escaped path, and host is without a port. OPTIONS
+// and TRACE belong to the collection of GET, as HEAD does.
+func (s *Set) Match(method, host, path string) Route {
+	if s == nil {
+		return Route{}
+	}
+	return s.routes.find(upper(method), host, path)
 }
 
-// Route returns where a request leads. Patterns, precedence and the reading of
-// path are those of [net/http.ServeMux], without its redirects: path is the
-// escaped path, which the caller has found clean, and host is without a port.
+// Route returns where a request leads if its path is read exactly or loosely,
+// as routers do that ignore case, a final slash, a suffix such as ".json" and
+// what nobody sees. If only one of the two readings leads to a collection,
+// that collection governs. A segment that a pattern spells out is read
+// exactly, since the operator says that it is a route of its own.
 func (s *Set) Route(method, host, path string) Route {
 	if s == nil {
 		return Route{}
 	}
-	return s.routes.find(method, host, path)
+	method = upper(method)
+	exact := s.routes.find(method, host, path)
+	loose := s.routes.findLoosely(method, host, forgiven(path))
+	switch {
+	case loose.Collection == nil:
+		return exact
+	case exact.Collection == nil:
+		return loose
+	}
+	exact.Ambiguous = loose.Ambiguous || exact.Collection != loose.Collection
+	return exact
 }
 
-// Near tells whether an application that does not heed case may take a path,
-// in lower case, for one that a collection declares.
-func (s *Set) Near(method, host, path string) bool {
-	return s != nil && s.near.find(method, host, path).Collection != nil
+// upper returns a method in capitals: some servers take "post" for POST.
+func upper(method string) string {
+	for i := range len(method) {
+		if 'a' <= method[i] && method[i] <= 'z' {
+			return strings.ToUpper(method)
+		}
+	}
+	return method
 }
 
 // routes is the tree that requests are matched by: host, then method, then the
@@ -55,6 +79,9 @@ type step struct {
 	literal map[string]*step
 	single  *step // "{name}"
 	rest    Route // "{name...}", or a pattern that ends in a slash
+	// folded and stems find literals by their loose reading: see [fold] and
+	// [stem].
+	folded, stems map[string][]*step
 }
 
 // add enters a pattern that the judge has accepted.
@@ -117,22 +144,33 @@ func (s *step) child(segment string) *step {
 		s.literal = make(map[string]*step)
 	}
 	if s.literal[segment] == nil {
-		s.literal[segment] = new(step)
+		child := new(step)
+		s.literal[segment] = child
+		s.addLoosely(segment, child)
 	}
 	return s.literal[segment]
 }
 
-// find returns where a request leads.
+// find returns where a request leads if its path is read exactly.
 func (r *routes) find(method, host, path string) Route {
+	return r.search(method, host, path, (*step).match)
+}
+
+// reading follows a path from the root of a tree.
+type reading func(root *step, path string) Route
+
+// search reads a path in the trees of a host and a method, the more specific
+// trees first.
+func (r *routes) search(method, host, path string, read reading) Route {
 	if path == "" || path[0] != '/' {
 		return Route{}
 	}
 	if host != "" && len(r.hosts) > 0 {
-		if to := r.host(host).match(method, path); to.Collection != nil {
+		if to := r.host(host).search(method, path, read); to.Collection != nil {
 			return to
 		}
 	}
-	return r.anyHost.match(method, path)
+	return r.anyHost.search(method, path, read)
 }
 
 // host returns the methods of a host, nil if no pattern names it.
@@ -150,19 +188,20 @@ func (r *routes) host(host string) *methods {
 	return r.hosts[string(lower[:len(host)])]
 }
 
-func (ms *methods) match(method, path string) Route {
+func (ms *methods) search(method, path string, read reading) Route {
 	if ms == nil {
 		return Route{}
 	}
-	if to := ms.named[method].match(path); to.Collection != nil {
+	if to := read(ms.named[method], path); to.Collection != nil {
 		return to
 	}
-	if method == "HEAD" {
-		if to := ms.named["GET"].match(path); to.Collection != nil {
+	switch method {
+	case "HEAD", "OPTIONS", "TRACE":
+		if to := read(ms.named["GET"], path); to.Collection != nil {
 			return to
 		}
 	}
-	return ms.any.match(path)
+	return read(ms.any, path)
 }
 
 func (s *step) match(path string) Route {

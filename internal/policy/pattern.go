@@ -18,13 +18,12 @@ type patterns struct {
 	mux      *http.ServeMux
 	judged   []Pattern
 	routes   routes
-	near     routes // the same with paths in lower case
 }
 
 func newPatterns(p *problems) *patterns {
 	return &patterns{
 		problems: p, mux: http.NewServeMux(),
-		routes: routes{hosts: make(map[string]*methods)}, near: routes{hosts: make(map[string]*methods)},
+		routes: routes{hosts: make(map[string]*methods)},
 	}
 }
 
@@ -52,9 +51,7 @@ func (ps *patterns) add(w word, c *Collection) {
 	}
 	ps.judged = append(ps.judged, p)
 	c.Patterns = append(c.Patterns, p)
-	to := Route{Collection: c, Pattern: w.text}
-	ps.routes.add(method, host, path, to)
-	ps.near.add(method, host, strings.ToLower(path), to)
+	ps.routes.add(method, host, path, Route{Collection: c, Pattern: w.text})
 }
 
 // conflict reports a pattern that ties with one before it.

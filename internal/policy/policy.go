@@ -23,7 +23,6 @@ type Set struct {
 	byConsent PurposeSet // purposes whose basis is consent
 	objection PurposeSet // purposes marked `objection:`
 	routes    routes
-	near      routes // with paths in lower case
 }
 
 // Controller is who decides on purposes and means (GDPR Art. 4(7)), as a notice

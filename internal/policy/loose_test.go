@@ -1,0 +1,154 @@
+package policy
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+const looseRoutes = `version: 1
+purposes: {p: {basis: contract, retention: 1y}}
+collections:
+  user: {on: "POST /users/{id}", fields: {a: p}}
+  me: {on: POST /users/me, fields: {a: p}}
+  login: {on: POST /api/login, fields: {a: p}}
+  rest: {on: POST /api/, fields: {a: p}}
+  search: {on: GET /search, fields: {a: p}}
+  feed: {on: GET /feed.xml, fields: {a: p}}
+  old: {on: POST /contact.php, fields: {a: p}}
+  both: {on: POST /both, fields: {a: p}}
+  json: {on: POST /both.json, fields: {a: p}}
+  slash: {on: "POST /both/{$}", fields: {a: p}}
+  home: {on: "GET /{$}", fields: {a: p}}
+  page: {on: "POST /p/{slug}/edit", fields: {a: p}}
+  new: {on: POST /p/new, fields: {a: p}}
+  host: {on: POST shop.example/x/me, fields: {a: p}}
+  any: {on: /any/Thing, fields: {a: p}}
+`
+
+// looseCases are paths with the collection that each leads to; "two" is one
+// that has to be refused.
+var looseCases = []struct{ method, path, want string }{
+	{"POST", "/users/5", "user"},
+	{"POST", "/users/me", "me"},
+	{"POST", "/users/5.json", "user"},
+	{"POST", "/users/5/", "user"},
+	// An application that ignores case serves the strict route under the
+	// laxer collection; and so with the other spellings.
+	{"POST", "/users/ME", "two"},
+	{"POST", "/users/me/", "me"},
+	{"POST", "/users/me.json", "two"},
+	{"POST", "/users/me.", "two"},
+	{"POST", "/users/me%20", "two"},
+	{"POST", "/users/%20me", "two"},
+	{"POST", "/users/me%E2%80%8B", "two"},
+	{"POST", "/users/m%C2%ADe", "two"},
+	{"POST", "/users/%EF%BD%8De", "two"}, // full width
+	{"POST", "/users/me%EF%BC%8Ejson", "two"},
+	{"post", "/users/me", "me"},
+	{"POST", "/api/login", "login"},
+	{"POST", "/api/LOGIN", "two"},
+	{"POST", "/api/login/", "two"},
+	{"POST", "/api/login%20", "two"},
+	{"POST", "/api/login.", "two"},
+	{"POST", "/api/login.json", "two"},
+	{"POST", "/api/login.json.xml", "two"},
+	{"POST", "/api/login%E2%80%8B", "two"},
+	{"POST", "/API/login", "login"},
+	{"POST", "/api/other", "rest"},
+	{"POST", "/api", "rest"},
+	{"GET", "/search", "search"},
+	{"GET", "/search.json", "search"},
+	{"GET", "/Search/", "search"},
+	{"GET", "/%73earch", "search"},
+	{"OPTIONS", "/search", "search"},
+	{"TRACE", "/search", "search"},
+	{"HEAD", "/search", "search"},
+	{"GET", "/searches", "nothing"},
+	{"GET", "/feed.xml", "feed"},
+	{"GET", "/feed", "feed"},
+	{"POST", "/contact.php", "old"},
+	{"POST", "/contact", "old"},
+	{"POST", "/contact.php/more", "old"}, // PATH_INFO
+	{"POST", "/contact/more", "nothing"},
+	// What the operator spells out is a route of its own.
+	{"POST", "/both", "both"},
+	{"POST", "/both.json", "json"},
+	{"POST", "/both/", "slash"},
+	{"POST", "/BOTH", "two"},
+	{"POST", "/both.xml", "two"},
+	// PHP's front controller, and the index of a directory.
+	{"GET", "/index.php/search", "search"},
+	{"GET", "/Index.PHP/search", "search"},
+	{"POST", "/index.php/users/ME", "two"},
+	{"GET", "/", "home"},
+	{"GET", "/index.php", "home"},
+	{"GET", "/index.html", "home"},
+	{"GET", "/search/index.php", "search"},
+	// A literal that leads nowhere on this path hides nothing.
+	{"POST", "/p/new/edit", "page"},
+	{"POST", "/p/New/edit", "page"},
+	{"POST", "/p/NEW", "new"},
+	{"PUT", "/any/THING", "any"},
+	// What is refused as ambiguous by itself, has to be seen as a submission.
+	{"GET", "/search;v=1", "search"},
+	{"GET", "/x/..;/search", "search"},
+	{"GET", `/x\..\search`, "search"},
+	{"GET", "//search", "search"},
+	{"GET", "/./search", "search"},
+	{"GET", "/%2573earch", "search"},
+	{"GET", "/search%00.css", "search"},
+	{"GET", "/a/%2e%2e/search", "search"},
+}
+
+// TestRouteLoosely: "POST /users/ME" matched /users/{id}, whose fields are
+// others, while the application served /users/me; "GET /search.json" matched
+// nothing, and went on with its whole query.
+func TestRouteLoosely(t *testing.T) {
+	s := compile(t, looseRoutes)
+	for _, test := range looseCases {
+		to := s.Route(test.method, "a.example", test.path)
+		got := name(to.Collection)
+		if to.Ambiguous {
+			got = "two"
+		}
+		if got != test.want {
+			t.Errorf("%s %s leads to %s, not to %s", test.method, test.path, got, test.want)
+		}
+	}
+	if to := s.Route("POST", "shop.example", "/X/me"); name(to.Collection) != "host" {
+		t.Errorf("a pattern with a host is not read loosely: %s", name(to.Collection))
+	}
+}
+
+// FuzzRoute: whatever a path is, the loose reading leads to what the exact one
+// leads to, or to another collection and then the two are ambiguous; and two
+// spellings that a forgiving router takes for one lead to one.
+func FuzzRoute(f *testing.F) {
+	for _, test := range looseCases {
+		f.Add(test.method, test.path)
+	}
+	s := compile(f, looseRoutes)
+	f.Fuzz(func(t *testing.T, method, path string) {
+		if !strings.HasPrefix(path, "/") {
+			return
+		}
+		exact, to := s.Match(method, "", path), s.Route(method, "", path)
+		if exact.Collection != nil && to.Collection != exact.Collection {
+			t.Errorf("%s %q leads to %s, and exactly to %s", method, path, name(to.Collection), name(exact.Collection))
+		}
+		if exact.Collection == nil && to.Collection == nil {
+			for _, other := range []string{strings.ToLower(path), strings.TrimSuffix(path, "/"), path + ".json", path + "%20"} {
+				if exact := s.Match(method, "", other); exact.Collection != nil && other != "" && !strings.HasSuffix(path, "/") {
+					t.Errorf("%s %q leads nowhere, and %q to %s", method, path, other, name(exact.Collection))
+				}
+			}
+		}
+		if decoded, err := url.PathUnescape(path); err == nil && !strings.ContainsAny(decoded, "%") {
+			again := s.Route(method, "", (&url.URL{Path: decoded}).EscapedPath())
+			if !strings.Contains(path, "%2F") && !strings.Contains(path, "%2f") && again.Collection != to.Collection {
+				t.Errorf("%s %q leads to %s, decoded to %s", method, path, name(to.Collection), name(again.Collection))
+			}
+		}
+	})
+}
