@@ -57,11 +57,14 @@ func (s *scalar) read(r *reader, n ast.Node) {
 	}
 }
 
-// textConstant spells a text. In JSON, & and ; are escaped, so that a parser of
-// forms that is handed the body finds no separator in it.
+// separators escapes what json.Marshal leaves of the bytes at which a parser of
+// forms that is handed the body would take it apart.
+var separators = strings.NewReplacer(";", `\u003b`, "=", `\u003d`)
+
+// textConstant spells a text.
 func textConstant(text string) Constant {
 	spelled, _ := json.Marshal(text) //nolint:errchkjson // a string always marshals
-	return Constant{JSON: strings.ReplaceAll(string(spelled), ";", `\u003b`), Text: text}
+	return Constant{JSON: separators.Replace(string(spelled)), Text: text}
 }
 
 // scalarList is one value or a list of them.

@@ -112,7 +112,8 @@ func (s *formPass) pairs(dst, b []byte) ([]byte, *Error) {
 			out = out[:mark]
 		}
 	}
-	return s.shadows(dst, out), nil
+	out = s.shadows(dst, out)
+	return out, s.rep.overworked()
 }
 
 // shadow keeps a pair, written up to its value, until it is clear whether its

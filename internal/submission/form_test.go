@@ -25,6 +25,8 @@ var formCases = []struct {
 	want  string
 }{
 	{"kept and stripped", []string{"name", "email"}, "name=a&shoe=42&email=b", "name=a&email=b"},
+	{"names that fold to a literal sibling", []string{"p.**", "p.offers", "**"}, "p[OFFERS]=1&p[of_fers]=2&p[offers]=3&p[x][offers]=4&P[offers]=5&q=6", "p%5Boffers%5D=3&p%5Bx%5D%5Boffers%5D=4&q=6"},
+	{"prototypes", []string{"**"}, "__proto__[x]=1&a[constructor][prototype][x]=2&constructor=3&b=4", "b=4"},
 	{"first stripped", []string{"b"}, "a=1&b=2", "b=2"},
 	{"last stripped", []string{"a"}, "a=1&b=2", "a=1"},
 	{"nothing kept", nil, "a=1&b=2", ""},

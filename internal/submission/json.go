@@ -20,6 +20,9 @@ func (p *Plan) JSON(dst, body []byte, lim Limits, rep *Report) ([]byte, error) {
 	s := p.passes.Get().(*jsonPass)
 	s.begin(dst, body, lim, rep)
 	err := s.document()
+	if fault := rep.overworked(); err == nil && fault != nil {
+		err = fault
+	}
 	s.end()
 	out := s.out
 	s.b, s.out, s.rep = nil, nil, nil
@@ -41,7 +44,7 @@ type jsonPass struct {
 	b        []byte // the text, then Padding zero bytes, which end any token
 	out      []byte
 	from, to int // the span of b that is still to be copied to out
-	members  int
+	members  int // and elements
 
 	stack   []frame
 	shapes  shapes
@@ -213,9 +216,7 @@ after:
 	}
 	if b[i] == ',' {
 		i++
-		start, key, slot, odd, at, shape = i, i, 0, 0, nodes[f.node].element, f.below
-		act, leaf = nodes[at].scalar, nodes[at].leaf
-		goto value
+		goto element
 	}
 	if b[i] != ']' {
 		return s.expected("',' or ']'", i)
@@ -229,6 +230,14 @@ closing:
 	s.stack = s.stack[:len(s.stack)-1]
 	f = &s.stack[len(s.stack)-1]
 	goto after
+
+element:
+	if s.members++; s.members > s.lim.Fields {
+		return s.tooMany(i)
+	}
+	start, key, slot, odd, at, shape = i, i, 0, 0, nodes[f.node].element, f.below
+	act, leaf = nodes[at].scalar, nodes[at].leaf
+	goto value
 
 open:
 	if len(s.stack) > s.lim.Depth {
@@ -262,9 +271,7 @@ open:
 		if b[i] == ']' {
 			goto closing
 		}
-		start, key, slot, odd, at, shape = i, i, 0, 0, nodes[f.node].element, f.below
-		act, leaf = nodes[at].scalar, nodes[at].leaf
-		goto value
+		goto element
 	}
 	if b[i] == '}' {
 		goto closing
@@ -273,7 +280,7 @@ open:
 
 member:
 	if s.members++; s.members > s.lim.Fields {
-		return &Error{Status: 413, Rule: "fields", Detail: "the JSON has more members than the limit (max_fields)", Offset: int64(i)}
+		return s.tooMany(i)
 	}
 	slot = f.next
 named:

@@ -92,6 +92,10 @@ func (s *jsonPass) expected(what string, i int) error {
 	return &Error{Status: 400, Rule: "json-syntax", Detail: "the JSON does not hold the expected " + what, Offset: int64(i)}
 }
 
+func (s *jsonPass) tooMany(i int) error {
+	return &Error{Status: 413, Rule: "fields", Detail: "the JSON has more members and elements than the limit (max_fields)", Offset: int64(i)}
+}
+
 // broken is the error for what looked like a token and is none.
 func (s *jsonPass) broken(i int, fl flags) error {
 	e := &Error{Status: 400, Offset: int64(i)}

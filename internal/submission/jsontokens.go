@@ -10,7 +10,7 @@ import (
 type flags uint8
 
 const (
-	separator   flags = 1 << iota // '&' or ';'
+	separator   flags = 1 << iota // '&', ';' or '='
 	escaped                       // a backslash escape
 	nonASCII                      // checked UTF-8
 	broken                        // here and above: no token; the reason follows
@@ -75,7 +75,7 @@ func scanString(b []byte, i int) (end int, fl flags) {
 			return i + 1, fl
 		}
 		switch b[i] {
-		case '&', ';':
+		case '&', ';', '=':
 			fl |= separator
 			i++
 		case '\\':
@@ -92,13 +92,14 @@ func scanString(b []byte, i int) (end int, fl flags) {
 }
 
 // special marks, by their high bits, the bytes of w that end the easy run of
-// a string: below 0x20; '"' or '&', which differ in one bit; '\'; ';'. A
+// a string: below 0x20; '"' or '&', which differ in one bit; '\'; ';'; '='. A
 // borrow can mark a byte above a true one, never below: the lowest holds.
 func special(w uint64) uint64 {
 	q := w&^(0x04*ones) ^ '"'*ones
 	e := w ^ '\\'*ones
 	t := w ^ ';'*ones
-	return ((w - 0x20*ones) | (q - ones) | (e - ones) | (t - ones)) &^ w & highs
+	u := w ^ '='*ones
+	return ((w - 0x20*ones) | (q - ones) | (e - ones) | (t - ones) | (u - ones)) &^ w & highs
 }
 
 // scanEscape returns the length of the escape at b[i], a surrogate pair

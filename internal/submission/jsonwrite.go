@@ -54,6 +54,9 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 	}
 	as := v.kind
 	if field.Rule != nil {
+		if !s.rep.takes(field.Rule, len(text)) {
+			return // document refuses it
+		}
 		var reason string
 		s.scratch, as, reason = field.Rule.apply(s.scratch[:0], text, v.kind)
 		if reason != "" {
@@ -144,7 +147,7 @@ func (s *jsonPass) flush() {
 func (s *jsonPass) emitEscaped(from, to int) {
 	s.flush()
 	for _, c := range s.b[from:to] {
-		if c == '&' || c == ';' {
+		if c == '&' || c == ';' || c == '=' {
 			s.out = append(s.out, '\\', 'u', '0', '0', hexDigits[c>>4]|0x20, hexDigits[c&15]|0x20)
 		} else {
 			s.out = append(s.out, c)
@@ -201,5 +204,5 @@ func (p *Plan) member(at int32, name []byte, hash uint32) int32 {
 	if e := n.find(name, hash); e != nil {
 		return e.node
 	}
-	return n.any
+	return n.free(name)
 }

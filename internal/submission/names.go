@@ -83,10 +83,11 @@ func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
 		if e := top.find(name, hashName(name)); e != nil {
 			return n.finish(e.node, e.node, false)
 		}
-		if top.any == void || !isWord(name) {
+		free := top.free(name)
+		if free == void || !isWord(name) {
 			return void, faultNone
 		}
-		return n.finish(top.any, n.at(root, freeMember, name), false)
+		return n.finish(free, n.at(root, freeMember, name), false)
 	}
 	if segments := bracketed(name[i:]); segments < 0 {
 		return void, faultNone
@@ -96,10 +97,11 @@ func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
 	if e := top.find(name[:i], hashName(name[:i])); e != nil {
 		return n.descend(e.node, e.node, name[i:])
 	}
-	if top.any == void || !isWord(name[:i]) {
+	free := top.free(name[:i])
+	if free == void || !isWord(name[:i]) {
 		return void, faultNone
 	}
-	return n.descend(top.any, n.at(root, freeMember, name[:i]), name[i:])
+	return n.descend(free, n.at(root, freeMember, name[:i]), name[i:])
 }
 
 // descend follows the segments in brackets from a node and its place.
@@ -150,7 +152,7 @@ func (n *names) step(at, here int32, segment []byte, last bool) (int32, int32, f
 	} else if e := node.find(segment, hashName(segment)); e != nil {
 		next, key, use = e.node, e.node, asObject
 	} else {
-		next, key, use = node.any, freeMember, asObject
+		next, key, use = node.free(segment), freeMember, asObject
 		if !isWord(segment) {
 			next = void
 		}

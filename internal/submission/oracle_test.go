@@ -118,9 +118,34 @@ func covers(field, path []string) bool {
 	return true
 }
 
+// closed tells whether a member on the path has no field of its name, and one
+// that no "**" may match: a prototype's, or one that folds to a sibling's.
+func closed(fields []Field, path []string) bool {
+	for i, segment := range path {
+		name, isMember := strings.CutPrefix(segment, ".")
+		if !isMember {
+			continue
+		}
+		own, folded := false, false
+		for _, f := range fields {
+			if i < len(f.Path) && !slices.Contains(f.Path[:i+1], "**") && f.Path[i] != "*" && covers(f.Path[:i], path[:i]) {
+				own = own || f.Path[i] == name
+				folded = folded || foldName([]byte(f.Path[i])) == foldName([]byte(name))
+			}
+		}
+		if !own && (folded || slices.Contains([]string{"__proto__", "constructor", "prototype"}, name)) {
+			return true
+		}
+	}
+	return false
+}
+
 // allows finds the most telling field for a scalar: one that names it, or
 // else the longest "**" above it.
 func allows(fields []Field, path []string) bool {
+	if closed(fields, path) {
+		return false
+	}
 	best, kept := -1, false
 	for _, f := range fields {
 		if !covers(f.Path, path) {
@@ -139,6 +164,9 @@ func allows(fields []Field, path []string) bool {
 
 // reaches tells whether something below a container is kept.
 func reaches(fields []Field, path []string, list bool) bool {
+	if closed(fields, path) {
+		return false
+	}
 	next := "."
 	if list {
 		next = "*"

@@ -95,6 +95,9 @@ func (s *parts) step() (piece, *Error) {
 		s.shadows()
 	case needMore:
 	}
+	if err == nil {
+		err = s.rep.overworked()
+	}
 	if err != nil {
 		err.Offset = s.at
 	}

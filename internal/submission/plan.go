@@ -70,6 +70,8 @@ type node struct {
 	// names is a table of the members, open addressing, a power of two long.
 	// It is empty for a node without named children.
 	names []entry
+	// folded holds the names as [foldName] has them, where any is not void.
+	folded map[string]bool
 }
 
 // action is what to do with a scalar, as far as its node tells.
@@ -109,6 +111,7 @@ func NewPlan(fields []Field) (*Plan, error) {
 	p.inherit(root, none, void)
 	p.settle()
 	for i := range p.nodes {
+		p.nodes[i].fold()
 		p.nodes[i].index()
 	}
 	p.passes.New = func() any { return newJSONPass(p) }
@@ -201,6 +204,35 @@ func (p *Plan) settle() {
 		}
 		n.live = n.live || n.object || n.array
 	}
+}
+
+// fold notes what the members' names are taken for by applications that ignore
+// letter case.
+func (n *node) fold() {
+	if n.any == void || len(n.names) == 0 {
+		return
+	}
+	n.folded = make(map[string]bool, len(n.names))
+	for _, e := range n.names {
+		n.folded[foldName([]byte(e.name))] = true
+	}
+}
+
+// free returns the node of a member that has no name of its own here: that of
+// "**", or void. Two kinds of names match no open segment. Go's encoding/json
+// and others fill "offers" from "OFFERS" too, so that a name which folds to a
+// sibling's would bring the sibling's value past its field. And JavaScript
+// gives "__proto__" and its like a meaning (prototype pollution, CWE-1321).
+func (n *node) free(name []byte) int32 {
+	switch {
+	case n.any == void:
+		return void
+	case string(name) == "__proto__", string(name) == "constructor", string(name) == "prototype":
+		return void
+	case n.folded != nil && n.folded[foldName(name)]:
+		return void
+	}
+	return n.any
 }
 
 // index turns the list of members into the table that find probes.

@@ -21,6 +21,7 @@ type Report struct {
 	// Undeclared counts the members, pairs and parts that no field declares.
 	Undeclared int
 
+	work    int64 // that rules were asked for, see maxWork
 	watched []watched
 	names   []byte // the first undeclared names, one after the other
 	ends    [maxNames]int32
@@ -43,13 +44,13 @@ const maxWatched = 320
 // watched is the value of a field of the plan that asked for it.
 type watched struct {
 	field int32
-	size  int32 // over maxWatched: too long to be told
+	size  int32 // over maxWatched: there is no value that can be told
 	value [maxWatched]byte
 }
 
-// Watched returns the last value of a field that [Field.Watch] names, as
-// text. It is false when the field did not come, or is longer than any value
-// that somebody decides by; [Report.Overlong] tells which.
+// Watched returns the value of a field that [Field.Watch] names, as text. It is
+// false when the field did not come, or came with no one value that somebody
+// could decide by; [Report.Unclear] reports which.
 func (r *Report) Watched(field int) (string, bool) {
 	for i := range r.watched {
 		if w := &r.watched[i]; int(w.field) == field {
@@ -62,9 +63,9 @@ func (r *Report) Watched(field int) (string, bool) {
 	return "", false
 }
 
-// Overlong tells whether a watched field came with a value that is too long
-// to be told.
-func (r *Report) Overlong(field int) bool {
+// Unclear reports whether a watched field came with a value that is too long to
+// be told, or with two that differ.
+func (r *Report) Unclear(field int) bool {
 	return slices.ContainsFunc(r.watched, func(w watched) bool { return int(w.field) == field && w.size > maxWatched })
 }
 
@@ -75,13 +76,17 @@ func (r *Report) Forget(field int) {
 
 func (r *Report) watch(field int32, value []byte) {
 	i := slices.IndexFunc(r.watched, func(w watched) bool { return w.field == field })
-	if i < 0 {
-		i = len(r.watched)
-		r.watched = append(r.watched, watched{field: field})
+	if i >= 0 {
+		if w := &r.watched[i]; w.size > maxWatched || string(w.value[:w.size]) != string(value) {
+			w.size = maxWatched + 1
+		}
+		return
 	}
-	r.watched[i].size = int32(copy(r.watched[i].value[:], value)) //nolint:gosec // G115: at most maxWatched
+	r.watched = append(r.watched, watched{field: field})
+	w := &r.watched[len(r.watched)-1]
+	w.size = int32(copy(w.value[:], value)) //nolint:gosec // G115: at most maxWatched
 	if len(value) > maxWatched {
-		r.watched[i].size = maxWatched + 1
+		w.size = maxWatched + 1
 	}
 }
 
@@ -90,7 +95,23 @@ func (r *Report) Reset(p *Plan) {
 	r.Outcomes = slices.Grow(r.Outcomes[:0], len(p.fields))[:len(p.fields)]
 	clear(r.Outcomes)
 	r.Undeclared, r.names, r.count = 0, r.names[:0], 0
-	r.watched, r.more = r.watched[:0], false
+	r.watched, r.more, r.work = r.watched[:0], false, 0
+}
+
+// takes asks for the work of a rule on a value of so many bytes. It is false
+// when the submission asks for too much, and is to be refused by overworked.
+func (r *Report) takes(rule *Rule, size int) bool {
+	r.work += rule.work(size)
+	return r.work <= maxWork
+}
+
+// overworked refuses a submission that asks for too much work; nil: it does
+// not.
+func (r *Report) overworked() *Error {
+	if r.work <= maxWork {
+		return nil
+	}
+	return tooLarge("work", "checking the values takes more work than one submission may ask for: fewer values of the type phone or with a pattern, or shorter ones")
 }
 
 // Names yields the first undeclared names, each once. They are for the

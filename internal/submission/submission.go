@@ -13,7 +13,7 @@ type Limits struct {
 	Body int64
 	// Depth is how deep JSON containers and bracketed names may nest.
 	Depth int
-	// Fields is the most members, pairs or parts, over all levels.
+	// Fields is the most members and elements, pairs or parts, over all levels.
 	Fields int
 	// Name is the most bytes of one name, after decoding.
 	Name int

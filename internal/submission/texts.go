@@ -31,6 +31,9 @@ func (t *texts) decide(text []byte, leaf int32) (out []byte, ok bool) {
 		return t.strip(leaf, ReasonWrongType)
 	}
 	if field.Rule != nil {
+		if !t.rep.takes(field.Rule, len(text)) {
+			return nil, false // the form is refused
+		}
 		var reason string
 		t.scratch, _, reason = field.Rule.apply(t.scratch[:0], text, kindText)
 		if reason != "" {

@@ -2,17 +2,17 @@ package submission
 
 const hexDigits = "0123456789ABCDEF"
 
-// appendJSONString writes s, valid UTF-8, as a JSON string. '&' and ';' go
-// as escapes: some frameworks read any body as a form, and must find no
-// separator in ours.
+// appendJSONString writes s, valid UTF-8, as a JSON string. '&', ';' and
+// '=' go as escapes: Bottle reads any body as a form, and must find neither
+// a separator nor a name in ours.
 func appendJSONString[S string | []byte](dst []byte, s S) []byte {
 	dst = append(dst, '"')
 	for i := range len(s) {
 		switch c := s[i]; {
 		case c == '"' || c == '\\':
 			dst = append(dst, '\\', c)
-		case c < 0x20 || c == '&' || c == ';' || c == 0x7f:
-			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4], hexDigits[c&15])
+		case c < 0x20 || c == '&' || c == ';' || c == '=' || c == 0x7f:
+			dst = append(dst, '\\', 'u', '0', '0', hexDigits[c>>4]|0x20, hexDigits[c&15]|0x20)
 		default:
 			dst = append(dst, c)
 		}
