@@ -123,8 +123,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 //		notice          <address> | off
 //		portal          <path>
 //		gpc             <date>
-//		subject         placeholder <placeholder>
-//		subject         header <name>
+//		subject         placeholder <placeholder> [realm <name>]
+//		subject         header <name> [realm <name>]
 //		subject         field <name> email | phone
 //		subject         jwt {
 //			key      file <path> | env <name>
@@ -132,6 +132,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 //			claim    <name>
 //			issuer   <text>
 //			audience <text>
+//			realm    <name>
 //		}
 //	}
 //

@@ -100,13 +100,13 @@ func (h *Handler) unmarshalSubject(d *caddyfile.Dispenser) error {
 	var err error
 	switch way := d.Val(); way {
 	case "placeholder":
-		if s.Placeholder, err = argument(d); err == nil {
+		if s.Placeholder, s.Realm, err = named(d); err == nil {
 			if err = checkPlaceholder(s.Placeholder); err != nil {
 				return d.WrapErr(err)
 			}
 		}
 	case "header":
-		s.Header, err = argument(d)
+		s.Header, s.Realm, err = named(d)
 	case "field":
 		args := d.RemainingArgs()
 		if len(args) != 2 || args[1] != "email" && args[1] != "phone" {
@@ -115,7 +115,13 @@ func (h *Handler) unmarshalSubject(d *caddyfile.Dispenser) error {
 		s.Field, s.Kind = args[0], args[1]
 	case "jwt":
 		s.JWT = new(JWT)
-		err = block(d, func(option string) error { return s.JWT.unmarshalOption(d, option) })
+		err = block(d, func(option string) (err error) {
+			if option == "realm" {
+				s.Realm, err = argument(d)
+				return err
+			}
+			return s.JWT.unmarshalOption(d, option)
+		})
 		if err == nil && s.JWT.Key == nil {
 			err = d.WrapErr(errNoKey)
 		}
@@ -124,6 +130,19 @@ func (h *Handler) unmarshalSubject(d *caddyfile.Dispenser) error {
 	}
 	h.Subject = append(h.Subject, s)
 	return err
+}
+
+// named reads where a login's name comes from, and its realm if there is one.
+func named(d *caddyfile.Dispenser) (from, realm string, err error) {
+	way := d.Val()
+	args := d.RemainingArgs()
+	switch {
+	case len(args) == 1:
+		return args[0], "", nil
+	case len(args) == 3 && args[1] == "realm" && args[2] != "":
+		return args[0], args[2], nil
+	}
+	return "", "", d.Errf("subject %s: expected one argument, and behind it `realm <name>` where several sites share a login", way)
 }
 
 func (j *JWT) unmarshalOption(d *caddyfile.Dispenser, option string) (err error) {
@@ -139,7 +158,7 @@ func (j *JWT) unmarshalOption(d *caddyfile.Dispenser, option string) (err error)
 	case "audience":
 		j.Audience, err = argument(d)
 	default:
-		err = d.Errf("unknown option %q of subject jwt: expected key, cookie, claim, issuer or audience", option)
+		err = d.Errf("unknown option %q of subject jwt: expected key, cookie, claim, issuer, audience or realm", option)
 	}
 	return err
 }

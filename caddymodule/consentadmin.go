@@ -174,7 +174,7 @@ func namedAnywhere(keys *consent.Keys, id consent.Identity, sets []*policy.Set) 
 	if len(sets) > 0 {
 		country = sets[0].Controller.Country
 	}
-	return keys.Named(id.Kind, id.Value, country)
+	return keys.Named(id, country)
 }
 
 // maxQuery bounds the body of a query.

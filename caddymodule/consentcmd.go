@@ -73,10 +73,11 @@ func (o *consentOptions) subcommand(use, short string, define func(cmd *cobra.Co
 	subject := cmd.Flags().String("subject", "", "The person, by the subject as it is listed")
 	for kind, help := range map[consent.Kind]string{
 		consent.ByEmail: "an e-mail address", consent.ByPhone: "a telephone number",
-		consent.ByUser: "the user of the login", consent.ByCookie: "the value of the cookie " + consent.CookieName,
+		consent.ByUser: "the user of a login (with --realm)", consent.ByCookie: "the value of the cookie " + consent.CookieName,
 	} {
 		person[kind] = cmd.Flags().String(string(kind), "", "The person, by "+help)
 	}
+	realm := cmd.Flags().String("realm", "", "The realm of --user: the issuer of its tokens, what `realm` says in the Caddyfile, or else the host of the site")
 	q := new(desk.Query)
 	cmd.Flags().StringVar(&q.Purpose, "purpose", "", "Only what is about this purpose")
 	define(cmd)
@@ -87,6 +88,9 @@ func (o *consentOptions) subcommand(use, short string, define func(cmd *cobra.Co
 		q.Subject = consent.Subject(*subject)
 		if err := namePerson(q, person, cmd.InOrStdin()); err != nil {
 			return exitUsage, err
+		}
+		if q.Identity != nil {
+			q.Identity.Realm = *realm
 		}
 		// Interrupted, an export removes what it has written.
 		ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt)

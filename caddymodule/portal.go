@@ -45,11 +45,10 @@ func (h *Handler) provisionConsents() error {
 	if err != nil {
 		return err
 	}
-	newcomers := limit.NewClients(newcomerRate, newcomerBurst, time.Now)
 	h.registry = h.app.store
 	h.consents = &consent.Service{
 		Registry: h.registry.Registry, Keys: h.app.keys, Identify: identify, Fields: fields, Words: languages,
-		Limit:   func(r *http.Request) bool { return newcomers.Allow(clientIP(r)) },
+		Limits:  newConsentLimits(),
 		Address: h.app.keptAddress(), Now: time.Now, NewID: newEventID,
 	}
 	h.engine.Consents = h.consents
@@ -93,17 +92,9 @@ func declares(set *policy.Set, field string) bool {
 type unstored struct{ *consent.Service }
 
 // Record implements [minimize.Consents].
-func (unstored) Record(context.Context, http.Header, *consent.Inquiry, policy.PurposeSet) error {
-	return nil
+func (unstored) Record(_ context.Context, _ http.Header, _ *consent.Inquiry, ticked policy.PurposeSet) (policy.PurposeSet, error) {
+	return ticked, nil
 }
-
-// How many people may become known from one address by a ticked field or by
-// ADPC, a second in the long run and at once: more than a crowd behind one
-// router, fewer than would fill a disk in a day.
-const (
-	newcomerRate  = 20
-	newcomerBurst = 200
-)
 
 // servePortal answers requests for our own pages. It tells whether it did.
 func (h *Handler) servePortal(w http.ResponseWriter, r *http.Request) bool {

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -22,6 +23,7 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/minimize"
 )
 
 // Subject says what a person is known by, besides our own cookie. Exactly one
@@ -40,6 +42,10 @@ type Subject struct {
 	Field string `json:"field,omitempty"`
 	// Kind is what Field holds: `email` or `phone`.
 	Kind string `json:"kind,omitempty"`
+	// Realm says whose names Placeholder, Header or JWT give: one name in two
+	// realms is two persons. Logins that several sites share have one realm.
+	// Default: the issuer of a token, or else the host of the request.
+	Realm string `json:"realm,omitempty"`
 }
 
 // JWT says where a token is found and what is asked of it.
@@ -61,14 +67,16 @@ type JWT struct {
 	algorithms []jose.SignatureAlgorithm
 }
 
-// login is a way to learn who logged in; the empty name: nobody did.
-type login func(*http.Request) string
+// login is a way to learn who logged in, and in which realm that is a name.
+// The empty name: nobody did; the empty realm: it is the site's.
+type login func(*http.Request) (name, realm string)
 
 // subjects reads the options into what the service needs.
-func (h *Handler) subjects() (identify func(*http.Request) []consent.Identity, fields map[string]consent.Kind, err error) {
+func (h *Handler) subjects() (identify func(*http.Request) (consent.Identity, bool), fields map[string]consent.Kind, err error) {
 	var logins []login
 	fields = map[string]consent.Kind{}
-	for _, s := range h.Subject {
+	for i := range h.Subject {
+		s := &h.Subject[i]
 		switch {
 		case s.Placeholder != "":
 			if err := checkPlaceholder(s.Placeholder); err != nil {
@@ -81,11 +89,14 @@ func (h *Handler) subjects() (identify func(*http.Request) []consent.Identity, f
 			if err := s.JWT.provision(); err != nil {
 				return nil, nil, err
 			}
-			logins = append(logins, s.JWT.subject)
+			logins = append(logins, s.jwt)
 		case s.Field != "":
 			kind := consent.Kind(s.Kind)
 			if kind != consent.ByEmail && kind != consent.ByPhone {
 				return nil, nil, fmt.Errorf("subject field %s %q: expected email or phone", s.Field, s.Kind)
+			}
+			if s.Realm != "" {
+				return nil, nil, fmt.Errorf("subject field %s: an address has no realm", s.Field)
 			}
 			fields[s.Field] = kind
 		default:
@@ -95,13 +106,16 @@ func (h *Handler) subjects() (identify func(*http.Request) []consent.Identity, f
 	if len(logins) == 0 {
 		return nil, fields, nil
 	}
-	return func(r *http.Request) []consent.Identity {
+	return func(r *http.Request) (consent.Identity, bool) {
 		for _, who := range logins {
-			if name := who(r); name != "" {
-				return []consent.Identity{{Kind: consent.ByUser, Value: name}}
+			if name, realm := who(r); name != "" {
+				if realm == "" {
+					realm = minimize.Hostname(r)
+				}
+				return consent.Identity{Kind: consent.ByUser, Value: name, Realm: realm}, true
 			}
 		}
-		return nil
+		return consent.Identity{}, false
 	}, fields, nil
 }
 
@@ -117,35 +131,41 @@ func checkPlaceholder(text string) error {
 	return fmt.Errorf("subject placeholder %s: a client must not say who it is; name what a handler that authenticates has set: {http.auth.…}, {http.reverse_proxy.header.…} or {http.vars.…}", text)
 }
 
-func (s *Subject) placeholder(r *http.Request) string {
+func (s *Subject) placeholder(r *http.Request) (name, realm string) {
 	repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	if !ok {
-		return ""
+		return "", ""
 	}
 	// With a part of it missing, all who did not log in would be one person.
 	name, err := repl.ReplaceOrErr(s.Placeholder, true, true)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	return name
+	return name, s.Realm
 }
 
 // header believes the header only where a client cannot have set it.
-func (s *Subject) header(r *http.Request) string {
+func (s *Subject) header(r *http.Request) (name, realm string) {
 	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	values := r.Header.Values(s.Header)
 	if !trusted || len(values) != 1 {
-		return ""
+		return "", ""
 	}
-	return values[0]
+	return values[0], s.Realm
+}
+
+// jwt returns the claim of a token, and who issued it.
+func (s *Subject) jwt(r *http.Request) (name, realm string) {
+	name, issuer := s.JWT.subject(r)
+	return name, cmp.Or(s.Realm, issuer)
 }
 
 // clockSkew is how far the clocks of whoever signs and of this machine may
 // be apart.
 const clockSkew = time.Minute
 
-// subject returns the claim of a token that is valid now.
-func (j *JWT) subject(r *http.Request) string {
+// subject returns the claim of a token that is valid now, and its issuer.
+func (j *JWT) subject(r *http.Request) (name, issuer string) {
 	compact := ""
 	if j.Cookie != "" {
 		if cookies := r.CookiesNamed(j.Cookie); len(cookies) == 1 {
@@ -155,26 +175,26 @@ func (j *JWT) subject(r *http.Request) string {
 		compact = strings.TrimSpace(token)
 	}
 	if compact == "" {
-		return ""
+		return "", ""
 	}
 	token, err := jwt.ParseSigned(compact, j.algorithms)
 	if err != nil {
-		return ""
+		return "", ""
 	}
 	var registered jwt.Claims
 	claims := map[string]any{}
 	if err := token.Claims(j.key, &registered, &claims); err != nil {
-		return ""
+		return "", ""
 	}
 	expected := jwt.Expected{Issuer: j.Issuer, Time: time.Now()}
 	if j.Audience != "" {
 		expected.AnyAudience = jwt.Audience{j.Audience}
 	}
 	if registered.Expiry == nil || registered.ValidateWithLeeway(expected, clockSkew) != nil {
-		return "" // a token that never ends cannot be taken back
+		return "", "" // a token that never ends cannot be taken back
 	}
-	name, _ := claims[j.Claim].(string)
-	return name
+	name, _ = claims[j.Claim].(string)
+	return name, registered.Issuer
 }
 
 var errNoKey = errors.New("subject jwt: expected a key: key file <path> or key env <name>")

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/notice"
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
@@ -97,8 +98,8 @@ func TestUnstoredObjection(t *testing.T) {
 	s.must(s.choose(fresh, "news", consent.Grant))
 	store.full = true
 	for _, v := range []*visitor{stored, fresh} {
-		if err := s.choose(v, "ads", consent.Object); err == nil {
-			t.Fatal("stored")
+		if err := s.choose(v, "ads", consent.Object); (err == nil) != (v == stored) {
+			t.Fatalf("told %v", err)
 		}
 		if a := s.submit(v, nil); !a.Objected.Has(s.purpose("ads")) {
 			t.Errorf("not objected to: %+v", a)
@@ -106,16 +107,14 @@ func TestUnstoredObjection(t *testing.T) {
 	}
 }
 
-// Ada withdraws on the page, in a browser that Bob uses after her. The page
-// told her that it is withdrawn: what he ticks there must not bring back the
-// consent of her address, also when the store took longer to read than a
-// decision waits.
+// Ada withdraws on the page, in a browser that Bob uses after her. What he
+// ticks there is a choice of that browser, also when the store took longer to
+// read than a decision waits.
 func TestNextAtTheBrowser(t *testing.T) {
 	for _, slow := range []bool{false, true} {
 		s, store := newFullSite(t)
-		s.Fields = map[string]consent.Kind{"email": consent.ByEmail}
-		browser, ada, bob := &visitor{}, map[string]string{"email": "ada@example.org"}, map[string]string{"email": "bob@example.org"}
-		s.submit(browser, ada, "news")
+		browser := &visitor{}
+		s.submit(browser, nil, "news")
 		s.now = s.now.Add(time.Hour) // past the life of what is cached
 		store.slow.Store(slow)
 		s.must(s.choose(browser, "news", consent.Withdraw))
@@ -123,32 +122,14 @@ func TestNextAtTheBrowser(t *testing.T) {
 		for s.submit(browser, nil).Source == "unknown" { // a reading that was slow ends yet
 			runtime.Gosched()
 		}
-		s.submit(browser, bob, "news")
-		if s.granted(&visitor{}, "news", ada) {
-			t.Errorf("slow %t: the withdrawn consent of the address stands again", slow)
+		if s.granted(browser, "news", nil) {
+			t.Errorf("slow %t: withdrawn, and it still passes", slow)
 		}
-		if !s.granted(browser, "news", bob) {
+		s.now = s.now.Add(time.Second)
+		s.submit(browser, nil, "news")
+		if !s.granted(browser, "news", nil) {
 			t.Errorf("slow %t: what Bob ticked does not count", slow)
 		}
-	}
-}
-
-// Ada withdrew. Somebody links her address to another browser, and there takes
-// the consent back and gives it again, on the page: her withdrawal stands.
-func TestAllowAgainElsewhere(t *testing.T) {
-	s := newSite(t)
-	s.Fields = map[string]consent.Kind{"email": consent.ByEmail}
-	browser, eve, ada := &visitor{}, &visitor{}, map[string]string{"email": "ada@example.org"}
-	s.submit(browser, ada, "news")
-	s.must(s.choose(browser, "news", consent.Withdraw))
-	s.must(s.choose(eve, "news", consent.Grant))
-	s.submit(eve, ada)
-	s.now = s.now.Add(time.Second)
-	s.must(s.choose(eve, "news", consent.Withdraw))
-	s.now = s.now.Add(time.Second)
-	s.must(s.choose(eve, "news", consent.Grant))
-	if s.granted(&visitor{}, "news", ada) || s.granted(eve, "news", ada) {
-		t.Error("somebody else lifted her withdrawal")
 	}
 }
 
@@ -171,84 +152,6 @@ func TestBrowserThatSpeaksWhileCommitsHang(t *testing.T) {
 	}
 	if s.granted(v, "news", nil) {
 		t.Error("granted after a withdrawal that could not be stored")
-	}
-}
-
-// Ada consents in her browser, and orders a present for Bob or lends him the
-// browser: his address stands in a form, and nothing is ticked. That makes no
-// consent of his, which would let his own data pass from wherever he submits.
-func TestAddressInheritsNoConsent(t *testing.T) {
-	s := newSite(t)
-	s.Fields = map[string]consent.Kind{"email": consent.ByEmail}
-	ada, bob := &visitor{}, map[string]string{"email": "bob@example.org"}
-	s.must(s.choose(ada, "news", consent.Grant))
-	s.submit(ada, bob)
-	if s.granted(&visitor{}, "news", bob) {
-		t.Error("Ada consented, and Bob's data passes")
-	}
-	// What he ticks later is his, with the term of that day.
-	s.now = s.now.AddDate(0, 11, 0)
-	s.submit(ada, bob, "news")
-	s.now = s.now.AddDate(0, 6, 0)
-	if !s.granted(&visitor{}, "news", bob) {
-		t.Error("Bob's consent has the term of Ada's")
-	}
-}
-
-// An attacker writes Ada's address into forms of ever new browsers, until no
-// more can be linked to it. What she then ticks must not be granted to the
-// address, which her page of choices no longer reaches: she would withdraw,
-// read that it is withdrawn, and the address would still pass.
-func TestAddressWithTooManyLinks(t *testing.T) {
-	s := newSite(t)
-	s.Fields = map[string]consent.Kind{"email": consent.ByEmail, "phone": consent.ByPhone}
-	address := map[string]string{"email": "ada@example.org"}
-	for range consent.MaxLinked {
-		s.submit(&visitor{}, address, "poll")
-	}
-	ada := &visitor{}
-	s.submit(ada, address, "news")
-	if !s.granted(ada, "news", nil) {
-		t.Error("what she ticked is not granted to her browser")
-	}
-	s.must(s.choose(ada, "news", consent.Withdraw))
-	if s.granted(&visitor{}, "news", address) {
-		t.Error("withdrawn on the page, and the address still passes")
-	}
-	// One link less, and the second of two identities finds no room.
-	address = map[string]string{"email": "eve@example.org"}
-	for range consent.MaxLinked - 2 {
-		s.submit(&visitor{}, address, "poll")
-	}
-	address["phone"] = "030 901820"
-	eve := &visitor{}
-	s.submit(eve, address, "news")
-	if !s.granted(eve, "news", nil) {
-		t.Error("the consent of who names two identities is not kept")
-	}
-}
-
-// Ada and Bob use one browser. That Ada's consent reaches its term must not
-// end Bob's, which is younger.
-func TestTermOfLinked(t *testing.T) {
-	s := newSite(t)
-	s.Fields = map[string]consent.Kind{"email": consent.ByEmail}
-	browser, bob := &visitor{}, map[string]string{"email": "bob@example.org"}
-	s.submit(browser, map[string]string{"email": "ada@example.org"}, "news")
-	s.now = s.now.AddDate(0, 11, 0)
-	s.submit(browser, bob, "news")
-	s.now = s.now.AddDate(0, 2, 0)
-	s.must(s.Registry.EndTerms(t.Context(), consent.Terms{}))
-	for _, fields := range []map[string]string{nil, bob} {
-		if !s.granted(browser, "news", fields) {
-			t.Errorf("%v: ended with another's consent", fields)
-		}
-	}
-	if !s.granted(&visitor{}, "news", bob) {
-		t.Error("ended elsewhere with another's consent")
-	}
-	if s.granted(&visitor{}, "news", map[string]string{"email": "ada@example.org"}) {
-		t.Error("Ada's consent outlives its term")
 	}
 }
 
@@ -276,22 +179,114 @@ func TestManyCookiesOfOurName(t *testing.T) {
 	}
 }
 
+// counting is a [consent.Limits] that lets some choices pass.
+type counting struct{ grants, newcomers int }
+
+func (c *counting) MayGrant(*http.Request, consent.Subject) bool { c.grants--; return c.grants >= 0 }
+func (c *counting) MayAppear(*http.Request) bool                 { c.newcomers--; return c.newcomers >= 0 }
+
 // A program ticks a box in a form without end, each time as somebody new, to
-// fill the disk that keeps the evidence.
-func TestTooManyNewPeople(t *testing.T) {
+// fill the disk that keeps the evidence. What others tick meanwhile counts all
+// the same, if only for the submission that carries it.
+func TestAttackTooManyNewPeople(t *testing.T) {
 	s := newSite(t)
-	left := 3
-	s.Limit = func(*http.Request) bool { left--; return left >= 0 }
-	known := &visitor{}
-	s.submit(known, nil, "news")
+	s.Limits = &counting{grants: 3}
 	for i := range 5 {
 		inq := &consent.Inquiry{Request: (&visitor{}).request("POST"), Set: s.set, Purposes: policy.PurposeSet{}.With(s.purpose("news"))}
-		if err := s.Record(t.Context(), http.Header{}, inq, inq.Purposes); (err == nil) != (i < 2) {
-			t.Errorf("newcomer %d: %v", i, err)
+		h := http.Header{}
+		counted, err := s.Record(t.Context(), h, inq, inq.Purposes)
+		if err != nil || counted != inq.Purposes || (len(h) > 0) != (i < 3) {
+			t.Errorf("newcomer %d: %v counts, %v, told %v", i, counted, err, h)
 		}
 	}
-	s.submit(known, nil, "poll")
-	if !s.granted(known, "poll", nil) {
-		t.Error("who is known already is refused too")
+	if n := len(s.everything()); n != 3 {
+		t.Errorf("%d events are stored", n)
 	}
+}
+
+// A browser sent one form 1,717 times a second, and each tick was an event of
+// its own: 108 GB a day.
+func TestAttackIdenticalTicks(t *testing.T) {
+	s := newSite(t)
+	v := &visitor{}
+	for i := range 200 {
+		v.header = http.Header{"Accept-Language": {[]string{"en", "ru"}[i%2]}}
+		s.submit(v, nil, "news")
+	}
+	if n := len(s.everything()); n > 2 {
+		t.Errorf("200 identical ticks are %d events", n)
+	}
+	if !s.granted(v, "news", nil) {
+		t.Error("the tick does not count")
+	}
+	// A term is renewed, but not by every form.
+	s.now = s.now.Add(25 * time.Hour)
+	s.submit(v, nil, "news")
+	s.submit(v, nil, "news")
+	if n := len(s.everything()); n > 2 {
+		t.Errorf("with two more a day later they are %d", n)
+	}
+}
+
+// ADPC comes with every request, also with those for images, and a script can
+// let it say one thing and the other in turn.
+func TestAttackAlternatingADPC(t *testing.T) {
+	s := newSite(t)
+	v := &visitor{}
+	s.submit(v, nil, "poll")
+	s.Limits = &counting{grants: 3, newcomers: 3}
+	for range 50 {
+		for _, say := range []string{`consent="` + requestID(t, s, "news") + `"`, "withdraw=*", "object=*"} {
+			r := v.request("GET")
+			r.Header.Set("ADPC", say)
+			h := http.Header{}
+			if err := s.Listen(r, h, s.set); err != nil {
+				t.Fatal(err)
+			}
+			v.take(h)
+		}
+	}
+	if n := len(s.everything()); n > 20 {
+		t.Errorf("%d events are stored", n)
+	}
+}
+
+// Limits are for what grants. A withdrawal of who is known is stored whatever
+// they and their neighbours did before.
+func TestAttackWithdrawalIsNeverStarved(t *testing.T) {
+	s := newSite(t)
+	v := &visitor{}
+	s.submit(v, nil, "news", "poll")
+	s.Limits = &counting{}
+	s.must(s.choose(v, "ads", consent.Object))
+	h := http.Header{}
+	err := s.Choose(v.request("POST"), h, s.set, consent.FromPage, []consent.Decision{
+		{Purpose: "news", Action: consent.Withdraw}, {Purpose: "ads", Action: consent.Grant},
+	})
+	v.take(h)
+	if !errors.Is(err, consent.ErrTooManyGrants) {
+		t.Errorf("a choice that grants too: %v", err)
+	}
+	if a := s.submit(v, nil); a.Granted.Has(s.purpose("news")) || !a.Objected.Has(s.purpose("ads")) || !a.Granted.Has(s.purpose("poll")) {
+		t.Errorf("what is withdrawn has to be, and what is granted not: %+v", a)
+	}
+	if err := s.choose(v, "poll", consent.Withdraw); err != nil || s.granted(v, "poll", nil) {
+		t.Errorf("a withdrawal: %v", err)
+	}
+	if err := s.choose(&visitor{}, "poll", consent.Refuse); !errors.Is(err, consent.ErrTooMany) {
+		t.Errorf("of somebody new: %v", err)
+	}
+}
+
+// requestID returns the identifier of a purpose's request for consent, as it is
+// served for ADPC.
+func requestID(t *testing.T, s *site, purpose string) string {
+	t.Helper()
+	for id, of := range notice.RequestIDs(s.set) {
+		if of == s.purpose(purpose) {
+			return id
+		}
+	}
+	t.Fatalf("%s is not asked for", purpose)
+	return ""
 }

@@ -31,37 +31,106 @@ func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.Pu
 	return choices, nil
 }
 
+// Errors of those who choose too often.
+var (
+	// ErrTooMany says that nothing of a choice is stored.
+	ErrTooMany = errors.New("too many choices come from this person or network")
+	// ErrTooManyGrants says that what was to be granted is not stored, and that
+	// what was to be taken back is.
+	ErrTooManyGrants = errors.New("too many consents come from this person or network")
+)
+
 // Choose keeps what the person behind a request decides. When it returns nil
 // the decisions are in force on every proxy, and our cookie stands on h. On
 // an error nothing may be said to be saved: what was to be taken back is then
-// denied on this proxy alone.
+// denied on this proxy alone, or is in force after all.
 func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source Source, decisions []Decision) error {
 	who := s.identify(r, nil, nil)
 	records, err := s.find(r.Context(), who)
 	if err != nil {
 		records = s.read(r.Context(), who) // it may be slow, and yet store
 	}
-	made := s.acquaint(who)
-	var events []Event
+	newcomer := s.acquaint(who)
+	var granted, takenBack []Event
 	for _, d := range decisions {
 		template := s.event(r, set, source, "")
 		template.Purpose, template.Action, template.Notice, template.Shown = d.Purpose, d.Action, d.Notice, d.Shown
 		if d.Action == Grant {
+			// What is granted belongs to the owner: a browser may be shared.
 			if id, ok := set.PurposeID(d.Purpose); ok {
 				template.Expires = set.Purposes[id].Term(template.Time)
 			}
+			if !s.repeats(&template, set, who, records) {
+				granted = append(granted, s.of(template, who.owner()))
+			}
+			continue
 		}
-		// What is taken back is so for everything that the person is known
-		// by. What is granted belongs to the owner: a browser may be shared.
-		subjects := []Subject{who.owner}
-		if d.Action.Restricts() {
-			subjects = slices.Concat(subjects, without(who.subjects, who.owner))
-		}
-		for _, subject := range append(subjects, linked(records, who, &d)...) {
-			events = append(events, s.of(template, subject))
+		// What is taken back is so for everything that the person is known by.
+		for _, subject := range append(who.verified(), linked(records, who)...) {
+			if state := stateOf(records, subject, d.Purpose); !s.takenBack(&state, d.Action) {
+				takenBack = append(takenBack, s.of(template, subject))
+			}
 		}
 	}
-	return s.keep(r.Context(), h, who, made, events)
+	refused := s.overLimit(r, who, newcomer, len(granted), len(takenBack))
+	switch {
+	case errors.Is(refused, ErrTooMany):
+		return refused
+	case refused != nil:
+		granted = nil
+	}
+	if err := s.keep(r.Context(), h, who, newcomer, append(granted, takenBack...)); err != nil {
+		return err
+	}
+	return refused
+}
+
+// overLimit returns why a choice of so many events adds too much to the store.
+func (s *Service) overLimit(r *http.Request, who *person, newcomer bool, granted, takenBack int) error {
+	switch {
+	case s.Limits == nil || granted+takenBack == 0:
+		return nil
+	case !newcomer && granted > 0 && !s.Limits.MayGrant(r, who.owner()):
+		return ErrTooManyGrants
+	case newcomer && granted > 0 && !s.Limits.MayGrant(r, ""), newcomer && granted == 0 && !s.Limits.MayAppear(r):
+		return ErrTooMany
+	}
+	return nil
+}
+
+// renewal is how old a consent is before the same consent renews its term.
+const renewal = 24 * time.Hour
+
+// repeats reports whether a grant changes nothing: a consent of the owner to
+// what people are told today stands. A term is renewed once a day.
+func (s *Service) repeats(e *Event, set *policy.Set, who *person, records []*Record) bool {
+	id, known := set.PurposeID(e.Purpose)
+	last := who.latest(e.Purpose, records)
+	if !known || last.Subject != who.owner() || s.denied(e.Purpose, records) {
+		return false
+	}
+	told := s.noticesOf(set)
+	if last.status(e.Time, func(notice string) bool { return told.has(id, notice) }) != Granted {
+		return false
+	}
+	return last.Expires.IsZero() && e.Expires.IsZero() || e.Time.Sub(last.Time) < renewal
+}
+
+// takenBack reports whether taking back changes nothing of a state. Under a
+// lease the state may not be in force on every proxy yet: it is then stored
+// again, so that the answer waits for that.
+func (s *Service) takenBack(state *State, action Action) bool {
+	lease := s.Registry.options.Lease
+	if lease > 0 && s.Now().Sub(state.Time) < 2*lease+time.Second {
+		return false
+	}
+	return state.Action == Object || state.Action.TakesBack() && state.Action != "" && action != Object
+}
+
+// denied reports whether something that the person took back waits to be
+// stored.
+func (s *Service) denied(purpose string, records []*Record) bool {
+	return slices.ContainsFunc(records, func(rec *Record) bool { return s.Registry.Denied(purpose, rec.Subjects) })
 }
 
 // read returns what it can of the records of all subjects, with the patience
@@ -74,7 +143,7 @@ func (s *Service) read(ctx context.Context, who *person) []*Record {
 		return nil
 	}
 	var records []*Record
-	for _, subject := range who.subjects {
+	for _, subject := range who.subjects() {
 		if rec, err := store.Load(ctx, subject); err == nil {
 			records = append(records, &rec)
 		}
@@ -82,22 +151,15 @@ func (s *Service) read(ctx context.Context, who *person) []*Record {
 	return records
 }
 
-// linked returns the linked subjects that a decision is for as well. What is
-// taken back is so for each that has not taken it back: that the owner has
-// would count for them only until somebody at the same browser consents. What
-// is granted is so for those for whom the owner took it back with its own: the
-// page says that it is allowed again.
-func linked(records []*Record, who *person, d *Decision) []Subject {
+// linked returns the subjects that are linked to those of a person. What is
+// taken back is so for them too, or it would count for the person only until
+// somebody at the same browser consents.
+func linked(records []*Record, who *person) []Subject {
 	var subjects []Subject
-	own, owns := takenBack(records, who.owner, d.Purpose)
+	verified := who.verified()
 	for _, rec := range records {
 		for _, subject := range rec.Subjects {
-			if who.is(subject) || slices.Contains(subjects, subject) {
-				continue
-			}
-			theirs, taken := takenBack(records, subject, d.Purpose)
-			together := owns && taken && theirs.Time.Equal(own.Time) && theirs.Source == own.Source
-			if d.Action.Restricts() && !taken || d.Action == Grant && together {
+			if !slices.Contains(verified, subject) && !slices.Contains(subjects, subject) {
 				subjects = append(subjects, subject)
 			}
 		}
@@ -105,62 +167,60 @@ func linked(records []*Record, who *person, d *Decision) []Subject {
 	return subjects
 }
 
-// takenBack returns what a subject took back about a purpose.
-func takenBack(records []*Record, subject Subject, purpose string) (state State, ok bool) {
+// stateOf returns the latest state of one subject about a purpose.
+func stateOf(records []*Record, subject Subject, purpose string) State {
 	for _, rec := range records {
 		for _, state := range rec.Latest {
 			if state.Subject == subject && state.Purpose == purpose {
-				return state, state.Action.TakesBack()
+				return state
 			}
 		}
 	}
-	return State{}, false
+	return State{}
 }
 
-// errTooMany keeps one client from filling the store with people.
-var errTooMany = errors.New("too many new people come from one address")
-
 // Record keeps the consents that a submission gives by what was ticked in it,
-// and that it joins two identities. h gets our cookie. On an error the
-// ticks do not count.
-func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticked policy.PurposeSet) error {
-	who := s.identify(inq.Request, inq.Set, inq.Fields)
-	records, err := s.find(ctx, who)
-	if err != nil {
-		return err
-	}
-	made := false
+// for the owner of the browser or of the login that sent it: an address in the
+// form is anybody's. It returns those that count. h gets our cookie. On an
+// error none counts.
+//
+// What the person took back while the submission was on its way stays taken
+// back: the form is older than that. A tick that changes nothing is not stored
+// again, and one over the limits counts for its submission alone.
+func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticked policy.PurposeSet) (counted policy.PurposeSet, err error) {
+	who := s.identify(inq.Request, inq.Set, nil)
 	if foreign(inq.Request) {
 		// Another site filled in the form. It is evidence of what was
 		// submitted, and no choice of whom the browser or the login knows.
-		*who = person{}
-		records, h = nil, http.Header{}
+		*who, h = person{}, http.Header{}
 	}
-	if !ticked.IsEmpty() {
-		if who.owner == "" && s.Limit != nil && !s.Limit(inq.Request) {
-			return errTooMany
-		}
-		made = s.acquaint(who)
+	records, err := s.find(ctx, who)
+	if err != nil {
+		return counted, err
 	}
-	events := s.link(inq, who, records, !ticked.IsEmpty())
-	subjects := []Subject{who.owner}
-	for _, claims := range who.claims {
-		claim := claims[0]
-		// Nobody else's page could take back what is granted to one apart.
-		if slices.Contains(recordOf(records, who.owner).Subjects, claim) || slices.ContainsFunc(events, func(e Event) bool { return e.Other == claim }) {
-			subjects = append(subjects, claim)
-		}
-	}
+	var grants []Event
 	for id := range ticked.All() {
-		template := s.grant(inq, id)
-		for _, subject := range subjects {
-			events = append(events, s.of(template, subject))
+		e := s.grant(inq, id)
+		last := who.latest(e.Purpose, records)
+		if last.Action.TakesBack() && last.Revision > 0 && !last.Time.Before(inq.Began.Truncate(time.Microsecond)) {
+			continue
+		}
+		counted = counted.With(id)
+		if !s.repeats(&e, inq.Set, who, records) {
+			grants = append(grants, e)
 		}
 	}
-	if len(events) == 0 {
-		return nil
+	if len(grants) == 0 || s.Limits != nil && !s.Limits.MayGrant(inq.Request, who.owner()) {
+		return counted, nil
 	}
-	return s.keep(ctx, h, who, made, events)
+	newcomer := s.acquaint(who)
+	for i := range grants {
+		grants[i] = s.of(grants[i], who.owner())
+	}
+	if err := s.keep(ctx, h, who, newcomer, grants); err != nil {
+		return policy.PurposeSet{}, err
+	}
+	return counted, nil
 }
 
 // grant returns the event of a field that was ticked, of nobody yet.
@@ -198,25 +258,28 @@ func NewShown(language, text string) *Shown {
 	return &Shown{Digest: hex.EncodeToString(sum[:]), Language: language, Text: text}
 }
 
-// acquaint makes a cookie for a person of whom nothing is known. It tells
+// acquaint makes a cookie for a person of whom nothing is known. It reports
 // whether it did.
 func (s *Service) acquaint(who *person) bool {
-	if who.owner != "" {
+	if len(who.own) > 0 {
 		return false
 	}
 	who.cookie = s.Keys.newCookie()
-	who.owner = who.cookie.subject()
-	who.subjects = append(who.subjects, who.owner)
+	who.own = []Subject{who.cookie.subject()}
 	return true
 }
 
-// keep stores events, and renews the cookie with their revision.
-func (s *Service) keep(ctx context.Context, h http.Header, who *person, made bool, events []Event) error {
+// keep stores events, if there are any, and renews the cookie with their
+// revision.
+func (s *Service) keep(ctx context.Context, h http.Header, who *person, newcomer bool, events []Event) error {
+	if len(events) == 0 {
+		return nil
+	}
 	revision, err := s.Registry.Append(ctx, events...)
 	if err != nil {
 		return fmt.Errorf("storing a choice: %w", err)
 	}
-	if made || who.cookie.id != "" {
+	if newcomer || who.cookie.id != "" {
 		who.cookie.revision = revision
 		h.Add("Set-Cookie", who.cookie.String())
 	}
@@ -225,7 +288,7 @@ func (s *Service) keep(ctx context.Context, h http.Header, who *person, made boo
 
 // Person returns a name for whoever is behind a request, the same as long as
 // it is the same person; empty: nobody is known.
-func (s *Service) Person(r *http.Request) string { return string(s.identify(r, nil, nil).owner) }
+func (s *Service) Person(r *http.Request) string { return string(s.identify(r, nil, nil).owner()) }
 
 // Listen keeps what a browser tells by ADPC, as far as it changes what stands.
 // The header comes with every request, also with those that must not wait for
@@ -234,15 +297,15 @@ func (s *Service) Person(r *http.Request) string { return string(s.identify(r, n
 func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error {
 	n := s.noticesOf(set)
 	said := n.signals.Read(r.Header)
+	if foreign(r) {
+		said.ADPC.Consented = policy.PurposeSet{} // the page that asks may be another site's
+	}
 	if said.ADPC.IsEmpty() {
 		return nil
 	}
 	who := s.identify(r, set, nil)
-	if who.owner == "" && said.ADPC.Consented.IsEmpty() {
+	if who.owner() == "" && said.ADPC.Consented.IsEmpty() {
 		return nil // nothing stands of nobody
-	}
-	if who.owner == "" && s.Limit != nil && !s.Limit(r) {
-		return errTooMany
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.Registry.options.Timeout)
 	defer cancel()
@@ -267,62 +330,21 @@ func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error 
 	if len(decisions) == 0 {
 		return nil
 	}
-	return s.Choose(r.WithContext(ctx), h, set, FromADPC, decisions)
-}
-
-// joins tells whether a submission names an identity that is not linked to
-// the one who sent it yet, while there are choices to share.
-func (s *Service) joins(inq *Inquiry, who *person, records []*Record) bool {
-	return who.owner != "" && len(who.claims) > 0 && !foreign(inq.Request) && len(s.link(inq, who, records, false)) > 0
-}
-
-// link returns the events by which the identities of a submission become
-// linked: what is taken back under one is then taken back for the other.
-// Nothing is granted to the other by that: the address may be a friend's.
-// Where nobody chooses anything there is no reason to know that two
-// identities belong together.
-func (s *Service) link(inq *Inquiry, who *person, records []*Record, choosing bool) []Event {
-	var events []Event
-	own := recordOf(records, who.owner)
-	size := len(own.Subjects)
-	for _, claims := range who.claims {
-		claim := claims[0]
-		other := recordOf(records, claim)
-		if !choosing && len(own.Latest)+len(other.Latest) == 0 || slices.Contains(own.Subjects, claim) ||
-			size+len(other.Subjects) > MaxLinked {
-			continue
-		}
-		size += len(other.Subjects)
-		e := s.of(s.event(inq.Request, inq.Set, FromForm, inq.Receipt), who.owner)
-		e.Action, e.Other = Link, claim
-		events = append(events, e)
+	if err = s.Choose(r.WithContext(ctx), h, set, FromADPC, decisions); errors.Is(err, ErrTooMany) || errors.Is(err, ErrTooManyGrants) {
+		return nil // it says so again, and what it takes back counts without being stored
 	}
-	return events
-}
-
-// recordOf returns the record of a subject; one who was made up just now has
-// none yet.
-func recordOf(records []*Record, subject Subject) *Record {
-	for _, rec := range records {
-		if rec.Subjects[0] == subject {
-			return rec
-		}
-	}
-	return &Record{Subjects: []Subject{subject}}
-}
-
-func without(subjects []Subject, one Subject) []Subject {
-	return slices.DeleteFunc(slices.Clone(subjects), func(s Subject) bool { return s == one })
+	return err
 }
 
 // evidenceLimit is the most events that a person's receipt holds.
 const evidenceLimit = 1000
 
 // Evidence returns what is stored of the choices of the person behind a
-// request, those of linked subjects left out: they may be another's.
+// request: of the login if there is one, or else of the browser, which may be
+// another's.
 func (s *Service) Evidence(r *http.Request) ([]Event, error) {
 	who := s.identify(r, nil, nil)
-	if len(who.subjects) == 0 {
+	if len(who.own) == 0 {
 		return nil, nil
 	}
 	store, err := s.Registry.Store(r.Context())
@@ -334,7 +356,7 @@ func (s *Service) Evidence(r *http.Request) ([]Event, error) {
 		return nil, fmt.Errorf("%w: it keeps no archive", ErrUnavailable)
 	}
 	var events []Event
-	for _, subject := range who.subjects {
+	for _, subject := range who.own {
 		found, err := archive.Events(r.Context(), subject, 0, evidenceLimit)
 		if err != nil {
 			return nil, unavailable(err)

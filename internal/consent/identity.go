@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/nyaruka/phonenumbers"
 	"golang.org/x/net/idna"
@@ -12,43 +13,56 @@ import (
 
 // Named returns the pseudonyms of a person whom the operator names: by an
 // e-mail address, a telephone number (of a country, ISO 3166-1, when it has no
-// code), a user of the login, or the value of our cookie. Errors do not hold
-// the value.
-func (k *Keys) Named(kind Kind, value, country string) ([]Subject, error) {
-	switch kind {
+// code), a user of a login and its realm, or the value of our cookie. Errors
+// do not hold the value.
+func (k *Keys) Named(id Identity, country string) ([]Subject, error) {
+	if id.Realm != "" && id.Kind != ByUser {
+		return nil, errors.New("only a user has a realm")
+	}
+	switch id.Kind {
 	case ByCookie:
-		c, ok := k.parseCookie(strings.TrimPrefix(value, CookieName+"="))
+		c, ok := k.parseCookie(strings.TrimPrefix(id.Value, CookieName+"="))
 		if !ok {
 			return nil, errors.New("it is no cookie that was signed with one of our keys")
 		}
 		return []Subject{c.subject()}, nil
 	case ByUser:
-		if value == "" {
-			return nil, errors.New("expected the name of a user")
+		if id.Value == "" || id.Realm == "" {
+			return nil, errors.New("expected the name of a user and the realm of the login: the issuer of its tokens, what `realm` says, or else the host of the site")
 		}
-		return k.Subjects(Identity{Kind: kind, Value: value}), nil
+		return k.Subjects(id), nil
 	case ByEmail, ByPhone:
-		id, ok := spelled(kind, value, country)
+		spelled, ok := spelled(id.Kind, id.Value, country)
 		if !ok {
 			return nil, fmt.Errorf("it is not spelled as one: expected name@domain, or a telephone number such as +49 30 1234567")
 		}
-		return k.Subjects(id), nil
+		return k.Subjects(spelled), nil
 	}
 	return nil, fmt.Errorf("expected %s, %s, %s or %s", ByEmail, ByPhone, ByUser, ByCookie)
 }
 
 // spelled returns an e-mail address or a telephone number in the one spelling
-// that it has, so that a person has one pseudonym however they write it.
+// that it has, so that a person has one pseudonym however they write it. It is
+// false of what an application may read as another address than we do, such as
+// "<ada@shop.example>", a list, or a domain that ends in a dot: whoever writes
+// that could hide whom a submission is about.
 func spelled(kind Kind, value, country string) (Identity, bool) {
 	switch kind {
 	case ByEmail:
-		local, domain, ok := strings.Cut(strings.ToLower(norm.NFC.String(strings.TrimSpace(value))), "@")
+		text := strings.TrimSpace(value)
+		if norm.NFKC.String(text) != norm.NFC.String(text) {
+			return Identity{}, false
+		}
+		local, domain, _ := strings.Cut(strings.ToLower(norm.NFC.String(text)), "@")
 		ascii, err := idna.Lookup.ToASCII(domain)
-		if !ok || err != nil || local == "" || ascii == "" || strings.Contains(domain, "@") {
+		if err != nil || !isLocalPart(local) || !isDomain(ascii) {
 			return Identity{}, false
 		}
 		return Identity{Kind: kind, Value: local + "@" + ascii}, true
 	case ByPhone:
+		if strings.ContainsFunc(value, func(r rune) bool { return (r < '0' || r > '9') && !strings.ContainsRune("+ ()-./\u00a0", r) }) {
+			return Identity{}, false
+		}
 		number, err := phonenumbers.Parse(value, country)
 		if err != nil || !phonenumbers.IsPossibleNumber(number) {
 			return Identity{}, false
@@ -57,4 +71,21 @@ func spelled(kind Kind, value, country string) (Identity, bool) {
 	case ByCookie, ByUser:
 	}
 	return Identity{}, false
+}
+
+// isLocalPart reports whether a text is a local part that needs no quotes: a
+// dot-atom of RFC 5322, section 3.2.3, with letters of all scripts (RFC 6531).
+func isLocalPart(text string) bool {
+	return text != "" && text[0] != '.' && !strings.HasSuffix(text, ".") && !strings.Contains(text, "..") &&
+		!strings.ContainsFunc(text, func(r rune) bool {
+			return !unicode.In(r, unicode.L, unicode.M, unicode.Nd) && !strings.ContainsRune("!#$%&'*+-./=?^_`{|}~", r)
+		})
+}
+
+// isDomain reports whether a text is the name of a host, in ASCII.
+func isDomain(text string) bool {
+	return text != "" && text[0] != '.' && !strings.HasSuffix(text, ".") && !strings.Contains(text, "..") &&
+		!strings.ContainsFunc(text, func(r rune) bool {
+			return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
+		})
 }

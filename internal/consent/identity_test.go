@@ -20,22 +20,21 @@ func TestNamed(t *testing.T) {
 		value string
 		want  Identity
 	}{
-		{ByEmail, " Ada@Bücher.Example ", Identity{ByEmail, "ada@xn--bcher-kva.example"}},
-		{ByPhone, "030 1234567", Identity{ByPhone, "+49301234567"}},
-		{ByUser, "ada", Identity{ByUser, "ada"}},
+		{ByEmail, " Ada@Bücher.Example ", Identity{Kind: ByEmail, Value: "ada@xn--bcher-kva.example"}},
+		{ByPhone, "030 1234567", Identity{Kind: ByPhone, Value: "+49301234567"}},
 	} {
-		got, err := keys.Named(test.kind, test.value, "DE")
+		got, err := keys.Named(Identity{Kind: test.kind, Value: test.value}, "DE")
 		if err != nil || !slices.Equal(got, keys.Subjects(test.want)) {
 			t.Errorf("%s %q: %v, %v", test.kind, test.value, got, err)
 		}
 	}
 	for _, value := range []string{cookie, strings.TrimPrefix(cookie, CookieName+"=")} {
-		if got, err := keys.Named(ByCookie, value, ""); err != nil || !slices.Equal(got, []Subject{c.subject()}) {
+		if got, err := keys.Named(Identity{Kind: ByCookie, Value: value}, ""); err != nil || !slices.Equal(got, []Subject{c.subject()}) {
 			t.Errorf("%v, %v", got, err)
 		}
 	}
 	for kind, value := range map[Kind]string{ByEmail: "CANARY", ByPhone: "CANARY", ByUser: "", ByCookie: "1.CANARY.0.0.0", "passport": "CANARY"} {
-		if got, err := keys.Named(kind, value, "DE"); err == nil || got != nil || strings.Contains(err.Error(), "CANARY") {
+		if got, err := keys.Named(Identity{Kind: kind, Value: value}, "DE"); err == nil || got != nil || strings.Contains(err.Error(), "CANARY") {
 			t.Errorf("%s: %v, %v", kind, got, err)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"hash"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -142,7 +143,7 @@ type Kind string
 // The kinds.
 const (
 	ByCookie Kind = "cookie" // the random id of our cookie
-	ByUser   Kind = "user"   // who the site's login says that it is
+	ByUser   Kind = "user"   // who a login says that it is, in its realm
 	ByEmail  Kind = "email"
 	ByPhone  Kind = "phone"
 )
@@ -152,6 +153,10 @@ const (
 type Identity struct {
 	Kind  Kind
 	Value string
+	// Realm says whose name the Value of [ByUser] is: the issuer of tokens, a
+	// site, or what the operator calls the logins of several sites. One name in
+	// two realms is two persons. Empty for all other kinds.
+	Realm string
 }
 
 // Subjects returns the pseudonyms of an identity, that under the current key
@@ -166,5 +171,10 @@ func (k *Keys) Subjects(id Identity) []Subject {
 
 func (k *key) subject(id Identity) Subject {
 	var buf [64]byte
-	return Subject(k.pseudonym.append(append(append(buf[:0], k.id...), '.'), sha256.Size, string(id.Kind), id.Value))
+	b := append(append(buf[:0], k.id...), '.')
+	if id.Kind != ByUser {
+		return Subject(k.pseudonym.append(b, sha256.Size, string(id.Kind), id.Value))
+	}
+	// With its length, a realm that holds a zero byte is no other one.
+	return Subject(k.pseudonym.append(b, sha256.Size, string(id.Kind), strconv.Itoa(len(id.Realm)), id.Realm, id.Value))
 }

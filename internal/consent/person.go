@@ -9,70 +9,92 @@ import (
 
 // person is who is behind a request, as far as the request tells.
 type person struct {
-	// owner is to whom what is granted now belongs: the subject of the login
-	// or else of our cookie; empty: nobody is known.
-	owner Subject
-	// subjects are the pseudonyms of all identities, under all keys.
-	subjects []Subject
-	// claims are those of subjects that stand in the submission itself, where
-	// anybody can write anybody's address: for each identity its pseudonyms,
-	// that under the current key first.
-	claims   [][]Subject
+	// own are the pseudonyms of the identity to which choices belong, under all
+	// keys, that under the current one first: of the login, or else of our
+	// cookie. None: nobody is known.
+	own []Subject
+	// browser is the pseudonym of our cookie beside a login; empty: there is
+	// none. A browser can be shared, so what is granted under it counts for
+	// nobody who logs in; what is taken back under it counts for everybody.
+	browser Subject
+	// claims are the pseudonyms of what stands in the submission itself, for
+	// each address or number those under all keys. Anybody can write anybody's
+	// there, so they only take back, and nothing is recorded under them.
+	claims [][]Subject
+	// unclear reports that the submission names a person whom we cannot tell.
+	unclear  bool
 	cookie   cookie   // id is empty: there is none of ours
 	revision Revision // that the person was told of
 }
 
-// identify tells who is behind a request. fields are values of the
-// submission that identify the person.
+// identify finds out who is behind a request. fields are values of the
+// submission that identify a person.
 func (s *Service) identify(r *http.Request, set *policy.Set, fields map[string]string) *person {
 	p := &person{}
 	if s.Keys == nil {
 		return p
 	}
 	if s.Identify != nil {
-		for _, id := range s.Identify(r) {
-			subjects := s.Keys.Subjects(id)
-			p.subjects = append(p.subjects, subjects...)
-			if p.owner == "" {
-				p.owner = subjects[0]
-			}
+		if id, ok := s.Identify(r); ok {
+			p.own = s.Keys.Subjects(id)
 		}
 	}
 	if c, ok := s.Keys.readCookie(r.Header); ok {
-		subject := c.subject()
-		p.cookie, p.revision, p.subjects = c, c.revision, append(p.subjects, subject)
-		if p.owner == "" {
-			p.owner = subject
+		p.cookie, p.revision = c, c.revision
+		if len(p.own) > 0 {
+			p.browser = c.subject()
+		} else {
+			p.own = []Subject{c.subject()}
 		}
 	}
 	for name, value := range fields {
 		if id, ok := s.claim(set, name, value); ok {
-			subjects := s.Keys.Subjects(id)
-			p.subjects, p.claims = append(p.subjects, subjects...), append(p.claims, subjects)
+			p.claims = append(p.claims, s.Keys.Subjects(id))
+		} else {
+			p.unclear = true
 		}
 	}
 	return p
 }
 
-// is tells whether the person has a subject.
-func (p *person) is(subject Subject) bool { return slices.Contains(p.subjects, subject) }
+// owner returns the subject to whom what is granted now belongs; empty:
+// nobody is known.
+func (p *person) owner() Subject {
+	if len(p.own) == 0 {
+		return ""
+	}
+	return p.own[0]
+}
 
-// latest returns the last choice about a purpose. All identities of the
-// person count together; but one that is merely claimed must not be denied by
-// itself: whoever writes somebody's address into a form does not speak for
-// them.
+// verified returns the subjects that the person has shown to be.
+func (p *person) verified() []Subject {
+	if p.browser == "" {
+		return p.own
+	}
+	return append(slices.Clip(p.own), p.browser)
+}
+
+// subjects returns all subjects that count for the person.
+func (p *person) subjects() []Subject {
+	return slices.Concat(append([][]Subject{p.verified()}, p.claims...)...)
+}
+
+// latest returns the last choice about a purpose. All that the person has
+// shown to be counts together; an address that is merely claimed takes back by
+// itself, and whoever writes it into a form does not speak for its owner.
 func (p *person) latest(purpose string, records []*Record) State {
 	for _, claim := range p.claims {
-		if last := lastChoice(purpose, records, claim); last.Revision > 0 && last.Action.TakesBack() {
+		if last := lastChoice(purpose, records, claim, nil); last.Revision > 0 {
 			return last
 		}
 	}
-	return lastChoice(purpose, records, p.subjects)
+	return lastChoice(purpose, records, p.verified(), p.own)
 }
 
-// lastChoice returns the last choice of some subjects about a purpose. What is
-// linked to them only takes back. The term of one consent ends no other.
-func lastChoice(purpose string, records []*Record, of []Subject) State {
+// lastChoice returns the last choice of some subjects about a purpose. All but
+// their own choices, and those of linked subjects, only take back. The term of
+// one consent ends no other.
+func lastChoice(purpose string, records []*Record, of, own []Subject) State {
 	var last, ended State
 	for _, rec := range records {
 		if !slices.Contains(of, rec.Subjects[0]) {
@@ -80,14 +102,14 @@ func lastChoice(purpose string, records []*Record, of []Subject) State {
 		}
 		for i := range rec.Latest {
 			state := &rec.Latest[i]
-			own := slices.Contains(of, state.Subject)
+			mine := slices.Contains(own, state.Subject)
 			switch {
 			case state.Purpose != purpose:
 			case state.Action == Expire:
-				if own && state.Revision > ended.Revision {
+				if mine && state.Revision > ended.Revision {
 					ended = *state
 				}
-			case state.Revision > last.Revision && (own || state.Action.TakesBack()):
+			case state.Revision > last.Revision && (mine || state.Action.TakesBack()):
 				last = *state
 			}
 		}
@@ -103,12 +125,10 @@ func (s *Service) claim(set *policy.Set, name, value string) (Identity, bool) {
 	return spelled(s.Fields[name], value, set.Controller.Country)
 }
 
-// foreign tells whether another site may have made the browser send a
+// foreign reports whether another site may have made the browser send a
 // request: it then speaks for nobody whom we know.
 func foreign(r *http.Request) bool {
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions:
-		return r.Header.Get("Sec-Fetch-Site") != "same-origin"
-	}
-	return http.NewCrossOriginProtection().Check(r) != nil
+	checked := *r
+	checked.Method = http.MethodPost // of other methods nothing is checked
+	return http.NewCrossOriginProtection().Check(&checked) != nil
 }

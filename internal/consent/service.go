@@ -21,14 +21,13 @@ import (
 type Service struct {
 	Registry *Registry
 	Keys     *Keys
-	// Identify returns who the site's login says that a request is from, the
-	// one to whom consents belong first. nil: only our cookie tells.
-	Identify func(*http.Request) []Identity
+	// Identify returns who a login says that a request is from; false: nobody
+	// is logged in. nil: only our cookie tells.
+	Identify func(*http.Request) (Identity, bool)
 	// Fields are the fields of submissions that identify a person.
 	Fields map[string]Kind
-	// Limit tells whether one more person may become known from where a
-	// request comes: each costs room in the store. nil: any.
-	Limit func(*http.Request) bool
+	// Limits bound what fills the store. nil: nothing does.
+	Limits Limits
 	// Address returns what is kept of the client's address. nil: nothing.
 	Address func(*http.Request) netip.Prefix
 	// Words are the languages that notices can be told in.
@@ -40,6 +39,17 @@ type Service struct {
 	notices atomic.Pointer[notices]
 }
 
+// Limits bound what one person and one network add to a store. Who is known
+// and takes back is not bounded: a person can take back only what stands.
+type Limits interface {
+	// MayGrant reports whether a subject may grant once more from where a
+	// request comes, and counts it. The subject is empty if nobody is known.
+	MayGrant(r *http.Request, subject Subject) bool
+	// MayAppear reports whether one more person may become known by taking
+	// back from where a request comes, and counts it.
+	MayAppear(r *http.Request) bool
+}
+
 // Inquiry asks about the person behind a submission.
 type Inquiry struct {
 	Request *http.Request
@@ -49,8 +59,13 @@ type Inquiry struct {
 	// Fields are the values of those fields of the submission that identify a
 	// person, by name.
 	Fields map[string]string
+	// Hidden reports that the submission holds a field that identifies a
+	// person, but that its value could not be read.
+	Hidden bool
 	// Receipt is the ledger's reference of the submission.
 	Receipt string
+	// Began is when the submission began to arrive.
+	Began time.Time
 }
 
 // Answer tells what stands.
@@ -58,24 +73,28 @@ type Answer struct {
 	policy.Standing
 
 	// Source says who decided about the purposes that are granted or objected
-	// to; several are joined by commas; empty: nobody did.
+	// to; several are joined by commas; empty: nobody did; "unknown": that
+	// cannot be known.
 	Source string
-	// Pending says that the submission joins two identities, which has to be
-	// recorded.
-	Pending bool
 }
 
-// Standing tells what stands of the person behind a submission. On an error
+// unknown is the source where it cannot be known what stands.
+const unknown = "unknown"
+
+// Standing returns what stands of the person behind a submission. On an error
 // it is not known, and the answer holds what is to be assumed: that nothing
-// is consented, and that everything which can be objected to is.
+// is consented, and that everything which can be objected to is. The same is
+// assumed, without an error, where the submission names a person whom we
+// cannot tell: that one may have withdrawn or objected.
 func (s *Service) Standing(ctx context.Context, inq *Inquiry) (Answer, error) {
 	var a Answer
 	who := s.identify(inq.Request, inq.Set, inq.Fields)
 	records, err := s.find(ctx, who)
 	now, known := s.Now(), s.noticesOf(inq.Set)
 	said := known.signals.Read(inq.Request.Header)
+	blind := err != nil || who.unclear || inq.Hidden
 	for id := range inq.Set.Choosable(inq.Purposes).All() {
-		if err != nil {
+		if blind {
 			if inq.Set.Purposes[id].Basis != policy.Consent {
 				a.Objected = a.Objected.With(id)
 			}
@@ -94,12 +113,10 @@ func (s *Service) Standing(ctx context.Context, inq *Inquiry) (Answer, error) {
 		}
 		a.Source = join(a.Source, c.Source)
 	}
-	if err != nil {
-		a.Source = "unknown"
-		return a, err
+	if blind {
+		a.Source = unknown
 	}
-	a.Pending = s.joins(inq, who, records)
-	return a, nil
+	return a, err
 }
 
 // objects tells whether the choice is an objection, against which no other
@@ -129,21 +146,19 @@ func (c *Choice) counts(action Action, source Source) {
 
 // find returns the records of all subjects.
 func (s *Service) find(ctx context.Context, who *person) ([]*Record, error) {
-	return s.Registry.FindAll(ctx, who.subjects, who.revision)
+	return s.Registry.FindAll(ctx, who.subjects(), who.revision)
 }
 
 // choice folds what is known about one purpose.
 func (s *Service) choice(id policy.PurposeID, who *person, records []*Record, said *signal.Signals, now time.Time, known *notices) Choice {
 	purpose := known.set.Purposes[id].Name
 	c := Choice{Purpose: purpose, Latest: who.latest(purpose, records)}
-	for _, rec := range records {
-		switch {
-		case !s.Registry.Denied(purpose, rec.Subjects):
-		case known.set.Purposes[id].Basis == policy.Consent:
-			c.counts(Withdraw, FromPage)
-		default:
-			c.counts(Object, FromPage)
-		}
+	switch {
+	case !s.denied(purpose, records):
+	case known.set.Purposes[id].Basis == policy.Consent:
+		c.counts(Withdraw, FromPage)
+	default:
+		c.counts(Object, FromPage)
 	}
 	var told [8]Told
 	// What the browser tells now counts now, whether it could be stored or not.

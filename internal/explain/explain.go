@@ -142,8 +142,8 @@ func (e *Explainer) Standing(ctx context.Context, inq *consent.Inquiry) (consent
 
 // Record implements [minimize.Consents]. A consent that is only explained is
 // kept nowhere.
-func (*Explainer) Record(context.Context, http.Header, *consent.Inquiry, policy.PurposeSet) error {
-	return nil
+func (*Explainer) Record(_ context.Context, _ http.Header, _ *consent.Inquiry, ticked policy.PurposeSet) (policy.PurposeSet, error) {
+	return ticked, nil
 }
 
 // entryOf is where explained submissions are recorded.

@@ -1,7 +1,6 @@
 package minimize
 
 import (
-	"maps"
 	"net/http"
 	"strings"
 
@@ -14,12 +13,10 @@ import (
 type asked struct {
 	inquiry *consent.Inquiry // nil: nothing had to be asked
 	known   consent.Answer
-	unknown bool // the store did not tell
+	unknown bool // the store did not answer
 	ticked  policy.PurposeSet
 	// partly says that only the beginning of the submission was read.
 	partly bool
-	// deaf says that ticks do not count: they could not be recorded.
-	deaf   bool
 	answer http.Header // fields for the response
 }
 
@@ -44,84 +41,124 @@ func (e *Engine) identifying() string {
 	return strings.Join(e.Identifying, "\x00") + "\x00"
 }
 
-// decide runs read under the allow-list for what is known of the person, and
-// again when the submission itself tells who that is, or carries a consent;
-// check then judges what was read last. The consents that it gives are
-// recorded before they count for good.
+// decide reads the submission for what it says of the person, then under the
+// plan for what is known of that person, whose result check judges. The
+// consents that the submission gives are recorded before they count for good:
+// if one does not, the submission is read again under the plan without it.
 func (s *Submission) decide(read func(*allowList) error, check func() error) error {
-	s.ask(nil)
-	if err := s.settle(read, check); err != nil {
+	if err := s.learn(read); err != nil {
 		return err
 	}
-	answer, err := s.keep()
-	if err == nil {
-		s.asked.answer = answer
+	if err := s.apply(read, check); err != nil {
+		return err
+	}
+	ticked := s.asked.ticked
+	if err := s.keep(); err != nil {
+		s.asked.unknown, s.asked.known.Source = true, "unknown"
+	}
+	if s.asked.ticked == ticked {
 		return nil
 	}
-	s.asked.deaf, s.asked.unknown, s.asked.ticked = true, true, policy.PurposeSet{}
-	s.asked.known.Source = "unknown"
-	return s.settle(read, check)
+	return s.apply(read, check)
 }
 
-// gives tells whether there is anything to record: consents that were ticked,
-// or that the submission joins two identities.
-func (s *Submission) gives() bool {
-	a := &s.asked
-	return s.engine.Consents != nil && s.Mode == Enforce && a.inquiry != nil && (!a.ticked.IsEmpty() || a.known.Pending)
-}
-
-// keep records what the submission gives, and returns the fields of the
-// response that tell so. On an error what was ticked does not count.
-func (s *Submission) keep() (answer http.Header, err error) {
-	if !s.gives() {
-		return nil, nil
-	}
-	answer = make(http.Header)
-	if err = s.engine.Consents.Record(s.r.Context(), answer, s.asked.inquiry, s.asked.ticked); err == nil {
-		return answer, nil
-	}
-	s.engine.warn("recording a consent that a submission gives: it does not count", err)
-	if s.asked.ticked.IsEmpty() {
-		return nil, nil
-	}
-	return nil, err
-}
-
-// settle reads until nothing more is learnt from the submission: at most who
-// it is about, and then what was ticked. What is required may depend on it.
-func (s *Submission) settle(read func(*allowList) error, check func() error) error {
-	st := s.standing()
-	for range 3 {
-		l, refusal := s.engine.allow(s, st)
-		if refusal != nil {
-			return refusal
-		}
-		s.list = l
-		s.work.report.Reset(l.plan)
-		if err := read(l); err != nil {
-			return err
-		}
-		s.listen(l)
-		if st == s.standing() {
-			break
-		}
-		st = s.standing()
+// apply reads the submission under the plan for what is known of the person.
+func (s *Submission) apply(read func(*allowList) error, check func() error) error {
+	s.plan()
+	if err := read(s.list); err != nil {
+		return err
 	}
 	return check()
 }
 
+// plan makes the plan for what is known of the person the one in force.
+func (s *Submission) plan() {
+	s.take(allowKey{edition: s.edition, collection: s.Collection, standing: s.standing()})
+}
+
+// take makes an allow-list the one in force, with an empty report.
+func (s *Submission) take(key allowKey) {
+	s.list = s.engine.Policies.allowList(key)
+	s.work.report.Reset(s.list.plan)
+}
+
+// gives reports whether there are consents to record.
+func (s *Submission) gives() bool {
+	return s.engine.Consents != nil && s.Mode == Enforce && s.asked.inquiry != nil && !s.asked.ticked.IsEmpty()
+}
+
+// keep records what was ticked, with the fields of the response that say so.
+// What is not recorded does not count as ticked.
+func (s *Submission) keep() error {
+	if !s.gives() {
+		return nil
+	}
+	answer := make(http.Header)
+	counted, err := s.engine.Consents.Record(s.r.Context(), answer, s.asked.inquiry, s.asked.ticked)
+	if err != nil {
+		s.engine.warn("recording a consent that a submission gives: it does not count", err)
+		counted, answer = policy.PurposeSet{}, nil
+	}
+	s.asked.ticked, s.asked.answer = counted, answer
+	return err
+}
+
+// learn reads the submission for what it says of the person, where the
+// collection asks for that, and asks what stands. Nothing is written, and no
+// value is checked.
+func (s *Submission) learn(read func(*allowList) error) error {
+	if s.Collection == nil || len(s.Collection.Consents) == 0 && len(s.engine.Identifying) == 0 {
+		s.ask(nil, false)
+		return nil
+	}
+	s.take(allowKey{edition: s.edition, collection: s.Collection, learns: true, identifying: s.engine.identifying()})
+	if err := read(s.list); err != nil {
+		return err
+	}
+	s.listen(s.list)
+	return nil
+}
+
+// listen takes over what the submission says of the person.
+func (s *Submission) listen(l *allowList) {
+	var fields map[string]string
+	hidden := false
+	for _, i := range l.whom {
+		value, ok := s.work.report.Watched(i)
+		hidden = hidden || s.work.report.Unclear(i) || s.asked.partly && !ok
+		if value != "" {
+			if fields == nil {
+				fields = make(map[string]string, len(l.whom))
+			}
+			fields[s.Collection.Fields[i].Name] = value
+		}
+	}
+	s.ask(fields, hidden)
+	if isSafe(s.r.Method) {
+		return // whoever follows a link has chosen nothing
+	}
+	for _, t := range l.ticks {
+		if value, ok := s.work.report.Watched(t.field); ok && t.means(value) {
+			s.asked.ticked = s.asked.ticked.With(t.purpose)
+		}
+	}
+}
+
 // ask asks what stands of the person, where it matters. fields are what the
-// submission tells of who that is.
-func (s *Submission) ask(fields map[string]string) {
+// submission says of who that is; hidden reports that it says more, which
+// cannot be read.
+func (s *Submission) ask(fields map[string]string, hidden bool) {
 	a := &s.asked
-	if s.engine.Consents == nil || s.Collection == nil || a.inquiry != nil && maps.Equal(a.inquiry.Fields, fields) {
+	if s.engine.Consents == nil || s.Collection == nil {
 		return
 	}
 	purposes := s.Set.Choosable(s.Collection.Purposes)
 	if purposes.IsEmpty() {
 		return
 	}
-	a.inquiry = &consent.Inquiry{Request: s.r, Set: s.Set, Purposes: purposes, Fields: fields, Receipt: s.Receipt}
+	a.inquiry = &consent.Inquiry{
+		Request: s.r, Set: s.Set, Purposes: purposes, Fields: fields, Hidden: hidden, Receipt: s.Receipt, Began: s.start,
+	}
 	var err error
 	a.known, err = s.engine.Consents.Standing(s.r.Context(), a.inquiry)
 	if a.unknown = err != nil; a.unknown {
@@ -137,38 +174,6 @@ func (s *Submission) standing() policy.Standing {
 		st.Granted, st.Objected = st.Granted.With(id), st.Objected.Without(id)
 	}
 	return st
-}
-
-// listen takes over what a submission tells of the person. Where it cannot be
-// told whom it is about, that person may have withdrawn: nothing that is
-// stored counts as consented.
-func (s *Submission) listen(l *allowList) {
-	var fields map[string]string
-	hidden := false
-	for _, i := range l.whom {
-		value, ok := s.work.report.Watched(i)
-		hidden = hidden || s.work.report.Overlong(i) || s.asked.partly && !ok
-		if value != "" {
-			if fields == nil {
-				fields = make(map[string]string, len(l.whom))
-			}
-			fields[s.Collection.Fields[i].Name] = value
-		}
-	}
-	if fields != nil {
-		s.ask(fields)
-	}
-	if hidden {
-		s.asked.known.Granted = policy.PurposeSet{}
-	}
-	if s.asked.deaf || isSafe(s.r.Method) {
-		return // whoever follows a link has chosen nothing
-	}
-	for _, t := range l.ticks {
-		if value, ok := s.work.report.Watched(t.field); ok && t.means(value) {
-			s.asked.ticked = s.asked.ticked.With(t.purpose)
-		}
-	}
 }
 
 // means tells whether a value is the tick.

@@ -24,19 +24,19 @@ type people struct {
 func (p *people) Standing(_ context.Context, inq *consent.Inquiry) (consent.Answer, error) {
 	p.asked++
 	answer := consent.Answer{Source: "page"}
-	if inq.Fields["email"] != p.withdrew || p.withdrew == "" {
+	if (inq.Fields["email"] != p.withdrew || p.withdrew == "") && !inq.Hidden {
 		answer.Granted = inq.Purposes
 	}
 	return answer, p.unknown
 }
 
-func (p *people) Record(_ context.Context, h http.Header, _ *consent.Inquiry, ticked policy.PurposeSet) error {
+func (p *people) Record(_ context.Context, h http.Header, _ *consent.Inquiry, ticked policy.PurposeSet) (policy.PurposeSet, error) {
 	if p.down != nil {
-		return p.down
+		return ticked, p.down
 	}
 	p.recorded = append(p.recorded, ticked)
 	h.Add("Set-Cookie", "__Host-modicum=1")
-	return nil
+	return ticked, nil
 }
 
 func known(p *people) func(*Engine) {

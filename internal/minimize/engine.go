@@ -27,6 +27,7 @@ type Submission struct {
 	Refusal *submission.Error
 
 	engine   *Engine
+	edition  *edition // of Set
 	r        *http.Request
 	pattern  string // that led to the collection
 	asked    asked
@@ -65,20 +66,20 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) (s *Submission)
 	}()
 	refusal := CheckTarget(r)
 	e.Shield(r)
-	set, path := e.Policies.Load(), r.URL.EscapedPath()
+	edition, path := e.Policies.current.Load(), r.URL.EscapedPath()
 	upgrade := isUpgrade(r)
 	if refusal == nil && !upgrade {
 		e.settleLength(w, r)
 	}
-	to, submits := e.route(set, r, path, upgrade || refusal != nil)
+	to, submits := e.route(edition.Set, r, path, upgrade || refusal != nil)
 	if !submits && to.Collection == nil {
 		return nil
 	}
-	s = &Submission{Set: set, Collection: to.Collection, Mode: e.Mode, engine: e, r: r, pattern: to.Pattern}
+	s = &Submission{Set: edition.Set, Collection: to.Collection, Mode: e.Mode, engine: e, edition: edition, r: r, pattern: to.Pattern}
 	s.summary.Collection = s.collection()
 	if !submits {
 		// Nothing to strip, but what a collection answers names its purposes.
-		s.list, s.Refusal = e.allow(s, policy.Standing{})
+		s.list = e.Policies.allowList(allowKey{edition: edition, collection: s.Collection})
 		return s
 	}
 	s.start, s.work = e.Now(), works.Get().(*work)
@@ -179,15 +180,6 @@ func (e *Engine) logPanic(v any) {
 		what = err.Error()
 	}
 	e.Log.Error("panic while minimizing a submission", "panic", what, "stack", string(debug.Stack()))
-}
-
-// allow returns the allow-list, or the refusal when it cannot be had.
-func (e *Engine) allow(s *Submission, st policy.Standing) (*allowList, *submission.Error) {
-	l, err := e.Policies.allowList(allowKey{set: s.Set, collection: s.Collection, standing: st, identifying: e.identifying()})
-	if err != nil {
-		return nil, &submission.Error{Status: http.StatusInternalServerError, Rule: "policy", Detail: "the policy cannot be applied", Offset: -1}
-	}
-	return l, nil
 }
 
 // uninspected lets pass or refuses what cannot be read, as the operator

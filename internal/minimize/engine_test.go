@@ -458,8 +458,8 @@ func (c consents) Standing(_ context.Context, inq *consent.Inquiry) (consent.Ans
 	return a, err
 }
 
-func (consents) Record(context.Context, http.Header, *consent.Inquiry, policy.PurposeSet) error {
-	return nil
+func (consents) Record(_ context.Context, _ http.Header, _ *consent.Inquiry, ticked policy.PurposeSet) (policy.PurposeSet, error) {
+	return ticked, nil
 }
 
 func TestStoredConsents(t *testing.T) {

@@ -74,13 +74,13 @@ func (v Verdict) String() string {
 
 // Consents knows what the person behind a submission chose.
 type Consents interface {
-	// Standing tells what stands. An error means that it is not known; the
+	// Standing returns what stands. An error means that it is not known; the
 	// answer is then what to assume.
 	Standing(ctx context.Context, inq *consent.Inquiry) (consent.Answer, error)
-	// Record keeps the consents that the submission itself gives. It may add
-	// fields to the header of the response. What it does not keep does not
-	// count.
-	Record(ctx context.Context, h http.Header, inq *consent.Inquiry, ticked policy.PurposeSet) error
+	// Record keeps the consents that the submission itself gives, and returns
+	// those that count. It may add fields to the header of the response. On an
+	// error none counts.
+	Record(ctx context.Context, h http.Header, inq *consent.Inquiry, ticked policy.PurposeSet) (counted policy.PurposeSet, err error)
 }
 
 // Recorder records a submission before the application sees its end. On an

@@ -18,7 +18,7 @@ import (
 // it. It is safe for concurrent use; a request that loaded a set keeps it.
 type Policies struct {
 	key     []byte // of pseudonyms
-	current atomic.Pointer[policy.Set]
+	current atomic.Pointer[edition]
 	seed    maphash.Seed
 
 	// open keeps Close away while the cache is used: a request in flight may
@@ -27,15 +27,66 @@ type Policies struct {
 	cache *ristretto.Cache[uint64, *allowList] // nil once closed
 }
 
-// maxAllowLists bounds the cache. One costs a few kilobytes, and a policy
-// has one for each collection and set of granted purposes that occurs.
-const maxAllowLists = 4096
+// edition is a policy set that is or was in force, with what all allow-lists of
+// a collection share: the tree of its fields, and their rules.
+type edition struct {
+	*policy.Set
+
+	plans map[*policy.Collection]*submission.Plan // that let nothing pass; nil: of what no collection declares
+	rules map[*policy.Field]*submission.Rule
+}
+
+// newEdition compiles a set.
+func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
+	e := &edition{
+		Set: set, plans: make(map[*policy.Collection]*submission.Plan), rules: make(map[*policy.Field]*submission.Rule),
+	}
+	for _, c := range append([]*policy.Collection{nil}, set.Collections...) {
+		plan, err := submission.NewPlan(fieldsOf(c))
+		if err != nil {
+			return nil, fmt.Errorf("%s: collection %q: %w", c.Position, c.Name, err)
+		}
+		e.plans[c] = plan
+		for i := 0; c != nil && i < len(c.Fields); i++ {
+			rule, err := p.rule(set, &c.Fields[i])
+			if err != nil {
+				return nil, fmt.Errorf("%s: collection %q: %w", c.Position, c.Name, err)
+			}
+			e.rules[&c.Fields[i]] = rule
+		}
+	}
+	return e, nil
+}
+
+// fieldsOf returns the fields of a collection, none of which passes.
+func fieldsOf(c *policy.Collection) []submission.Field {
+	if c == nil {
+		return nil
+	}
+	fields := make([]submission.Field, len(c.Fields))
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		fields[i] = submission.Field{Path: f.Path, File: f.Type == "file"}
+		if f.Type == "file" {
+			fields[i].MaxFile = f.Max
+		}
+	}
+	return fields
+}
+
+// maxAllowLists bounds the cache, in bytes. A policy has a list for each
+// collection and set of granted purposes that occurs, and what occurs is up to
+// clients where the cookie of a consent platform is trusted.
+const maxAllowLists = 16 << 20
+
+// typicalAllowList is the bytes of a list of some ten fields.
+const typicalAllowList = 4 << 10
 
 // NewPolicies returns a holder of set. key is the HMAC key of the fields
 // that keep a pseudonym; without one, such fields are an error.
 func NewPolicies(set *policy.Set, key []byte) (*Policies, error) {
 	cache, err := ristretto.NewCache(&ristretto.Config[uint64, *allowList]{
-		NumCounters:        10 * maxAllowLists,
+		NumCounters:        10 * maxAllowLists / typicalAllowList,
 		MaxCost:            maxAllowLists,
 		BufferItems:        64,
 		IgnoreInternalCost: true,
@@ -54,17 +105,16 @@ func NewPolicies(set *policy.Set, key []byte) (*Policies, error) {
 // Swap puts set in force for the requests that come from now on. A set that
 // does not compile is refused and the old one stays.
 func (p *Policies) Swap(set *policy.Set) error {
-	for _, c := range set.Collections {
-		if _, err := p.compile(allowKey{set: set, collection: c}); err != nil {
-			return fmt.Errorf("%s: collection %q: %w", c.Position, c.Name, err)
-		}
+	e, err := p.newEdition(set)
+	if err != nil {
+		return err
 	}
-	p.current.Store(set)
+	p.current.Store(e)
 	return nil
 }
 
 // Load returns the set in force.
-func (p *Policies) Load() *policy.Set { return p.current.Load() }
+func (p *Policies) Load() *policy.Set { return p.current.Load().Set }
 
 // Close releases the cache. Requests in flight do without it.
 func (p *Policies) Close() {
@@ -76,11 +126,13 @@ func (p *Policies) Close() {
 
 // allowKey is what an allow-list is compiled for.
 type allowKey struct {
-	set        *policy.Set
-	collection *policy.Collection
+	edition    *edition
+	collection *policy.Collection // nil: the one without any field
 	standing   policy.Standing
-	// identifying are the fields that tell whom a submission is about, each
-	// followed by a zero byte.
+	// learns names a list that lets nothing pass: it is for what a submission
+	// says of the person, see [Submission.learn]. identifying are then the
+	// fields that identify one, each followed by a zero byte.
+	learns      bool
 	identifying string
 }
 
@@ -94,7 +146,7 @@ type allowList struct {
 	required []int    // indexes of fields
 	ticks    []tick
 	whom     []int // indexes of the identifying fields
-	method   int   // the field that overrides the method; −1: none
+	method   []int // indexes of the fields that override the method
 }
 
 // tick is a field whose value can be a consent.
@@ -107,78 +159,79 @@ type tick struct {
 // allowList returns the list for a collection, compiled when it is not in
 // the cache. An entry of the cache is believed only when it bears the whole
 // key, so that two keys of one hash cannot be taken for each other.
-func (p *Policies) allowList(key allowKey) (*allowList, error) {
+func (p *Policies) allowList(key allowKey) *allowList {
 	hash := maphash.Comparable(p.seed, key)
 	p.open.RLock()
 	defer p.open.RUnlock()
 	if l, ok := p.cache.Get(hash); ok && l.allowKey == key {
-		return l, nil
+		return l
 	}
-	l, err := p.compile(key)
-	if err != nil {
-		return nil, err
-	}
-	p.cache.Set(hash, l, 1)
-	return l, nil
+	l := compile(key)
+	p.cache.Set(hash, l, l.size())
+	return l
 }
 
-// compile decides about every field of a collection, nil being the one
-// without any field.
-func (p *Policies) compile(key allowKey) (*allowList, error) {
-	l := &allowList{allowKey: key, method: -1}
-	set, c := key.set, key.collection
+// size estimates the bytes that a list occupies in the cache.
+func (l *allowList) size() int64 {
+	size := 512 + l.plan.Size() + int64(len(l.header)+len(l.identifying))
+	return size + int64(16*len(l.purposes)+8*len(l.required)+48*len(l.ticks)+8*len(l.whom)+8*len(l.method))
+}
+
+// compile decides about every field of a collection.
+func compile(key allowKey) *allowList {
+	l, c := &allowList{allowKey: key}, key.collection
 	if c == nil {
 		c = new(policy.Collection)
 	}
-	fields := make([]submission.Field, len(c.Fields))
-	var letPass policy.PurposeSet
+	identifying := strings.Split(key.identifying, "\x00")
+	fields := fieldsOf(key.collection)
 	for i := range c.Fields {
 		f := &c.Fields[i]
-		verdict := c.Decide(f, key.standing)
-		if verdict.Kept {
-			letPass = letPass.With(verdict.Purpose)
-		}
-		rule, err := p.rule(set, f)
-		if err != nil {
-			return nil, err
-		}
-		fields[i] = submission.Field{
-			Path: f.Path, Kept: verdict.Kept, Reason: verdict.Reason,
-			File: f.Type == "file", Rule: rule,
-		}
-		if f.Type == "file" {
-			fields[i].MaxFile = f.Max
-		}
-		if f.Otherwise != nil {
-			fields[i].Otherwise = &submission.Constant{JSON: f.Otherwise.JSON, Text: f.Otherwise.Text}
-		}
 		if f.Required {
 			l.required = append(l.required, i)
 		}
-		if len(f.Path) == 1 && f.Path[0] == "_method" {
-			l.method = i
-			fields[i].Watch = true
-		}
-		if slices.Contains(strings.Split(key.identifying, "\x00"), f.Name) {
-			l.whom = append(l.whom, i)
-			fields[i].Watch = true
-		}
 		for _, consent := range c.Consents {
 			if slices.Equal(consent.Path, f.Path) {
-				fields[i].Watch, fields[i].Box = true, true
+				fields[i].Watch, fields[i].Box = key.learns, true
 				l.ticks = append(l.ticks, tick{field: i, purpose: consent.Purpose, value: consent.Value})
 			}
 		}
+		if key.learns && slices.Contains(identifying, f.Name) {
+			l.whom = append(l.whom, i)
+			fields[i].Watch = true
+		}
+		if !key.learns && len(f.Path) == 1 && strings.EqualFold(f.Path[0], "_method") { // _METHOD is Slim's
+			l.method = append(l.method, i)
+			fields[i].Watch = true
+		}
+	}
+	if !key.learns {
+		l.allow(c, fields)
+	}
+	l.plan = key.edition.plans[key.collection].With(fields)
+	return l
+}
+
+// allow lets those fields pass that a purpose allows.
+func (l *allowList) allow(c *policy.Collection, fields []submission.Field) {
+	var letPass policy.PurposeSet
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		verdict := c.Decide(f, l.standing)
+		if verdict.Kept {
+			letPass = letPass.With(verdict.Purpose)
+		}
+		fields[i].Kept, fields[i].Reason, fields[i].Rule = verdict.Kept, verdict.Reason, l.edition.rules[f]
+		if f.Otherwise != nil {
+			fields[i].Otherwise = &submission.Constant{JSON: f.Otherwise.JSON, Text: f.Otherwise.Text}
+		}
 	}
 	for id := range letPass.All() {
-		if purpose := &set.Purposes[id]; purpose.Basis != policy.NotPersonal {
+		if purpose := &l.edition.Purposes[id]; purpose.Basis != policy.NotPersonal {
 			l.purposes = append(l.purposes, purpose.Name)
 		}
 	}
 	l.header = tokenList(l.purposes)
-	var err error
-	l.plan, err = submission.NewPlan(fields)
-	return l, err
 }
 
 // rule returns what the values of f have to be; nil: anything.
@@ -187,7 +240,7 @@ func (p *Policies) rule(set *policy.Set, f *policy.Field) (*submission.Rule, err
 	if anything && f.Keep.Kind == "" && (f.Max == 0 || f.Type == "file") && f.Pattern == nil && len(f.OneOf) == 0 {
 		return nil, nil //nolint:nilnil // no rule is an answer
 	}
-	rule := &submission.Rule{
+	rule := submission.Rule{
 		Type: f.Type, Keep: f.Keep.Kind, N: f.Keep.N, Max: f.Max, Pattern: f.Pattern, OneOf: f.OneOf,
 		Region: set.Controller.Country,
 	}
@@ -197,5 +250,5 @@ func (p *Policies) rule(set *policy.Set, f *policy.Field) (*submission.Rule, err
 		}
 		rule.Key = p.key
 	}
-	return rule, nil
+	return submission.NewRule(rule), nil
 }

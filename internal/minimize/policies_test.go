@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -61,23 +62,26 @@ func TestCacheEntriesOfOneHash(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer policies.Close()
-	set := policies.Load()
+	set := policies.current.Load()
 	id, _ := set.PurposeID("newsletter")
 	granted := policy.Standing{Granted: policy.PurposeSet{}.With(id)}
+	other, err := policies.newEdition(compiled(t, shop))
+	if err != nil {
+		t.Fatal(err)
+	}
 	keys := []allowKey{
-		{set: set, collection: set.Collections[0], standing: policy.Standing{}},
-		{set: set, collection: set.Collections[0], standing: granted},
-		{set: set, collection: set.Collections[0], standing: policy.Standing{Objected: granted.Granted}},
-		{set: set, collection: set.Collections[1], standing: policy.Standing{}},
-		{set: set, collection: nil, standing: policy.Standing{}},
-		{set: set, collection: set.Collections[0], identifying: "email\x00"},
-		{set: compiled(t, shop), collection: set.Collections[0], standing: policy.Standing{}},
+		{edition: set, collection: set.Collections[0], standing: policy.Standing{}},
+		{edition: set, collection: set.Collections[0], standing: granted},
+		{edition: set, collection: set.Collections[0], standing: policy.Standing{Objected: granted.Granted}},
+		{edition: set, collection: set.Collections[1], standing: policy.Standing{}},
+		{edition: set, collection: nil, standing: policy.Standing{}},
+		{edition: set, collection: set.Collections[0], learns: true},
+		{edition: set, collection: set.Collections[0], learns: true, identifying: "email\x00"},
+		{edition: other, collection: other.Collections[0], standing: policy.Standing{}},
 	}
 	lists := make([]*allowList, len(keys))
 	for i, key := range keys {
-		if lists[i], err = policies.compile(key); err != nil {
-			t.Fatal(err)
-		}
+		lists[i] = compile(key)
 	}
 	for stored := range keys {
 		for _, key := range keys {
@@ -86,9 +90,8 @@ func TestCacheEntriesOfOneHash(t *testing.T) {
 			policies.cache.Wait()
 		}
 		for _, key := range keys {
-			l, err := policies.allowList(key)
-			if err != nil || l.allowKey != key {
-				t.Fatalf("with the list of %+v in its place, %+v got that of %+v, %v", keys[stored], key, l.allowKey, err)
+			if l := policies.allowList(key); l.allowKey != key {
+				t.Fatalf("with the list of %+v in its place, %+v got that of %+v", keys[stored], key, l.allowKey)
 			}
 			policies.cache.Wait()
 		}
@@ -101,28 +104,84 @@ func TestCacheIsUsedAndBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer policies.Close()
-	set := policies.Load()
-	first, err := policies.allowList(allowKey{set: set, collection: set.Collections[0]})
-	if err != nil {
-		t.Fatal(err)
-	}
+	set := policies.current.Load()
+	first := policies.allowList(allowKey{edition: set, collection: set.Collections[0]})
 	policies.cache.Wait()
-	if again, err := policies.allowList(allowKey{set: set, collection: set.Collections[0]}); again != first || err != nil {
+	if again := policies.allowList(allowKey{edition: set, collection: set.Collections[0]}); again != first {
 		t.Error("compiled again")
 	}
 	// A client chooses what it consents to, but not how much memory that costs.
-	for i := range 3 * maxAllowLists {
+	for i := range 3 * maxAllowLists / typicalAllowList {
 		st := policy.Standing{Granted: policy.PurposeSet{uint64(i)}}
-		if _, err := policies.allowList(allowKey{set: set, collection: set.Collections[1], standing: st}); err != nil {
-			t.Fatal(err)
-		}
+		policies.allowList(allowKey{edition: set, collection: set.Collections[1], standing: st})
 	}
 	policies.cache.Wait()
-	n := 0
-	policies.cache.IterValues(func(*allowList) bool { n++; return false })
-	if n > maxAllowLists {
-		t.Errorf("the cache holds %d lists, more than %d", n, maxAllowLists)
+	size := int64(0)
+	policies.cache.IterValues(func(l *allowList) bool { size += l.size(); return false })
+	if size > maxAllowLists || size < maxAllowLists/4 {
+		t.Errorf("the cache holds %d bytes of lists, of %d", size, maxAllowLists)
 	}
+}
+
+// The cookie of a consent platform lets a client choose the standing: 6,000 of
+// them, of a policy with 1,000 fields, left two gigabytes behind.
+func TestAttackStandings(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures the heap, which the race detector changes")
+	}
+	if grown := heapOfStandings(t, 20, 1000, 6000); grown > 64<<20 {
+		t.Errorf("the heap grew by %d MiB", grown>>20)
+	}
+}
+
+// BenchmarkStandings reports how much the heap grows by 6,000 standings. The
+// bound is 64 MiB.
+func BenchmarkStandings(b *testing.B) {
+	for _, size := range [][2]int{{16, 200}, {20, 1000}} {
+		b.Run(fmt.Sprintf("%dx%d", size[0], size[1]), func(b *testing.B) {
+			for b.Loop() {
+				b.ReportMetric(float64(heapOfStandings(b, size[0], size[1], 6000))/(1<<20), "MiB")
+			}
+		})
+	}
+}
+
+// heapOfStandings returns by how many bytes the heap grows by submissions under
+// so many standings, and stays grown.
+func heapOfStandings(tb testing.TB, purposes, fields, standings int) int64 {
+	tb.Helper()
+	var text strings.Builder
+	text.WriteString("version: 1\ncontroller: {name: A, contact: a@a.example}\npurposes:\n")
+	for i := range purposes {
+		fmt.Fprintf(&text, "  p%d: {title: T, basis: consent, retention: 1y}\n", i)
+	}
+	text.WriteString("collections:\n  a:\n    on: POST /a\n    fields:\n")
+	for i := range fields {
+		fmt.Fprintf(&text, "      field_%d: p%d\n", i, i%purposes)
+	}
+	standing := 0
+	e, _ := newEngine(tb, text.String())
+	e.Recorder = silent{}
+	e.Consents = consents(func(*policy.Set, policy.PurposeSet) (policy.Standing, error) {
+		standing++
+		return policy.Standing{Granted: policy.PurposeSet{uint64(standing)}}, nil //nolint:gosec // G115: small numbers
+	})
+	heap := func() int64 {
+		runtime.GC()
+		runtime.GC() // what a pool holds goes with the second
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return int64(m.HeapAlloc) //nolint:gosec // G115: less than 2^63
+	}
+	before := heap()
+	for range standings {
+		if got := process(e, request("POST /a", jsonType, strings.NewReader(`{"field_1":"x","field_2":"y"}`))); got.Refusal != nil {
+			tb.Fatal(got.Refusal)
+		}
+	}
+	grown := heap() - before
+	runtime.KeepAlive(e)
+	return grown
 }
 
 // A configuration may end while requests of it still run.
@@ -134,9 +193,9 @@ func TestCloseInFlight(t *testing.T) {
 			wg.Go(func() {
 				for i := range 200 {
 					st := policy.Standing{Granted: policy.PurposeSet{uint64(g*1000 + i)}} //nolint:gosec // G115: small numbers
-					set := e.Policies.Load()
-					if l, err := e.Policies.allowList(allowKey{set: set, collection: set.Collections[0], standing: st}); err != nil || l.standing != st {
-						t.Errorf("got %v, %v", l, err)
+					set := e.Policies.current.Load()
+					if l := e.Policies.allowList(allowKey{edition: set, collection: set.Collections[0], standing: st}); l.standing != st {
+						t.Errorf("got %v", l)
 						return
 					}
 				}
@@ -166,35 +225,29 @@ func BenchmarkAllowList(b *testing.B) {
 			b.Fatal(err)
 		}
 		defer policies.Close()
-		set := policies.Load()
+		set := policies.current.Load()
 		lookup := func(b *testing.B) {
 			b.Helper()
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := policies.allowList(allowKey{set: set, collection: set.Collections[0]}); err != nil {
-					b.Fatal(err)
-				}
+				policies.allowList(allowKey{edition: set, collection: set.Collections[0]})
 			}
 		}
-		if _, err := policies.allowList(allowKey{set: set, collection: set.Collections[0]}); err != nil {
-			b.Fatal(err)
-		}
+		policies.allowList(allowKey{edition: set, collection: set.Collections[0]})
 		policies.cache.Wait()
 		b.Run(fmt.Sprintf("fields=%d/cached", fields), lookup)
 		b.Run(fmt.Sprintf("fields=%d/cached, parallel", fields), func(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					_, _ = policies.allowList(allowKey{set: set, collection: set.Collections[0]})
+					policies.allowList(allowKey{edition: set, collection: set.Collections[0]})
 				}
 			})
 		})
 		b.Run(fmt.Sprintf("fields=%d/compiled each time", fields), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, err := policies.compile(allowKey{set: set, collection: set.Collections[0]}); err != nil {
-					b.Fatal(err)
-				}
+				compile(allowKey{edition: set, collection: set.Collections[0]})
 			}
 		})
 		// Without IgnoreInternalCost ristretto adds its own 56 bytes to each

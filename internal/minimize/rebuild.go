@@ -75,12 +75,10 @@ func (s *Submission) readQuery(l *allowList) error {
 	}
 	var err error
 	s.work.query, err = l.plan.Query(s.work.query, []byte(s.r.URL.RawQuery), s.engine.Limits, &s.work.report)
-	if s.opened {
-		// The boxes of a form come in its body. An address that somebody else
-		// made, under which the form was opened, ticks none.
-		for _, t := range l.ticks {
-			s.work.report.Forget(t.field)
-		}
+	// The boxes of a form come in its body. An address that somebody else made,
+	// under which a form is opened or sent, ticks none.
+	for _, t := range l.ticks {
+		s.work.report.Forget(t.field)
 	}
 	return err
 }
@@ -161,17 +159,15 @@ func (s *Submission) rebuildMultipart(src *source, media submission.Media) {
 		return
 	}
 	s.asked.partly = true
-	s.ask(nil)
-	err = s.settle(func(l *allowList) error {
+	err = s.learn(func(l *allowList) error {
 		if err := s.readQuery(l); err != nil {
 			return err
 		}
 		submission.WatchPrefix(work.body, media.Boundary, l.plan, lim, &work.report)
 		return nil
-	}, func() error { return nil }) // the rest shows at the end of the stream
+	})
 	if err == nil {
-		// The prefix was read for its consents only; the stream reports anew.
-		work.report.Reset(s.list.plan)
+		s.plan()
 		err = s.readQuery(s.list)
 		inQuery = s.keptInQuery()
 	}
@@ -262,21 +258,24 @@ func (s *Submission) sound(inQuery []int) error {
 // checkMethod refuses a form that asks the application to take it for a
 // request of another method, when that is another collection's.
 func (s *Submission) checkMethod() error {
-	if s.list.method < 0 {
-		return nil
+	for _, i := range s.list.method {
+		method, ok := s.work.report.Watched(i)
+		if s.work.report.Unclear(i) {
+			return methodOverride("the field " + s.Collection.Fields[i].Name + " comes with two values or a long one")
+		}
+		if !ok || method == "" {
+			continue
+		}
+		other := s.Set.Route(method, hostname(s.r.Host), s.r.URL.EscapedPath())
+		if other.Collection != nil && (other.Collection != s.Collection || other.Ambiguous) {
+			return methodOverride("the field " + s.Collection.Fields[i].Name + " leads to the collection " + other.Collection.Name + ", whose fields are others")
+		}
 	}
-	method, ok := s.work.report.Watched(s.list.method)
-	if !ok || method == "" {
-		return nil
-	}
-	other := s.Set.Route(method, hostname(s.r.Host), s.r.URL.EscapedPath())
-	if other.Collection == nil || other.Collection == s.Collection && !other.Ambiguous {
-		return nil
-	}
-	return &submission.Error{
-		Status: http.StatusBadRequest, Rule: "method-override", Offset: -1,
-		Detail: "the field _method leads to the collection " + other.Collection.Name + ", whose fields are others",
-	}
+	return nil
+}
+
+func methodOverride(detail string) error {
+	return &submission.Error{Status: http.StatusBadRequest, Rule: "method-override", Offset: -1, Detail: detail}
 }
 
 func (s *Submission) replaceQuery() {

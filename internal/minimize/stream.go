@@ -62,13 +62,11 @@ func (b *streamed) end(inQuery []int) error {
 			return refusal
 		}
 	}
-	answer, err := b.s.keep()
-	if err != nil {
-		return consentUnstored()
-	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.s.asked.answer = answer
+	if err := b.s.keep(); err != nil {
+		return consentUnstored()
+	}
 	switch {
 	case b.closed:
 		return os.ErrClosed // it was recorded as incomplete

@@ -116,3 +116,7 @@ func hostname(host string) string {
 	name, _, _ := strings.Cut(host, ":")
 	return strings.TrimSuffix(name, ".")
 }
+
+// Hostname returns the name of the host that a request is for, as one host is
+// always spelled. The request has passed [CheckTarget].
+func Hostname(r *http.Request) string { return strings.ToLower(hostname(r.Host)) }

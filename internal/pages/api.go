@@ -121,7 +121,9 @@ func (v *visit) apiChoice(q *question, choice *consent.Choice) apiChoice {
 // problem+json and has changed nothing: 400 and 415 what cannot be read, 403
 // what comes from another site, 409 what was asked in a text that is no longer
 // ours, with the purposes as "outdated", 413, 422 what names no purpose or
-// answer of ours, 503 what could not be kept.
+// answer of ours, 503 what could not be kept. 429 comes where a person or a
+// network chooses too often: what was refused is then saved, unless nobody is
+// known yet.
 func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 	if p.cross.Check(r) != nil {
 		p.fault(w, http.StatusForbidden, "the request comes from another origin", nil)
@@ -160,7 +162,16 @@ func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 		p.fault(w, http.StatusConflict, "the text has changed: show the new one and ask again", names)
 		return
 	}
-	if err := p.keep(w, r, v, consent.FromAPI, a.decisions); err != nil {
+	err = p.keep(w, r, v, consent.FromAPI, a.decisions)
+	if name := tooMany(err); name != "" {
+		detail := "too many choices come from this person or network: nothing is saved"
+		if name == "granted" {
+			detail = "too many choices come from this person or network: what was refused is saved, what was allowed is not"
+		}
+		p.fault(w, http.StatusTooManyRequests, detail, nil)
+		return
+	}
+	if err != nil {
 		p.fault(w, http.StatusServiceUnavailable, "the choices are not saved, and nothing is withdrawn", nil)
 		return
 	}

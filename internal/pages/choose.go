@@ -57,7 +57,12 @@ func (p *Pages) choose(w http.ResponseWriter, r *http.Request) {
 		p.showChoices(w, r, v, http.StatusConflict, choices, marks, problem)
 		return
 	}
-	if err := p.keep(w, r, v, consent.FromPage, a.decisions); err != nil {
+	err = p.keep(w, r, v, consent.FromPage, a.decisions)
+	if name := tooMany(err); name != "" {
+		p.message(w, v, http.StatusTooManyRequests, name)
+		return
+	}
+	if err != nil {
 		p.showChoices(w, r, v, http.StatusServiceUnavailable, choices, marks, v.unsaved(err, a.decisions))
 		return
 	}
@@ -74,9 +79,21 @@ func (p *Pages) keep(w http.ResponseWriter, r *http.Request, v *visit, source co
 	err := p.Consents.Choose(r, w.Header(), v.set, source, decisions)
 	if err != nil {
 		p.Logger.WarnContext(r.Context(), "keeping what a visitor chose", "error", err)
-		w.Header().Set("Retry-After", "5")
+		w.Header().Set("Retry-After", map[bool]string{false: "5", true: "60"}[tooMany(err) != ""])
 	}
 	return err
+}
+
+// tooMany returns the message for those who choose too often; empty: err says
+// something else.
+func tooMany(err error) string {
+	switch {
+	case errors.Is(err, consent.ErrTooMany):
+		return "often"
+	case errors.Is(err, consent.ErrTooManyGrants):
+		return "granted"
+	}
+	return ""
 }
 
 // unsaved says that choices were not kept, and names the consents that were

@@ -56,8 +56,9 @@ type Options struct {
 	// Client returns the address that a request came from. Default: that of
 	// the connection.
 	Client func(*http.Request) string
-	// Rate is how many requests a second one address may send in the long
-	// run, and Burst how many at once. Default: 5 and 60.
+	// Rate is how many requests a second one person may send in the long run,
+	// or one address of which no person is known, and Burst how many at once.
+	// Default: 5 and 60.
 	Rate  rate.Limit
 	Burst int
 	// Logger is told of errors. Default: none is.

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math/bits"
+	"slices"
 	"sync"
+	"unsafe"
 )
 
 // Reasons that the reading itself gives for a field it strips. A plan's
@@ -109,13 +111,26 @@ func NewPlan(fields []Field) (*Plan, error) {
 		}
 	}
 	p.inherit(root, none, void)
-	p.settle()
 	for i := range p.nodes {
 		p.nodes[i].fold()
 		p.nodes[i].index()
 	}
-	p.passes.New = func() any { return newJSONPass(p) }
+	p.settle()
 	return p, nil
+}
+
+// With returns a plan that decides otherwise about the same fields: fields
+// have the paths of those of p, in their order. The plans share their tree.
+func (p *Plan) With(fields []Field) *Plan {
+	other := &Plan{fields: fields, nodes: slices.Clone(p.nodes)}
+	other.settle()
+	return other
+}
+
+// Size estimates the bytes that the plan occupies beside what it shares: paths,
+// rules, and the tree of the plan that it was made of by [Plan.With].
+func (p *Plan) Size() int64 {
+	return int64(len(p.fields))*int64(unsafe.Sizeof(Field{})) + int64(len(p.nodes))*int64(unsafe.Sizeof(node{}))
 }
 
 func (p *Plan) add(index int32, f Field) error {
@@ -188,8 +203,10 @@ func (p *Plan) inherit(at, subtree, covering int32) {
 // there can hold anything that goes on. Nodes are made after those above
 // them, so going backwards meets what is below first.
 func (p *Plan) settle() {
+	p.passes.New = func() any { return newJSONPass(p) }
 	for at := len(p.nodes) - 1; at >= 0; at-- {
 		n := &p.nodes[at]
+		n.live, n.scalar = false, strip
 		if n.leaf != none {
 			f := &p.fields[n.leaf]
 			n.live, n.scalar = f.Kept || f.Otherwise != nil, decide
@@ -200,7 +217,7 @@ func (p *Plan) settle() {
 		n.array = p.nodes[n.element].live
 		n.object = p.nodes[n.any].live
 		for _, e := range n.names {
-			n.object = n.object || p.nodes[e.node].live
+			n.object = n.object || e.node != 0 && p.nodes[e.node].live // the table has free entries
 		}
 		n.live = n.live || n.object || n.array
 	}

@@ -56,6 +56,8 @@ type Query struct {
 type Identity struct {
 	Kind  consent.Kind `json:"kind"`
 	Value string       `json:"value"`
+	// Realm is that of a user, see [consent.Identity].
+	Realm string `json:"realm,omitempty"`
 }
 
 // Format is a format of exports.

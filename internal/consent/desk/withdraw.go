@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
 // Withdrawal is a consent that was withdrawn.
@@ -19,6 +20,10 @@ type Withdrawal struct {
 // Withdraw withdraws the consents of a person, to one purpose or to all, on
 // the person's behalf. When it returns nil they are withdrawn on every proxy,
 // and it survives a power cut; after an error nobody may be told so.
+//
+// What an address or a telephone number takes back counts for every submission
+// that holds it, whoever sends it: so it is stored even if no consent stands
+// under it, as none does of a form that nobody confirmed.
 func (d *Desk) Withdraw(ctx context.Context, q *Query) ([]Withdrawal, error) {
 	if q.All == (q.Purpose != "") {
 		return nil, queryError("expected one purpose, or all")
@@ -36,13 +41,17 @@ func (d *Desk) Withdraw(ctx context.Context, q *Query) ([]Withdrawal, error) {
 	}
 	var events []consent.Event
 	known := false
-	for _, subject := range subjects {
+	for i, subject := range subjects {
 		rec, err := store.Load(ctx, subject)
 		if err != nil {
 			return nil, err
 		}
 		known = known || len(rec.Latest) > 0
 		events = append(events, d.withdrawals(subject, &rec, q.Purpose)...)
+		if i == 0 && q.Identity != nil && (q.Identity.Kind == consent.ByEmail || q.Identity.Kind == consent.ByPhone) {
+			events = append(events, d.stops(subject, &rec, q.Purpose, events)...)
+			known = known || len(events) > 0
+		}
 	}
 	switch {
 	case !known:
@@ -78,12 +87,44 @@ func (d *Desk) withdrawals(subject consent.Subject, rec *consent.Record, purpose
 		if purpose != "" && granting != purpose || granted[granting] < restricted[granting] {
 			continue
 		}
-		events = append(events, consent.Event{
-			ID: d.NewID(), Subject: subject, Purpose: granting, Action: consent.Withdraw, Source: consent.FromOperator,
-			Time: d.Now().UTC().Truncate(time.Microsecond), Policy: d.policyOf(granting),
-		})
+		events = append(events, d.withdrawal(subject, granting))
 	}
 	return events
+}
+
+// stops returns the events that take back, for an address, the consents to one
+// purpose of the policies in force, or to all: those that neither the record
+// nor events took back.
+func (d *Desk) stops(subject consent.Subject, rec *consent.Record, purpose string, events []consent.Event) []consent.Event {
+	done := map[string]bool{}
+	for i := range events {
+		done[events[i].Purpose] = done[events[i].Purpose] || events[i].Subject == subject
+	}
+	for i := range rec.Latest {
+		if state := &rec.Latest[i]; state.Subject == subject && state.Action.TakesBack() {
+			done[state.Purpose] = true
+		}
+	}
+	var stops []consent.Event
+	for _, set := range d.policies() {
+		for i := range set.Purposes {
+			p := &set.Purposes[i]
+			if p.Basis != policy.Consent || done[p.Name] || purpose != "" && p.Name != purpose {
+				continue
+			}
+			done[p.Name] = true
+			stops = append(stops, d.withdrawal(subject, p.Name))
+		}
+	}
+	return stops
+}
+
+// withdrawal returns the event that withdraws a consent on a person's behalf.
+func (d *Desk) withdrawal(subject consent.Subject, purpose string) consent.Event {
+	return consent.Event{
+		ID: d.NewID(), Subject: subject, Purpose: purpose, Action: consent.Withdraw, Source: consent.FromOperator,
+		Time: d.Now().UTC().Truncate(time.Microsecond), Policy: d.policyOf(purpose),
+	}
 }
 
 // policyOf returns the version of the policy that has a purpose; empty if none

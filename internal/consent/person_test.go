@@ -1,0 +1,250 @@
+package consent_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// Eve knows Ada's address, and that the site knows people by their login and by
+// an address. She submits it with a box ticked, refuses everything on the page
+// and allows it again. Ada's login then had the consents that Eve gave, and
+// lacked those that Ada had given.
+func TestAttackConsentForAnother(t *testing.T) {
+	s := newSite(t)
+	s.Identify, s.Fields = userOf, map[string]consent.Kind{"email": consent.ByEmail}
+	address := map[string]string{"email": "ada@example.org"}
+	ada, eve := &visitor{user: "ada"}, &visitor{}
+	s.must(s.choose(ada, "poll", consent.Grant))
+	s.submit(ada, address) // the site sees the address and the login together
+	for range 2 {
+		s.submit(eve, address, "news", "poll")
+		s.now = s.now.Add(time.Second)
+		for _, action := range []consent.Action{consent.Refuse, consent.Grant, consent.Withdraw} {
+			s.must(s.choose(eve, "news", action))
+			s.must(s.choose(eve, "poll", action))
+			s.now = s.now.Add(time.Second)
+		}
+	}
+	for what, v := range map[string]*visitor{"login": ada, "login elsewhere": {user: "ada"}} {
+		for _, fields := range []map[string]string{nil, address} {
+			if s.granted(v, "news", fields) {
+				t.Errorf("%s: a consent that was never given", what)
+			}
+			if !s.granted(v, "poll", fields) {
+				t.Errorf("%s: the consent that was given is gone", what)
+			}
+		}
+	}
+	s.submit(eve, address, "news")
+	if s.granted(&visitor{}, "news", address) {
+		t.Error("a tick with an address that is not verified counts in another browser")
+	}
+	known := s.Keys.Subjects(consent.Identity{Kind: consent.ByEmail, Value: "ada@example.org"})[0]
+	for _, e := range s.everything() {
+		if e.Action == consent.Link || e.Subject == known {
+			t.Errorf("stored under the address: %+v", e)
+		}
+	}
+}
+
+// Eve orders with the addresses of two people who do not know each other, and
+// withdraws: neither is bound by it, nor by the other.
+func TestAttackJoinStrangers(t *testing.T) {
+	s := newSite(t)
+	s.Identify, s.Fields = userOf, map[string]consent.Kind{"email": consent.ByEmail, "other": consent.ByEmail}
+	ada, bob, eve := &visitor{user: "ada"}, &visitor{user: "bob"}, &visitor{}
+	adas, bobs := map[string]string{"email": "ada@example.org"}, map[string]string{"email": "bob@example.org"}
+	s.must(s.choose(ada, "news", consent.Grant))
+	s.must(s.choose(bob, "news", consent.Grant))
+	s.submit(ada, adas)
+	s.submit(bob, bobs)
+	s.submit(eve, map[string]string{"email": "ada@example.org", "other": "bob@example.org"}, "news")
+	s.now = s.now.Add(time.Second)
+	s.must(s.choose(eve, "news", consent.Withdraw))
+	s.must(s.choose(ada, "news", consent.Withdraw))
+	if s.granted(ada, "news", adas) || !s.granted(bob, "news", bobs) {
+		t.Error("Ada's withdrawal counts for Bob, or not for her")
+	}
+}
+
+// What an operator took back for an address counts for every submission that
+// holds it, whoever sends it. What is granted under an address grants nothing:
+// anybody can write it.
+func TestAddressOnlyTakesBack(t *testing.T) {
+	s := newSite(t)
+	s.Fields = map[string]consent.Kind{"email": consent.ByEmail}
+	id := consent.Identity{Kind: consent.ByEmail, Value: "ada@example.org"}
+	v, address := &visitor{}, map[string]string{"email": "Ada@Example.org"}
+	s.append(consent.Event{Subject: s.Keys.Subjects(id)[0], Purpose: "news", Action: consent.Grant, Source: consent.FromPage})
+	if s.granted(v, "news", address) {
+		t.Error("a grant under an address counts for whoever writes it")
+	}
+	s.must(s.choose(v, "news", consent.Grant))
+	s.takeBack(id, "news")
+	s.takeBack(id, "ads")
+	if a := s.submit(v, address); a.Granted.Has(s.purpose("news")) || !a.Objected.Has(s.purpose("ads")) {
+		t.Errorf("taken back for the address, and it passes: %+v", a)
+	}
+	if a := s.submit(v, nil); !a.Granted.Has(s.purpose("news")) || a.Objected.Has(s.purpose("ads")) {
+		t.Errorf("without the address: %+v", a)
+	}
+}
+
+// Identities that an earlier version linked, by what stood in a form, take back
+// for each other and grant nothing.
+func TestLinkedIdentities(t *testing.T) {
+	s := newSite(t)
+	s.Identify = userOf
+	ada, eve := &visitor{user: "ada"}, &visitor{user: "eve"}
+	subject := func(user string) consent.Subject {
+		return s.Keys.Subjects(consent.Identity{Kind: consent.ByUser, Value: user, Realm: "shop.example"})[0]
+	}
+	s.append(consent.Event{Subject: subject("eve"), Other: subject("ada"), Action: consent.Link, Source: consent.FromForm})
+	s.must(s.choose(eve, "news", consent.Grant))
+	if s.granted(ada, "news", nil) {
+		t.Error("a link grants")
+	}
+	s.must(s.choose(ada, "news", consent.Grant))
+	s.must(s.choose(eve, "news", consent.Withdraw))
+	if s.granted(ada, "news", nil) {
+		t.Error("taken back under a linked identity")
+	}
+	s.must(s.choose(eve, "news", consent.Grant))
+	if s.granted(ada, "news", nil) {
+		t.Error("what eve allows again is allowed for ada")
+	}
+	s.must(s.choose(ada, "news", consent.Grant))
+	if !s.granted(ada, "news", nil) || !s.granted(eve, "news", nil) {
+		t.Error("what each allows again is not allowed")
+	}
+}
+
+// Two issuers give tokens for "17". Whoever has one of them was the person of
+// the other as well, with that one's consents and objections.
+func TestAttackOneNameTwoIssuers(t *testing.T) {
+	s := newSite(t)
+	s.Identify = userOf
+	one, other := &visitor{user: "https://a.example 17"}, &visitor{user: "https://b.example 17"}
+	s.must(s.choose(one, "news", consent.Grant))
+	s.must(s.choose(one, "ads", consent.Object))
+	if a := s.submit(other, nil); a.Granted.Has(s.purpose("news")) || a.Objected.Has(s.purpose("ads")) {
+		t.Errorf("one sub of two issuers is one person: %+v", a)
+	}
+	if !s.granted(&visitor{user: "https://a.example 17"}, "news", nil) {
+		t.Error("the person is not known again")
+	}
+	// A zero byte moves nothing from the name into the realm.
+	a := s.Keys.Subjects(consent.Identity{Kind: consent.ByUser, Realm: "a\x00b", Value: "c"})[0]
+	if b := s.Keys.Subjects(consent.Identity{Kind: consent.ByUser, Realm: "a", Value: "b\x00c"})[0]; a == b {
+		t.Error("two identities have one pseudonym")
+	}
+}
+
+// A browser is shared. Who ticks a box in it without a login consents for
+// nobody who logs in there later; what is taken back there holds.
+func TestAttackSharedBrowser(t *testing.T) {
+	s := newSite(t)
+	s.Identify = userOf
+	browser := &visitor{}
+	s.submit(browser, nil, "news", "poll")
+	ada := &visitor{user: "ada", cookie: browser.cookie}
+	if a := s.submit(ada, nil); !a.Granted.IsEmpty() {
+		t.Errorf("an anonymous tick counts for a login: %+v", a)
+	}
+	choices, err := s.Choices(ada.request("GET"), s.set, []policy.PurposeID{s.purpose("news")})
+	if err != nil || choices[0].Status != consent.Unasked {
+		t.Errorf("the page shows %+v, %v", choices, err)
+	}
+	if events, err := s.Evidence(ada.request("GET")); err != nil || len(events) > 0 {
+		t.Errorf("the receipt of a login holds what others ticked: %v, %v", events, err)
+	}
+	s.must(s.choose(ada, "news", consent.Grant))
+	s.now = s.now.Add(time.Second)
+	s.must(s.choose(browser, "news", consent.Withdraw))
+	if s.granted(ada, "news", nil) || !s.granted(&visitor{user: "ada"}, "news", nil) {
+		t.Error("what is taken back in a browser binds that browser, and no other")
+	}
+	s.must(s.choose(ada, "news", consent.Grant))
+	if !s.granted(ada, "news", nil) || s.granted(browser, "news", nil) {
+		t.Error("the latest choice of a login does not win, or is the browser's")
+	}
+}
+
+// Ada's form is on its way, its file large. She withdraws in another tab, the
+// page says so, and then the end of the form arrives, with its box ticked: the
+// form is older than the withdrawal.
+func TestAttackWithdrawalUndoneByAnOlderForm(t *testing.T) {
+	s, v := newSite(t), &visitor{}
+	s.must(s.choose(v, "news", consent.Grant))
+	inq := &consent.Inquiry{Request: v.request("POST"), Set: s.set, Purposes: policy.PurposeSet{}.With(s.purpose("news")), Began: s.now}
+	s.now = s.now.Add(time.Minute)
+	s.must(s.choose(v, "news", consent.Withdraw))
+	s.now = s.now.Add(time.Minute)
+	counted, err := s.Record(t.Context(), http.Header{}, inq, inq.Purposes)
+	if err != nil || !counted.IsEmpty() || s.granted(v, "news", nil) {
+		t.Errorf("counts %v, %v; granted %v", counted, err, s.granted(v, "news", nil))
+	}
+	inq.Began = s.now // a form that was sent afterwards is a new choice
+	counted, err = s.Record(t.Context(), http.Header{}, inq, inq.Purposes)
+	if err != nil || counted != inq.Purposes || !s.granted(v, "news", nil) {
+		t.Errorf("counts %v, %v", counted, err)
+	}
+}
+
+// Ada objected. Whoever writes her address so that we cannot tell whose it is,
+// but the application delivers to it, must not pass as somebody who did not.
+func TestAttackUnclearAddress(t *testing.T) {
+	s := newSite(t)
+	s.Fields = map[string]consent.Kind{"email": consent.ByEmail, "phone": consent.ByPhone}
+	s.takeBack(consent.Identity{Kind: consent.ByEmail, Value: "ada@x.example"}, "ads")
+	v := &visitor{}
+	s.must(s.choose(v, "news", consent.Grant))
+	for _, fields := range []map[string]string{
+		{"email": "ada@x.example"}, {"email": " Ada@X.Example\t"}, {"email": "ada@x.example."}, {"email": "<ada@x.example>"}, {"email": `"ada"@x.example`},
+		{"email": "mailto:ada@x.example"}, {"email": "ada@x.example, bob@x.example"}, {"email": "ada@x.example;bob@x.example"},
+		{"email": "Ada <ada@x.example>"}, {"email": "ada(comment)@x.example"}, {"email": "ada @x.example"}, {"email": "ada@x..example"},
+		{"email": "ada\u200b@x.example"}, {"email": "\uff41da@x.example"}, {"email": "ada@[192.0.2.1]"}, {"email": "ada"}, {"email": "@x.example"},
+		{"email": "ada@x.example\nbcc:bob@x.example"}, {"phone": "call me"}, {"phone": "030 901820 or 030 901821"},
+	} {
+		if a := s.submit(v, fields); !a.Objected.Has(s.purpose("ads")) || fields["email"] != "ada@x.example" && fields["email"] != " Ada@X.Example\t" && !a.Granted.IsEmpty() {
+			t.Errorf("%v: %+v", fields, a)
+		}
+	}
+	for _, fields := range []map[string]string{{"email": "bob+x_y.z@x.example"}, {"email": "j\u00f6rg@b\u00fccher.example"}, {"phone": "+49 (30) 901820"}} {
+		if a := s.submit(v, fields); a.Objected.Has(s.purpose("ads")) || !a.Granted.Has(s.purpose("news")) {
+			t.Errorf("%v: %+v", fields, a)
+		}
+	}
+	// Hidden is unknown, too: the field comes behind a file.
+	inq := &consent.Inquiry{Request: v.request("POST"), Set: s.set, Purposes: s.set.Collections[0].Purposes, Hidden: true}
+	if a, err := s.Standing(t.Context(), inq); err != nil || !a.Objected.Has(s.purpose("ads")) || !a.Granted.IsEmpty() || a.Source != "unknown" {
+		t.Errorf("hidden: %+v, %v", a, err)
+	}
+}
+
+// A page of a sibling site, or of any, lets the visitor's browser fetch from
+// the shop with "ADPC: consent=…": that is no consent to the shop.
+func TestAttackForeignADPC(t *testing.T) {
+	for site, grants := range map[string]bool{"same-origin": true, "none": true, "": true, "same-site": false, "cross-site": false} {
+		s, v := newSite(t), &visitor{}
+		s.submit(v, nil, "poll")
+		r := v.request("GET")
+		r.Header.Set("ADPC", `consent="`+requestID(t, s, "news")+`"`)
+		if site != "" {
+			r.Header.Set("Sec-Fetch-Site", site)
+		}
+		s.must(s.Listen(r, http.Header{}, s.set))
+		if s.granted(v, "news", nil) != grants {
+			t.Errorf("Sec-Fetch-Site: %s: granted %v", site, !grants)
+		}
+		r.Header.Set("ADPC", "withdraw=*")
+		s.must(s.Listen(r, http.Header{}, s.set))
+		if s.granted(v, "news", nil) || s.granted(v, "poll", nil) {
+			t.Errorf("Sec-Fetch-Site: %s: it does not take back", site)
+		}
+	}
+}
