@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
@@ -60,6 +61,8 @@ type App struct {
 	keys     *consent.Keys // of its pseudonyms
 	started  bool
 	mu       sync.Mutex // guards policies and started while sites are provisioned
+
+	warnOnce sync.Once // of bypasses
 }
 
 // Secret says where a secret is found: never in the configuration itself.
@@ -186,6 +189,23 @@ func (a *App) policy(files []string) (*livePolicy, error) {
 		p.watch(a.logger)
 	}
 	return p, nil
+}
+
+// warnOfBypasses logs the bypasses of the configuration whose handler ctx
+// provisions, once for the whole of it.
+func (a *App) warnOfBypasses(ctx caddy.Context) {
+	for _, module := range ctx.Modules() {
+		app, ok := module.(*caddyhttp.App)
+		if !ok {
+			continue
+		}
+		a.warnOnce.Do(func() {
+			for _, b := range loadedConfig(app).bypasses() {
+				a.logger.Warn("a route reaches an upstream without minimize, and another has minimize before it",
+					zap.String("upstream", b.Upstream), zap.String("route", b.Route), zap.String("protected", b.Protected))
+			}
+		})
+	}
 }
 
 // inUse returns the policies in use, each once.

@@ -118,6 +118,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.except.Provision(ctx); err != nil {
 		return fmt.Errorf("except: %w", err)
 	}
+	h.app.warnOfBypasses(ctx)
 	return nil
 }
 
