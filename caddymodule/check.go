@@ -17,12 +17,16 @@ import (
 
 var checkCommand = caddycmd.Command{
 	Name:  "check",
-	Usage: "[<files...>] [--strict] [--json]",
+	Usage: "[<files...>] [--config <file> [--adapter <name>]] [--strict] [--json]",
 	Short: "Checks a privacy policy and runs its tests",
 	Long: `
 Reads the policy files (default: privacy.yaml; globs are allowed), tells every
 problem with its place, and takes the tests that stand in the policy through
 the same engine that serves requests.
+
+Then reads the configuration of Caddy (default: the Caddyfile in the current
+directory, if there is one), and warns where a route reaches an upstream without
+minimize, although another route has minimize before the same upstream.
 
 Exit status: 0 when all is well, warnings allowed; 1 when the policy has an
 error or a test fails, with --strict also for a warning; 2 when a file cannot
@@ -30,10 +34,15 @@ be read or the command is misspelled.`,
 	CobraFunc: func(cmd *cobra.Command) {
 		strict := cmd.Flags().Bool("strict", false, "Take warnings for errors")
 		asJSON := cmd.Flags().Bool("json", false, "Print one JSON document")
+		config := cmd.Flags().StringP("config", "c", "", "Configuration file (default: Caddyfile if there is one)")
+		adapter := cmd.Flags().StringP("adapter", "a", "", "Name of the config adapter for --config")
 		command(cmd, func(cmd *cobra.Command, files []string) (int, error) {
 			report, status, err := check(cmd, files)
 			if err != nil {
 				return status, err
+			}
+			if report.Config, err = checkConfig(*config, *adapter); err != nil {
+				return exitUsage, err
 			}
 			if *asJSON {
 				err = printJSON(cmd.OutOrStdout(), report)
@@ -57,6 +66,8 @@ type checkReport struct {
 	Fields      int                  `json:"fields"`
 	Diagnostics policy.Diagnostics   `json:"diagnostics"`
 	Tests       []explain.TestResult `json:"tests"`
+	// Config is nil if no configuration was looked at.
+	Config *configReport `json:"config,omitempty"`
 }
 
 // check returns the report or, with an error, the exit status.
@@ -81,9 +92,10 @@ func check(cmd *cobra.Command, files []string) (*checkReport, int, error) {
 	return report, exitRefused, err
 }
 
-// passes tells whether the policy may be used.
+// passes tells whether the policy may be used, and with strict also whether
+// nothing is odd about it and the configuration.
 func (r *checkReport) passes(strict bool) bool {
-	return r.count(policy.Error) == 0 && r.failed() == 0 && (!strict || r.count(policy.Warning) == 0)
+	return r.count(policy.Error) == 0 && r.failed() == 0 && (!strict || r.warnings() == 0)
 }
 
 func (r *checkReport) count(severity policy.Severity) int {
@@ -92,6 +104,15 @@ func (r *checkReport) count(severity policy.Severity) int {
 		if d.Severity == severity {
 			n++
 		}
+	}
+	return n
+}
+
+// warnings counts those about the policy and about the configuration.
+func (r *checkReport) warnings() int {
+	n := r.count(policy.Warning)
+	if r.Config != nil {
+		n += len(r.Config.Bypasses)
 	}
 	return n
 }
@@ -117,7 +138,8 @@ func (r *checkReport) print(w io.Writer) {
 			printFailure(w, p, &r.Tests[i])
 		}
 	}
-	errors, warnings, failed := r.count(policy.Error), r.count(policy.Warning), r.failed()
+	r.Config.print(w, p)
+	errors, warnings, failed := r.count(policy.Error), r.warnings(), r.failed()
 	var sum []string
 	if errors > 0 {
 		sum = append(sum, p.Bad.Render(plural(errors, "error")))
