@@ -154,6 +154,7 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 		ShowUndeclared: h.ShowUndeclared,
 		Notice:         h.Notice,
 		Log:            h.log,
+		Trusted:        fromTrustedProxy,
 		Now:            time.Now,
 		NewReceipt:     func() string { return uuid.Must(uuid.NewV7()).String() },
 	}

@@ -146,9 +146,8 @@ func (s *Subject) placeholder(r *http.Request) (name, realm string) {
 
 // header believes the header only where a client cannot have set it.
 func (s *Subject) header(r *http.Request) (name, realm string) {
-	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
 	values := r.Header.Values(s.Header)
-	if !trusted || len(values) != 1 {
+	if !fromTrustedProxy(r) || len(values) != 1 {
 		return "", ""
 	}
 	return values[0], s.Realm
@@ -158,6 +157,13 @@ func (s *Subject) header(r *http.Request) (name, realm string) {
 func (s *Subject) jwt(r *http.Request) (name, realm string) {
 	name, issuer := s.JWT.subject(r)
 	return name, cmp.Or(s.Realm, issuer)
+}
+
+// fromTrustedProxy reports whether a request comes from one of the server's
+// trusted_proxies.
+func fromTrustedProxy(r *http.Request) bool {
+	trusted, _ := caddyhttp.GetVar(r.Context(), caddyhttp.TrustedProxyVarKey).(bool)
+	return trusted
 }
 
 // clockSkew is how far the clocks of whoever signs and of this machine may

@@ -9,6 +9,7 @@ import (
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
 // people is a [Consents] for tests: everybody consented to everything but the
@@ -159,5 +160,64 @@ func TestRequiredAndUnknown(t *testing.T) {
 	got := process(e, request("POST /order", jsonType, strings.NewReader(`{"email":"a@b.example","birthday":"1980-01-02"}`)))
 	if got.Refusal == nil || got.Refusal.Status != http.StatusServiceUnavailable || got.Refusal.Rule != "consent-unknown" {
 		t.Errorf("refused with %v", got.Refusal)
+	}
+}
+
+// A link can carry a query to a form's address, and a script of the page may
+// send the form without a body: only a body ticks a box.
+func TestAttackTickInTheQuery(t *testing.T) {
+	p := &people{withdrew: "a@b.example"}
+	e, _ := newEngine(t, shop, known(p))
+	for _, body := range []string{"", "email=a%40b.example"} {
+		got := process(e, request("POST /checkout?subscribe=on&email=a%40b.example&birthday=1980-01-02", map[bool]string{true: formType}[body != ""], strings.NewReader(body)))
+		if strings.Contains(got.query, "1980") || len(p.recorded) != 0 {
+			t.Errorf("%q: forwarded %q, recorded %v, rule %q", body, got.query, p.recorded, got.rule())
+		}
+	}
+}
+
+// A form names two people in one field, or in the query and in the body: one of
+// them may have withdrawn, and nobody can say whose it is for the application.
+func TestAttackTwoIdentities(t *testing.T) {
+	p := &people{withdrew: "ada@example.org"}
+	text := strings.Replace(shop, "fields: {q: technical, name: delivery}", "fields: {q: technical, name: delivery}\n  list: {on: POST /list-of, fields: {email.*: newsletter, birthday: newsletter}}", 1)
+	e, _ := newEngine(t, text, known(p), func(e *Engine) { e.Identifying = append(e.Identifying, "email.*") })
+	for on, body := range map[string]string{
+		"POST /list-of":                          "email[]=ada%40example.org&email[]=bob%40example.org&birthday=1980",
+		"POST /checkout?email=ada%40example.org": "email=bob%40example.org&birthday=1980-01-02",
+		"POST /checkout?email=bob%40example.org": "email=ada%40example.org&birthday=1980-01-02",
+	} {
+		if got := process(e, request(on, formType, strings.NewReader(body))); strings.Contains(got.body, "1980") {
+			t.Errorf("%s: forwarded %q", on, got.body)
+		}
+	}
+	got := process(e, request("POST /list-of", formType, strings.NewReader("email[]=bob%40example.org&email[]=bob%40example.org&birthday=1980")))
+	if !strings.Contains(got.body, "1980") {
+		t.Errorf("one person, named twice: forwarded %q, %q", got.body, got.rule())
+	}
+}
+
+// Ticks and identities are learnt before anything is checked: a MiB of values
+// with costly rules is not checked twice for the sake of one box. Two thousand
+// telephone numbers are within the bound of one submission, and not twice.
+func TestLearningRunsNoRules(t *testing.T) {
+	text := strings.Replace(shop, "      phone: {for: delivery, type: phone}", "      phones.*: {for: delivery, type: phone}", 1)
+	e, _ := newEngine(t, text, known(&people{withdrew: "a@b.example"}))
+	e.Limits.Fields = 1 << 20
+	body := `{"subscribe":true,"email":"a@b.example","phones":[` + strings.TrimSuffix(strings.Repeat(`"+493012345678",`, 2000), ",") + `]}`
+	learns := allowKey{edition: e.Policies.current.Load(), collection: e.Policies.Load().Collections[0], learns: true, identifying: e.identifying()}
+	report := new(submission.Report)
+	report.Reset(compile(learns).plan)
+	out, err := compile(learns).plan.JSON(nil, []byte(body), e.Limits, report)
+	if err != nil || string(out) != "{}" {
+		t.Errorf("learning writes %.100q, %v", out, err)
+	}
+	for i := range report.Outcomes {
+		if report.Outcomes[i].Kept > 0 || report.Outcomes[i].Reason == submission.ReasonWrongType {
+			t.Errorf("learning checks the field %d: %+v", i, report.Outcomes[i])
+		}
+	}
+	if got := process(e, request("POST /checkout", jsonType, strings.NewReader(body))); got.rule() != "" || !strings.Contains(got.body, "subscribe") {
+		t.Errorf("refused by %q, forwarded %.100q", got.rule(), got.body)
 	}
 }

@@ -20,7 +20,9 @@ const (
 // must not reach an application: headers that only we may set, and an offer
 // of h2c, after which the client would talk to the application past us (RFC
 // 9113 has dropped it; "h2c smuggling"). When the engine enforces, also
-// those by which an application takes a request for another one.
+// those by which an application takes a request for another one: of another
+// method, path or host. What names another path or host goes on from a proxy
+// that the operator trusts, which knows.
 func (e *Engine) Shield(r *http.Request) {
 	h := r.Header
 	for name := range h {
@@ -29,6 +31,11 @@ func (e *Engine) Shield(r *http.Request) {
 			delete(h, name)
 		case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url":
 			if e.Mode == Enforce {
+				delete(h, name)
+			}
+		case "Forwarded", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Path", "X-Forwarded-Server",
+			"X-Original-Uri", "X-Original-Host", "X-Script-Name", "X-Host", "X-Http-Host-Override":
+			if e.Mode == Enforce && (e.Trusted == nil || !e.Trusted(r)) {
 				delete(h, name)
 			}
 		default:

@@ -136,6 +136,9 @@ type Engine struct {
 	// a submission is about.
 	Identifying []string
 	Recorder    Recorder
+	// Trusted reports whether a request comes from a proxy that may say where
+	// the client sent it. nil: none may.
+	Trusted     func(*http.Request) bool
 	Mode        Mode
 	Undeclared  Fallback // a submission that no collection declares
 	Uninspected Fallback // a body that is neither form nor JSON, an upgrade; Strip refuses

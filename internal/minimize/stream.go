@@ -17,6 +17,7 @@ type streamed struct {
 	src  *source
 	s    *Submission
 
+	reading  sync.Mutex // is held by Read
 	mu       sync.Mutex
 	recorded bool
 	closed   bool
@@ -26,6 +27,8 @@ type streamed struct {
 }
 
 func (b *streamed) Read(p []byte) (n int, err error) {
+	b.reading.Lock()
+	defer b.reading.Unlock()
 	// The transport's goroutine has nobody else to catch a panic of ours.
 	defer func() {
 		if v := recover(); v != nil {
