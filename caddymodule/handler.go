@@ -48,8 +48,8 @@ type Handler struct {
 	MaxFields int `json:"max_fields,omitempty"`
 	// MaxName is the most bytes of a name. Default: 256.
 	MaxName int `json:"max_name,omitempty"`
-	// MaxInflated is the most bytes that a coded body decodes to.
-	// Default: 8 MiB.
+	// MaxInflated is the most bytes that a coded body decodes to, and with
+	// 8 MiB bounds the window of its decoder. Default: 8 MiB.
 	MaxInflated int64 `json:"max_inflated,omitempty"`
 	// MaxRatio is the most bytes that a coded body decodes to for each of
 	// its own. Default: 20.

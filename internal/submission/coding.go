@@ -2,6 +2,7 @@ package submission
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -18,7 +19,8 @@ const ratioFree = 64 << 10
 
 // Decode returns body without its content coding: none, identity, or one of
 // gzip, deflate, br and zstd. Close it: the decoder goes back to its pool
-// then. body itself is left open.
+// then. body itself is left open. It is read as the result is, but no decoder
+// starts before the body has ended or its first 64 to 512 KiB have arrived.
 //
 // A coding that we do not know is refused, because most applications ignore
 // it and read the body as it is.
@@ -27,64 +29,35 @@ func Decode(h http.Header, body io.Reader, lim Limits) (io.ReadCloser, error) {
 	if len(values) == 0 {
 		return io.NopCloser(body), nil
 	}
-	var pool *sync.Pool
 	if len(values) == 1 {
-		switch strings.ToLower(strings.Trim(values[0], " \t")) {
-		case "identity":
+		coding := strings.ToLower(strings.Trim(values[0], " \t"))
+		if coding == "identity" {
 			return io.NopCloser(body), nil
-		case "gzip":
-			pool = &gzipDecoders
-		case "deflate":
-			pool = &deflateDecoders
-		case "br":
-			pool = &brotliDecoders
-		case "zstd":
-			pool = &zstdDecoders
+		}
+		if pool, window := decoders(coding, lim.Inflated); pool != nil {
+			d := &decoded{pool: pool, window: window, lim: lim}
+			d.source.src, d.source.limit = body, lim.Inflated
+			return d, nil
 		}
 	}
-	if pool == nil {
-		return nil, &Error{
-			Status: http.StatusUnsupportedMediaType, Rule: "content-coding", Offset: -1,
-			Detail: "the Content-Encoding is not one of identity, gzip, deflate, br, zstd",
-		}
+	return nil, &Error{
+		Status: http.StatusUnsupportedMediaType, Rule: "content-coding", Offset: -1,
+		Detail: "the Content-Encoding is not one of identity, gzip, deflate, br, zstd",
 	}
-	d := &decoded{pool: pool, decoder: pool.Get().(decoder), lim: lim}
-	d.source.src, d.source.limit = body, lim.Inflated
-	return d, nil
 }
 
-// decoded is a coded body, read decoded.
+// decoded is a coded body, read decoded. It takes a decoder from the pool
+// only once enough of the body has arrived: a decoder holds its window from
+// its first byte on, which a client that stalls must not get for nothing.
 type decoded struct {
 	lease
 	pool    *sync.Pool
-	decoder decoder
+	decoder decoder // nil until enough of the body has arrived
+	window  int64   // the most that the decoder may hold
 	source  source
 	lim     Limits
 	out     int64
-	started bool
 	err     error
-}
-
-// source counts what a decoder takes, and remembers why it ended: a broken
-// connection must not look like a broken coding. It ends at a limit of its
-// own: empty blocks, which decode to nothing, can go on for ever.
-type source struct {
-	src   io.Reader
-	in    int64
-	limit int64
-	err   error
-}
-
-func (s *source) Read(p []byte) (int, error) {
-	if s.err != nil {
-		return 0, s.err
-	}
-	n, err := s.src.Read(p)
-	if s.in += int64(n); s.in > s.limit {
-		n, err = 0, tooLarge("body-size", "the coded body is larger than what it may decode to (max_inflated)")
-	}
-	s.err = err
-	return n, err
 }
 
 // Read implements [io.Reader].
@@ -108,6 +81,10 @@ func (d *decoded) Close() error {
 }
 
 func (d *decoded) release() {
+	d.source.ahead = nil
+	if d.decoder == nil {
+		return
+	}
 	d.decoder.stop()
 	d.pool.Put(d.decoder)
 	d.decoder = nil
@@ -117,10 +94,8 @@ func (d *decoded) read(p []byte) (int, error) {
 	if d.err != nil || len(p) == 0 {
 		return 0, d.err
 	}
-	if !d.started {
-		d.started = true
-		if err := d.decoder.start(&d.source); err != nil {
-			d.err = d.fault(err)
+	if d.decoder == nil {
+		if d.err = d.start(); d.err != nil {
 			return 0, d.err
 		}
 	}
@@ -140,6 +115,19 @@ func (d *decoded) read(p []byte) (int, error) {
 	return n, d.err
 }
 
+// start waits for enough of the body and takes a decoder for it. A body that
+// fails before is not decoded.
+func (d *decoded) start() error {
+	if err := d.source.readAhead(aheadOf(d.window, d.lim.Ratio)); err != nil {
+		return err
+	}
+	d.decoder = d.pool.Get().(decoder)
+	if err := d.decoder.start(&d.source); err != nil {
+		return d.fault(err)
+	}
+	return nil
+}
+
 // fault says what the end of a decoder means.
 func (d *decoded) fault(err error) error {
 	whole := err != io.EOF || d.decoder.whole() //nolint:errorlint // an end comes as it is
@@ -147,7 +135,7 @@ func (d *decoded) fault(err error) error {
 	case d.source.err != nil && d.source.err != io.EOF: //nolint:errorlint // as above
 		return d.source.err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, errWindow):
-		return tooLarge("inflated-window", "the body needs a larger window to decode than 8 MiB")
+		return tooLarge("inflated-window", fmt.Sprintf("the body needs a larger window to decode than %d KiB (max_inflated, and at most 8 MiB)", d.window>>10))
 	case d.source.in == 0, errors.Is(err, io.ErrUnexpectedEOF):
 		return &Error{Status: http.StatusBadRequest, Rule: "coding-truncated", Detail: "the body ends in the middle of its content coding", Offset: -1}
 	case err != io.EOF: //nolint:errorlint // as above

@@ -6,6 +6,8 @@ import (
 	"compress/zlib"
 	"errors"
 	"io"
+	"math"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"sync"
@@ -193,6 +195,122 @@ func TestDecodeBombs(t *testing.T) {
 	}
 }
 
+// TestDecodeBrotliWindow: encoders ask for a window of 4 MiB whatever the
+// text. A decoder gets no larger one than the text may need, and decodes to
+// the same with it.
+func TestDecodeBrotliWindow(t *testing.T) {
+	brotlied := func(text string, bits int) []byte {
+		var b bytes.Buffer
+		w := brotli.NewWriterOptions(&b, brotli.WriterOptions{Quality: 5, LGWin: bits})
+		_, _ = io.WriteString(w, text)
+		_ = w.Close()
+		return b.Bytes()
+	}
+	for _, inflated := range []int{1, 100, 1<<18 - 16, 1<<18 - 15, 1 << 18, 1_000_000, 1 << 20} {
+		lim := DefaultLimits()
+		lim.Inflated = int64(inflated)
+		// The end repeats the beginning, as far back as can be.
+		text := randomText(inflated - inflated/4)
+		text += text[:inflated/4]
+		for _, bits := range []int{16, 17, 18, 20, 22, 23} {
+			body := brotlied(text, bits)
+			lim.Inflated = max(int64(inflated), int64(len(body)))
+			for range 2 { // a decoder is used again
+				if got, err := decodeAll("br", bytes.NewReader(body), lim); err != nil || got != text {
+					t.Fatalf("%d bytes with a window of 2^%d: %d bytes, %v", inflated, bits, len(got), err)
+				}
+			}
+			_, err := decodeAll("br", bytes.NewReader(brotlied(text+text, bits)), lim)
+			if e := refusal(t, err); e.Status != 413 {
+				t.Errorf("%d bytes with a window of 2^%d: %d %s", 2*inflated, bits, e.Status, e.Rule)
+			}
+		}
+	}
+}
+
+// TestDecodeZstdWindow: a frame that asks for a larger window than its text
+// may need is refused, as one for more than 8 MiB is everywhere.
+func TestDecodeZstdWindow(t *testing.T) {
+	for _, tt := range []struct {
+		inflated int64
+		window   int
+		want     string // of the error
+	}{
+		{100, 1 << 18, ""},
+		{100, 1 << 19, "256 KiB"},
+		{1_000_000, 1 << 20, ""}, // encoders choose powers of two
+		{1_000_000, 2 << 20, "1024 KiB"},
+		{1<<20 + 1, 2 << 20, ""},
+		{8 << 20, 8 << 20, ""},
+		{8 << 20, 16 << 20, "8192 KiB"},
+		{1 << 40, 16 << 20, "8192 KiB"},
+		{math.MaxInt64, 8 << 20, ""},
+	} {
+		var b bytes.Buffer
+		w, err := zstd.NewWriter(&b, zstd.WithWindowSize(tt.window), zstd.WithSingleSegment(false))
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := "x"
+		if tt.inflated > 300_000 {
+			text = randomText(300_000)
+		}
+		// What is flushed is of a size that the encoder cannot know.
+		_, _ = io.WriteString(w, text)
+		if err := errors.Join(w.Flush(), w.Close()); err != nil {
+			t.Fatal(err)
+		}
+		lim := DefaultLimits()
+		lim.Inflated = tt.inflated
+		got, err := decodeAll("zstd", &b, lim)
+		if tt.want == "" {
+			if err != nil || got != text {
+				t.Errorf("%d bytes with a window of %d: %d bytes, %v", tt.inflated, tt.window, len(got), err)
+			}
+		} else if e := refusal(t, err); e.Status != 413 || e.Rule != "inflated-window" || !strings.Contains(e.Detail, tt.want) {
+			t.Errorf("%d bytes with a window of %d: %+v", tt.inflated, tt.window, e)
+		}
+	}
+}
+
+// randomText returns n bytes that no coding makes shorter.
+func randomText(n int) string {
+	b := make([]byte, n)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(b)
+	return string(b)
+}
+
+// TestDecodeReadsAhead: a decoder begins with what has arrived and goes on
+// with what arrives, wherever the one ends.
+func TestDecodeReadsAhead(t *testing.T) {
+	lim := DefaultLimits()
+	for _, n := range []int{leastAhead - 1000, leastAhead, leastAhead + 1000, 400_000, 8<<20/20 + 1000, 1 << 20} {
+		text := randomText(n)
+		for _, coding := range codings {
+			whole := encode(t, coding, text)
+			for _, src := range []io.Reader{
+				bytes.NewReader(whole),
+				iotest.HalfReader(bytes.NewReader(whole)),
+				iotest.DataErrReader(bytes.NewReader(whole)),
+			} {
+				if got, err := decodeAll(coding, src, lim); err != nil || got != text {
+					t.Errorf("%s: %d bytes of %d, %v", coding, len(got), n, err)
+				}
+			}
+			_, err := decodeAll(coding, bytes.NewReader(whole[:len(whole)-1]), lim)
+			if e := refusal(t, err); e.Rule != "coding-truncated" {
+				t.Errorf("%s of %d bytes, cut: %s", coding, n, e.Rule)
+			}
+			narrow := lim
+			narrow.Inflated = int64(n) - 1
+			_, err = decodeAll(coding, bytes.NewReader(whole), narrow)
+			if e := refusal(t, err); e.Status != 413 {
+				t.Errorf("%s of %d bytes: %d %s", coding, n, e.Status, e.Rule)
+			}
+		}
+	}
+}
+
 // TestDecodeEndless: a client that sends blocks of no content, in chunks, must
 // not keep its decoder, its connection and its memory for as long as it likes.
 func TestDecodeEndless(t *testing.T) {
@@ -244,7 +362,7 @@ func TestDecodeCloseMeetsRead(t *testing.T) {
 		}
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = io.ReadAll(r) })
-		whole := encode(t, coding, strings.Repeat("some text", 1000))
+		whole := encode(t, coding, randomText(2*mostAhead+1000)) // half of it starts the decoder
 		if _, err := pw.Write(whole[:len(whole)/2]); err != nil {
 			t.Fatal(err)
 		}

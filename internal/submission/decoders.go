@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"io"
+	"math/bits"
 	"sync"
 
 	"github.com/andybalholm/brotli"
@@ -12,9 +13,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// maxWindow bounds what a body may make its decoder hold: RFC 9659 lets a
-// client ask for no more of zstd, and we for no more of brotli.
-const maxWindow = 8 << 20
+// The bits of the windows that a body may make its decoder hold. RFC 9659
+// lets a client ask for no more than 8 MiB of zstd, and we for no more of
+// brotli. Less than the least costs about as much as a connection.
+const (
+	leastWindow = 18
+	mostWindow  = 23
+)
+
+// deflateWindow is that of gzip and deflate, which have no other.
+const deflateWindow = 32 << 10
 
 // errWindow is a brotli body that asks for 16 MiB.
 var errWindow = errors.New("brotli: window too large")
@@ -30,13 +38,46 @@ type decoder interface {
 	stop()
 }
 
-// Pools of decoders, one for each coding.
+// Pools of decoders: one for each coding, and for each window where that
+// may differ, since a decoder keeps the largest that it had.
 var (
 	gzipDecoders    = sync.Pool{New: func() any { return &gzipDecoder{input: bufio.NewReader(nil)} }}
 	deflateDecoders = sync.Pool{New: func() any { return &deflateDecoder{input: bufio.NewReader(nil)} }}
-	brotliDecoders  = sync.Pool{New: func() any { return &brotliDecoder{input: bufio.NewReader(nil)} }}
-	zstdDecoders    = sync.Pool{New: func() any { return &zstdDecoder{} }}
+	brotliDecoders  = byWindow(func(bits int) any { return &brotliDecoder{bits: bits} })
+	zstdDecoders    = byWindow(func(bits int) any { return &zstdDecoder{bits: bits} })
 )
+
+// byWindow returns a pool for each window, of the decoders that one makes.
+func byWindow(one func(bits int) any) (pools [mostWindow + 1]*sync.Pool) {
+	for bits := leastWindow; bits <= mostWindow; bits++ {
+		pools[bits] = &sync.Pool{New: func() any { return one(bits) }}
+	}
+	return pools
+}
+
+// decoders returns the decoders of a coding for bodies that may decode to
+// inflated bytes, and the window that each may hold; nil if we have none.
+func decoders(coding string, inflated int64) (pool *sync.Pool, window int64) {
+	switch coding {
+	case "gzip":
+		return &gzipDecoders, deflateWindow
+	case "deflate":
+		return &deflateDecoders, deflateWindow
+	case "br":
+		bits := windowBits(uint64(max(inflated, 1)) + brotliGap)
+		return brotliDecoders[bits], 1 << bits
+	case "zstd":
+		bits := windowBits(uint64(max(inflated, 1)))
+		return zstdDecoders[bits], 1 << bits
+	}
+	return nil, 0
+}
+
+// windowBits returns the bits of the smallest window, as encoders choose
+// them, that reaches back over n bytes: no body of that size needs more.
+func windowBits(n uint64) int {
+	return min(max(bits.Len64(n-1), leastWindow), mostWindow)
+}
 
 // gzipDecoder reads one member: what follows it would be data to some
 // decoders and garbage to others.
@@ -80,30 +121,52 @@ func atEnd(r *bufio.Reader) bool {
 	return err == io.EOF
 }
 
+// brotliGap is by how much a brotli window reaches back less than its size
+// (RFC 7932, section 9.1).
+const brotliGap = 16
+
 // brotliDecoder reads to the end of the source and refuses what follows.
 type brotliDecoder struct {
 	brotli.Reader
-	input *bufio.Reader
+	bits int // of its window
 }
 
 func (d *brotliDecoder) start(src *source) error {
-	d.input.Reset(src)
-	// RFC 7932, section 9.1: the four lowest bits say the largest window.
-	if first, err := d.input.Peek(1); err == nil && first[0]&15 == 15 {
+	if err := narrow(src.ahead, d.bits); err != nil {
+		return err
+	}
+	return d.Reset(src)
+}
+
+// narrow makes the stream that begins with b ask for a window of no more
+// bits. Encoders ask for 4 MiB for the shortest text, so that cannot be
+// refused; but a text that fits into the window decodes to the same with it,
+// and one that does not is larger than it may be.
+func narrow(b []byte, bits int) error {
+	// RFC 7932, section 9.1: of the four lowest bits, an odd number but 1
+	// says 18 to 24.
+	if len(b) == 0 || b[0]&1 == 0 || b[0]&15 == 1 {
+		return nil
+	}
+	asked := int(b[0]>>1&7) + 17
+	if asked > mostWindow {
 		return errWindow
 	}
-	return d.Reset(d.input)
+	if asked > bits {
+		b[0] = b[0]&^15 | byte(bits-17)<<1 | 1 //nolint:gosec // G115: at most 7
+	}
+	return nil
 }
 
 func (d *brotliDecoder) whole() bool { return true }
 
-func (d *brotliDecoder) stop() {
-	d.input.Reset(nil)
-	_ = d.Reset(nil)
-}
+func (d *brotliDecoder) stop() { _ = d.Reset(nil) }
 
 // zstdDecoder reads all frames to the end of the source, as RFC 8878 has it.
-type zstdDecoder struct{ *zstd.Decoder }
+type zstdDecoder struct {
+	*zstd.Decoder
+	bits int // of the largest window that it takes
+}
 
 func (d *zstdDecoder) start(src *source) (err error) {
 	if d.Decoder != nil {
@@ -112,7 +175,7 @@ func (d *zstdDecoder) start(src *source) (err error) {
 	d.Decoder, err = zstd.NewReader(
 		src,
 		zstd.WithDecoderConcurrency(1),       // in the caller's goroutine
-		zstd.WithDecoderMaxMemory(maxWindow), // of a stream, the window
+		zstd.WithDecoderMaxMemory(1<<d.bits), // of a stream, the window
 		zstd.WithDecoderLowmem(true),
 	)
 	return err

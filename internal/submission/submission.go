@@ -17,8 +17,9 @@ type Limits struct {
 	Fields int
 	// Name is the most bytes of one name, after decoding.
 	Name int
-	// Inflated is the most bytes that a coded body may decode to, and Ratio
-	// the most bytes out for one byte in (checked past the first 64 KiB).
+	// Inflated is the most bytes that a coded body may decode to, and with
+	// 8 MiB bounds the window of its decoder. Ratio is the most bytes out for
+	// one byte in (checked past the first 64 KiB).
 	Inflated int64
 	Ratio    int64
 }

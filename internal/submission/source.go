@@ -1,0 +1,78 @@
+package submission
+
+import (
+	"io"
+	"slices"
+)
+
+// How much of a coded body is read ahead, at least and at most, before a
+// decoder starts. A decoder for gzip is as large as the least itself; the
+// most bounds what many large uploads hold.
+const (
+	leastAhead = 64 << 10
+	mostAhead  = 512 << 10
+)
+
+// aheadOf returns how much of a body is to arrive before it gets a decoder
+// with a window of that size: as much as may decode to the window. Whoever
+// then stalls holds about ratio times what it has sent, as any body may.
+func aheadOf(window, ratio int64) int64 {
+	return min(max(window/max(ratio, 1), leastAhead), mostAhead)
+}
+
+// source counts what a decoder takes, and remembers why it ended: a broken
+// connection must not look like a broken coding. It ends at a limit of its
+// own: empty blocks, which decode to nothing, can go on for ever.
+type source struct {
+	src   io.Reader
+	ahead []byte // has arrived and is not taken yet
+	ended bool   // nothing follows what is ahead
+	in    int64
+	limit int64
+	err   error
+}
+
+// readAhead waits until the body has ended or n bytes of it have arrived.
+// What is held grows with what arrives.
+func (s *source) readAhead(n int64) error {
+	if n > s.limit {
+		n = s.limit + 1 // which is refused
+	}
+	for int64(len(s.ahead)) < n {
+		if len(s.ahead) == cap(s.ahead) {
+			s.ahead = slices.Grow(s.ahead, max(512, len(s.ahead)))
+		}
+		k, err := s.src.Read(s.ahead[len(s.ahead):min(int64(cap(s.ahead)), n)])
+		s.ahead = s.ahead[:len(s.ahead)+k]
+		if err == io.EOF {
+			s.ended = true
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Read implements [io.Reader].
+func (s *source) Read(p []byte) (n int, err error) {
+	switch {
+	case s.err != nil:
+		return 0, s.err
+	case len(s.ahead) > 0:
+		n = copy(p, s.ahead)
+		if s.ahead = s.ahead[n:]; len(s.ahead) == 0 {
+			s.ahead = nil // the rest may take long
+		}
+	case s.ended:
+		err = io.EOF
+	default:
+		n, err = s.src.Read(p)
+	}
+	if s.in += int64(n); s.in > s.limit {
+		n, err = 0, tooLarge("body-size", "the coded body is larger than what it may decode to (max_inflated)")
+	}
+	s.err = err
+	return n, err
+}
