@@ -44,17 +44,18 @@ func splitGolden(t *testing.T, name string) (caddyfile, want string) {
 	return caddyfile + "\n", want
 }
 
-// adapted returns the second half of a golden.
+// adapted returns the second half of a golden. {HERE} is this directory in
+// either.
 func adapted(t *testing.T, name, caddyfile string) string {
 	t.Helper()
-	var got bytes.Buffer
-	if config, err := adapt(name, caddyfile); err != nil {
-		got.WriteString(err.Error())
-	} else if err := json.Indent(&got, config, "", "\t"); err != nil {
-		t.Fatal(err)
-	}
 	here, err := filepath.Abs(".")
 	if err != nil {
+		t.Fatal(err)
+	}
+	var got bytes.Buffer
+	if config, err := adapt(name, strings.ReplaceAll(caddyfile, "{HERE}", here)); err != nil {
+		got.WriteString(err.Error())
+	} else if err := json.Indent(&got, config, "", "\t"); err != nil {
 		t.Fatal(err)
 	}
 	return strings.ReplaceAll(got.String(), here, "{HERE}") + "\n" // an import makes names absolute

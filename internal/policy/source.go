@@ -7,10 +7,11 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/modicum-proxy/modicum/internal/regular"
 )
 
 // Source is one policy file: the name that errors are reported under, and its
@@ -22,7 +23,7 @@ type Source struct {
 
 // ReadFiles reads the files that the patterns name (paths, or globs of
 // [filepath.Match]), sorted by name and each once. A pattern that names no file
-// is an error.
+// is an error, and so is a file that is not a regular one.
 func ReadFiles(patterns ...string) ([]Source, error) {
 	names := make(map[string]bool)
 	for _, pattern := range patterns {
@@ -51,9 +52,10 @@ func ReadFiles(patterns ...string) ([]Source, error) {
 	return sources, nil
 }
 
-// readFile reads no more of a file than tells that it is too large.
+// readFile reads no more of a file than shows that it is too large, of which
+// [Compile] tells.
 func readFile(name string) ([]byte, error) {
-	f, err := os.Open(name) //nolint:gosec // G304: the operator names the files of the policy
+	f, err := regular.Open(name)
 	if err != nil {
 		return nil, err
 	}
