@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/regular"
 )
 
 func init() {
@@ -26,7 +27,7 @@ func init() {
 // they name their own, and the key of pseudonyms.
 type App struct {
 	// Policy names the files of the policy set that sites use unless they
-	// name their own; globs are allowed.
+	// name their own: regular files of at most 1 MiB; globs are allowed.
 	Policy []string `json:"policy,omitempty"`
 	// PolicyDigest is the SHA-256 of the files' content when the Caddyfile
 	// was adapted. It makes Caddy see that a reload changes something.
@@ -65,9 +66,14 @@ type App struct {
 	warnOnce sync.Once // of bypasses
 }
 
+// maxNamedFile bounds in bytes each file that a configuration names besides
+// policies, whose bound is that of the language: keys, and languages.
+const maxNamedFile = 1 << 20
+
 // Secret says where a secret is found: never in the configuration itself.
 type Secret struct {
-	// File holds the secret; one line end at its end does not count.
+	// File holds the secret: a regular file of at most 1 MiB. One line end at
+	// its end does not count.
 	File string `json:"file,omitempty"`
 	// Env is the name of the environment variable that holds the secret.
 	Env string `json:"env,omitempty"`
@@ -78,7 +84,7 @@ func (s *Secret) read() ([]byte, error) {
 	case s.File != "" && s.Env != "":
 		return nil, fmt.Errorf("a secret comes from a file or from the environment, not from both")
 	case s.File != "":
-		data, err := os.ReadFile(s.File)
+		data, err := regular.ReadFile(s.File, maxNamedFile)
 		if err != nil {
 			return nil, fmt.Errorf("reading a secret: %w", err)
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/consent/desk"
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/regular"
 )
 
 // dsnVariable holds the connection string of PostgreSQL: on the command line,
@@ -108,7 +109,7 @@ func keysBeside(s *Store) *consent.Keys {
 	if s.Engine != "sqlite" {
 		return nil
 	}
-	data, err := os.ReadFile(s.file() + ".key")
+	data, err := regular.ReadFile(s.file()+".key", maxNamedFile)
 	if err != nil {
 		return nil
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/pages"
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/regular"
 )
 
 // provisionConsents makes what knows the choices of people, and the pages on
@@ -170,7 +171,7 @@ func (a *App) languages() (*words.Languages, error) {
 	if err != nil {
 		return nil, fmt.Errorf("languages: %w", err)
 	}
-	languages, err := words.Read(os.DirFS(a.Languages))
+	languages, err := words.Read(regular.Directory(a.Languages, maxNamedFile))
 	if err != nil {
 		return nil, fmt.Errorf("languages: %w", err)
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/minimize"
 	"github.com/modicum-proxy/modicum/internal/pages"
+	"github.com/modicum-proxy/modicum/internal/regular"
 	"github.com/modicum-proxy/modicum/internal/store/postgres"
 	"github.com/modicum-proxy/modicum/internal/store/sqlite"
 )
@@ -251,7 +252,7 @@ func (a *App) consentKeys() (*consent.Keys, func() error, error) {
 	// One machine, one file: the key stands beside it.
 	store := a.Store.file()
 	path := store + ".key"
-	data, err := os.ReadFile(path) //nolint:gosec // G304: the operator names the file
+	data, err := regular.ReadFile(path, maxNamedFile)
 	if err == nil {
 		keys, err := consent.ParseKeys(data)
 		if err != nil {
@@ -281,7 +282,7 @@ func (a *App) consentKeys() (*consent.Keys, func() error, error) {
 func writeKey(path string, data []byte) error {
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // G304: the operator names the file
 	if errors.Is(err, fs.ErrExist) {
-		if there, err := os.ReadFile(path); err == nil && string(there) == string(data) { //nolint:gosec // as above
+		if there, err := regular.ReadFile(path, maxNamedFile); err == nil && string(there) == string(data) {
 			return nil
 		}
 		return fmt.Errorf("the key %s was made by another process meanwhile: reload", path)
