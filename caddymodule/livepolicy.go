@@ -42,6 +42,13 @@ type livePolicy struct {
 	cancel    context.CancelFunc
 	watching  sync.WaitGroup
 
+	// read reads files; that of tests is slow.
+	read func(patterns ...string) ([]policy.Source, error)
+	// refreshing is held from when the files are read until they are in
+	// force: what was read last stays. It comes before mu, which is not held
+	// while a file system is waited for.
+	refreshing sync.Mutex
+
 	mu     sync.Mutex
 	logger *zap.Logger // of the configuration that started last: the logs of others are closed
 	digest string      // of the files as last read, valid or not
@@ -77,7 +84,8 @@ func acquirePolicy(files []string, key []byte, logger *zap.Logger, poll caddy.Du
 			return nil, err
 		}
 		return &livePolicy{
-			Policies: holder, key: poolKey, files: files, logger: logger, poll: time.Duration(poll), digest: digest,
+			Policies: holder, key: poolKey, files: files, read: policy.ReadFiles,
+			logger: logger, poll: time.Duration(poll), digest: digest,
 			status: policyStatus{Files: files, Version: set.Version, Loaded: time.Now()},
 		}, nil
 	})
@@ -86,7 +94,7 @@ func acquirePolicy(files []string, key []byte, logger *zap.Logger, poll caddy.Du
 	}
 	p := value.(*livePolicy)
 	if loaded {
-		p.refresh() // what is in force may be newer than what its key says
+		p.refresh(context.Background()) // what is in force may be newer than what its key says
 	}
 	return p, nil
 }
@@ -140,13 +148,13 @@ func (p *livePolicy) follow(ctx context.Context, notices *fsnotify.Watcher) {
 	}
 	ticker := time.NewTicker(p.poll)
 	defer ticker.Stop()
-	p.refresh() // they may have changed since they were read
+	p.refresh(ctx) // they may have changed since they were read
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
-			if !p.changed() {
+			if !p.changed(ctx) {
 				continue
 			}
 			if !settle(ctx, events, lost) {
@@ -158,13 +166,13 @@ func (p *livePolicy) follow(ctx context.Context, notices *fsnotify.Watcher) {
 				return
 			}
 		}
-		p.refresh()
+		p.refresh(ctx)
 	}
 }
 
 // changed tells whether the files are others than those that were read last.
-func (p *livePolicy) changed() bool {
-	sources, err := policy.ReadFiles(p.files...)
+func (p *livePolicy) changed(ctx context.Context) bool {
+	sources, err := p.sources(ctx)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return err != nil || policy.Digest(sources) != p.digest
@@ -185,11 +193,35 @@ func settle(ctx context.Context, events chan fsnotify.Event, lost chan error) bo
 	}
 }
 
+// sources reads the files, unless ctx is done before they are read. No call
+// ends the wait for a file system that does not answer, as one of a network
+// may not: whatever waits then is left behind, and ends by itself.
+func (p *livePolicy) sources(ctx context.Context) ([]policy.Source, error) {
+	read := make(chan struct{})
+	var found []policy.Source
+	var problem error
+	go func() {
+		defer close(read)
+		found, problem = p.read(p.files...)
+	}()
+	select {
+	case <-read:
+		return found, problem
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
 // refresh puts the files in force when they changed and are valid.
-func (p *livePolicy) refresh() {
+func (p *livePolicy) refresh(ctx context.Context) {
+	p.refreshing.Lock()
+	defer p.refreshing.Unlock()
+	sources, err := p.sources(ctx)
+	if ctx.Err() != nil {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	sources, err := policy.ReadFiles(p.files...)
 	digest := ""
 	if err == nil {
 		digest = policy.Digest(sources)
