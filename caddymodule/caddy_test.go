@@ -387,6 +387,14 @@ func (w *wire) next() received {
 	}
 }
 
+// drain forgets the requests that came so far, as those by which a test waits
+// for a configuration.
+func (w *wire) drain() {
+	for len(w.requests) > 0 {
+		<-w.requests
+	}
+}
+
 // none fails the test when the application got anything.
 func (w *wire) none() {
 	w.t.Helper()

@@ -3,6 +3,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"net"
@@ -61,6 +62,7 @@ type guest struct {
 
 	cookies map[string]string
 	header  []string // names and values that every request of it has
+	host    string   // of the site; empty: shop.test
 }
 
 func (s *site) guest(header ...string) *guest {
@@ -75,6 +77,7 @@ func (g *guest) send(on, contentType, body string, headers ...string) answer {
 	if body == "" {
 		r.Body, r.ContentLength = http.NoBody, 0
 	}
+	r.Host = cmp.Or(g.host, r.Host)
 	if r.Header.Get("Sec-Fetch-Site")+r.Header.Get("Origin") == "" {
 		r.Header.Set("Sec-Fetch-Site", "same-origin")
 	}

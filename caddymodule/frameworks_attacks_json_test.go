@@ -48,6 +48,16 @@ func jsonAttacks() []attack {
 		{name: "json: undeclared at the end of deep ones", sent: jsonRequest(`{"a":{"b":[[[{"c":{}}]]],"ssn":"Canary7q"},"name":"Ann"}`)},
 		{name: "json: undeclared in a declared object", sent: jsonRequest(`{"address":{"city":"Rome","ssn":"Canary7q"}}`)},
 		{name: "json: undeclared in a declared element", sent: jsonRequest(`{"items":[{"sku":"1"},{"sku":"2","ssn":"Canary7q"}]}`)},
+		// A name under "**" that some parser takes for a literal sibling's.
+		{name: "json: a sibling in capitals", sent: request("POST /prefs", "Content-Type: application/json\r\n", `{"name":"Ann","SSN":"Canary7q"}`)},
+		{name: "json: a sibling with an underscore", sent: request("POST /prefs", "Content-Type: application/json\r\n", `{"s_sn":"Canary7q"}`)},
+		{name: "json: a sibling with a long s", sent: request("POST /prefs", "Content-Type: application/json\r\n", `{"\u017fsn":"Canary7q"}`)},
+		{name: "json: a sibling below", sent: request("POST /prefs", "Content-Type: application/json\r\n", `{"more":{"Ssn":"Canary7q"}}`)},
+		{name: "json: a prototype", sent: request("POST /prefs", "Content-Type: application/json\r\n", `{"more":{"__proto__":{"x":"Canary7q"}}}`)},
+		{name: "json: a constructor", sent: request("POST /prefs", "Content-Type: application/json\r\n", `{"constructor":{"prototype":{"x":"Canary7q"}}}`)},
+		{name: "json: a sibling in a form", sent: request("POST /prefs", formType, "SSN=Canary7q&more[SSN]=Canary7q&more[__proto__][x]=Canary7q")},
+		// Bottle reads any body as a form: no "=" may part it.
+		{name: "json: an equals sign in a value", carrier: "comment", sent: jsonRequest(`{"comment":"\nssn=Canary7q"}`), unseen: true},
 		// No duplicate name at any depth: readers disagree on which counts.
 		{name: "json: a duplicate of the declared name, last", sent: jsonRequest(`{"name":"Ann","name":{"ssn":"Canary7q"}}`)},
 		{name: "json: a duplicate of the declared name, first", sent: jsonRequest(`{"name":{"ssn":"Canary7q"},"name":"Ann"}`), unseen: true},

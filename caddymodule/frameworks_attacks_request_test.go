@@ -148,6 +148,32 @@ func pathAttacks() []attack {
 	} {
 		list = append(list, attack{name: "path: GET " + path, sent: request("GET "+path+"?q=1&ssn=Canary7q", "", "")})
 	}
+	// The laxer collection allows what the application finds on the strict route.
+	for _, path := range []string{
+		"/users/ME", "/users/Me", "/users/me.json", "/users/me.", "/users/me%20", "/users/me%E2%80%8B", "/users/m%C2%ADe", "/users/%EF%BD%8De", "/index.php/users/ME",
+		"/users/me;x=1", "/users/me%2f", "/users/./me",
+	} {
+		list = append(list, attack{name: "path: laxer " + path, sent: request("POST "+path, formType, "name=Ann&ssn=Canary7q")})
+	}
+	for _, path := range []string{"/search.json", "/search.", "/search%E2%80%8B", "/SEARCH/", "/index.php/search", "/search/index.php"} {
+		list = append(list, attack{name: "path: GET of no collection " + path, sent: request("GET "+path+"?q=1&ssn=Canary7q", "", "")})
+	}
+	// Go finds no path in an opaque target and the transport sends it as it came.
+	for _, target := range []string{
+		"x:http://shop.example/search", "x:/search", "http:search", "http:/search", "http:///search", "x://shop.example/search", "http://a@shop.example/search", "HTTP:search",
+		"http://shop.example:80:80/search", "http://[shop.example]/search",
+	} {
+		list = append(list, attack{name: "target: " + target, sent: request("GET "+target+"?q=1&ssn=Canary7q", "", ""), unseen: !strings.HasPrefix(target, "x:http")})
+	}
+	for _, method := range []string{"OPTIONS", "TRACE", "get", "Get"} {
+		list = append(list, attack{name: "target: a query of " + method, sent: request(method+" /search?q=1&ssn=Canary7q", "", "")})
+	}
+	for _, host := range []string{"[shop.example]", "shop.example]", "[shop.example", "shop.example:80:80", "shop.example:", "shop.example:http", "shop%2eexample", "shop.example.."} {
+		list = append(list, attack{name: "host: " + host, sent: request("GET /find?q=1&ssn=Canary7q", "Host: "+host+"\r\n", "")})
+	}
+	for _, header := range []string{"X-Forwarded-Uri", "X-Forwarded-Prefix", "Forwarded", "X_Forwarded_Uri"} {
+		list = append(list, attack{name: "path: " + header, sent: request("GET /search?q=1", header+": /search?ssn=Canary7q\r\n", ""), unseen: true})
+	}
 	return append(
 		list,
 		// The path is not ours to filter: but what comes of it must not be a query.

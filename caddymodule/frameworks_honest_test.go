@@ -220,7 +220,7 @@ func honestRequests() []honest {
 		{name: "JSON, deflate", sent: coded("deflate", deflated(document)), simple: json(document)},
 		{name: "JSON, br", sent: coded("br", brotlied(document)), simple: json(document)},
 		{name: "JSON, zstd", sent: coded("zstd", zstded(document)), simple: json(document)},
-		{name: "JSON, a large list", sent: json(`{"tags":[` + strings.TrimSuffix(strings.Repeat(`"a & b; c",`, 20000), ",") + `]}`)},
+		{name: "JSON, a large list", sent: json(`{"tags":[` + strings.TrimSuffix(strings.Repeat(`"a & b; c=d",`, 990), ",") + `]}`)},
 		{name: "multipart, an empty file input", sent: upload(part(`name="user[name]"`, "Anna"), photo("", "application/octet-stream", ""))},
 		{name: "multipart, files of one name", sent: upload(photo("a.png", "image/png", "1"), photo("b.png", "image/png", "2"))},
 		{name: "multipart, names of files", sent: upload(photo("Фото 😀 (1), it's [a].png", "image/png", "1"), photo("a %22b%22.png", "image/png", "2"), photo("a; b.png", "image/png", "3"), photo("a=b.png", "image/png", "4"))},

@@ -242,7 +242,7 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *minimize.Subm
 		return h.refuse(w, r, s.Refusal)
 	}
 	if s.Mode == minimize.Enforce {
-		hideQuery(r, r.URL.RawQuery)
+		hideOriginal(r, r.URL.RawQuery, s.Streaming())
 	}
 	rw := &announcer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, s: s}
 	defer rw.conceal()
@@ -269,11 +269,22 @@ type announcer struct {
 	*caddyhttp.ResponseWriterWrapper
 	s         *minimize.Submission
 	announced bool
+	// withheld says that the response is ours to give: a form was refused while
+	// it was forwarded.
+	withheld bool
 }
+
+// statusClientClosed is what the proxy answers when the request's context has
+// ended: also where we ended it, since the client was too slow.
+const statusClientClosed = 499
 
 // WriteHeader implements [http.ResponseWriter]. Informational responses
 // have no headers of ours.
 func (a *announcer) WriteHeader(status int) {
+	if status == statusClientClosed && !a.announced && a.s.StreamRefusal() != nil {
+		a.withheld = true
+		return
+	}
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		a.announce()
 	}
@@ -282,18 +293,27 @@ func (a *announcer) WriteHeader(status int) {
 
 // Write implements [io.Writer].
 func (a *announcer) Write(p []byte) (int, error) {
+	if a.withheld {
+		return len(p), nil
+	}
 	a.announce()
 	return a.ResponseWriterWrapper.Write(p)
 }
 
 // ReadFrom implements [io.ReaderFrom].
 func (a *announcer) ReadFrom(r io.Reader) (int64, error) {
+	if a.withheld {
+		return io.Copy(io.Discard, r)
+	}
 	a.announce()
 	return a.ResponseWriterWrapper.ReadFrom(r)
 }
 
 // FlushError implements what [http.ResponseController] looks for.
 func (a *announcer) FlushError() error {
+	if a.withheld {
+		return nil
+	}
 	a.announce()
 	return http.NewResponseController(a.ResponseWriter).Flush()
 }

@@ -14,6 +14,17 @@ import (
 // routes of handle_errors start from it. What was left out must not come
 // back that way.
 
+// hideOriginal hides what came where a placeholder of Caddy's shows it: the
+// query, in whose place query stands, and the body of a form that streams. Of
+// one that does not, {http.request.body} shows what goes on, or nothing.
+func hideOriginal(r *http.Request, query string, streams bool) {
+	hideQuery(r, query)
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok && streams {
+		repl.Set("http.request.body", "")
+		repl.Set("http.request.body_base64", "")
+	}
+}
+
 // hideQuery puts query in place of the one that came.
 func hideQuery(r *http.Request, query string) {
 	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)

@@ -137,6 +137,13 @@ func (src *source) expire() {
 	}
 }
 
+// isLate reports whether a Read has ended because it was late.
+func (src *source) isLate() bool {
+	src.mu.Lock()
+	defer src.mu.Unlock()
+	return src.late
+}
+
 // disarm ends a Read. What came at the last moment is in time.
 func (src *source) disarm(err error) {
 	src.timer.Stop()

@@ -311,15 +311,14 @@ func (s *Submission) stripped(names bool) string {
 // StreamRefusal returns why a form was refused while it was forwarded; nil:
 // it was not. The application then did not see its end.
 //
-// Once the request's context is done, nobody waits for the client any more: a
-// read that was late has ended it, and is about to say why.
+// A read that was late ends the request's context, and whoever forwards the
+// form may hear of that before they read why.
 func (s *Submission) StreamRefusal() *submission.Error {
 	if s.streamed == nil {
 		return nil
 	}
 	if s.r.Context().Err() != nil {
-		s.streamed.reading.Lock()
-		s.streamed.reading.Unlock() //nolint:staticcheck // SA2001: this is the wait
+		s.streamed.failLate()
 	}
 	s.streamed.mu.Lock()
 	defer s.streamed.mu.Unlock()

@@ -105,6 +105,16 @@ func (b *streamed) fail(err error) *submission.Error {
 	return b.refusal
 }
 
+// failLate waits for the read that runs, which has ended or is about to, and
+// refuses the form if it was late.
+func (b *streamed) failLate() {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if b.src.isLate() {
+		_ = b.fail(os.ErrDeadlineExceeded) // it stays the reason
+	}
+}
+
 // Close implements [io.Closer]. A form whose end nobody waited for is
 // recorded as such.
 func (b *streamed) Close() error {
