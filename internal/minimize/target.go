@@ -28,7 +28,7 @@ func CheckTarget(r *http.Request) *submission.Error {
 		return misdirected(ruleHost, "the host is not a name or an address with at most a port: expected name, name:80, 192.0.2.1 or [2001:db8::1]:80")
 	}
 	for _, host := range r.Header["Host"] {
-		if host != r.Host { // of HTTP/2 and 3, beside :authority; FastCGI passes it on
+		if host != r.Host { // of HTTP/2 and 3, which keep it beside :authority
 			return misdirected(ruleHost, "the request names two hosts")
 		}
 	}

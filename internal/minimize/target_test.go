@@ -73,7 +73,7 @@ func TestAttackTarget(t *testing.T) {
 }
 
 // HTTP/2 and HTTP/3 name the host in :authority, and let a client send Host
-// beside it, which FastCGI passes on as HTTP_HOST.
+// beside it. What reads the headers would find another host than we do.
 func TestAttackTwoHosts(t *testing.T) {
 	for host, rule := range map[string]string{"shop.example": "", "other.example": ruleHost} {
 		e, _ := newEngine(t, shop)
