@@ -70,7 +70,10 @@ func (h *handlerConfig) UnmarshalJSON(data []byte) error {
 		Handler string `json:"handler"`
 	}
 	known := []string{"minimize", "subroute", "invoke", "reverse_proxy", "intercept"}
-	if json.Unmarshal(data, &head) != nil || !slices.Contains(known, head.Handler) {
+	if err := json.Unmarshal(data, &head); err != nil {
+		head.Handler = ""
+	}
+	if !slices.Contains(known, head.Handler) {
 		return nil
 	}
 	if head.Handler == "minimize" {

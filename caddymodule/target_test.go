@@ -91,8 +91,10 @@ func TestAttackPlaceholders(t *testing.T) {
 		text := strings.Replace(s.caddyfile(o), "minimize privacy.yaml", "route {\nminimize privacy.yaml", 1)
 		s.loadText(strings.Replace(text, "reverse_proxy", body+query+"reverse_proxy", 1) + "\n}\n")
 		for _, sent := range []struct{ on, contentType, body string }{
-			{"POST /checkout?ssn=CANARY", formType, "name=Ada&ssn=CANARY"}, {"GET /search?q=1&ssn=CANARY", "", ""},
-			{"POST /nowhere?ssn=CANARY", formType, "ssn=CANARY"}, {"POST /checkout?ssn=CANARY", formData, large},
+			{"POST /checkout?ssn=CANARY", formType, "name=Ada&ssn=CANARY"},
+			{"GET /search?q=1&ssn=CANARY", "", ""},
+			{"POST /nowhere?ssn=CANARY", formType, "ssn=CANARY"},
+			{"POST /checkout?ssn=CANARY", formData, large},
 		} {
 			s.upstream.drain()
 			res := s.do(s.request(sent.on, sent.contentType, strings.NewReader(sent.body), "X-Forwarded-Uri", "/?ssn=CANARY", "Forwarded", "host=CANARY"))

@@ -183,7 +183,8 @@ func TestManyCookiesOfOurName(t *testing.T) {
 type counting struct{ grants, newcomers int }
 
 func (c *counting) MayGrant(*http.Request, consent.Subject) bool { c.grants--; return c.grants >= 0 }
-func (c *counting) MayAppear(*http.Request) bool                 { c.newcomers--; return c.newcomers >= 0 }
+
+func (c *counting) MayAppear(*http.Request) bool { c.newcomers--; return c.newcomers >= 0 }
 
 // A program ticks a box in a form without end, each time as somebody new, to
 // fill the disk that keeps the evidence. What others tick meanwhile counts all

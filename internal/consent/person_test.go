@@ -204,11 +204,26 @@ func TestAttackUnclearAddress(t *testing.T) {
 	v := &visitor{}
 	s.must(s.choose(v, "news", consent.Grant))
 	for _, fields := range []map[string]string{
-		{"email": "ada@x.example"}, {"email": " Ada@X.Example\t"}, {"email": "ada@x.example."}, {"email": "<ada@x.example>"}, {"email": `"ada"@x.example`},
-		{"email": "mailto:ada@x.example"}, {"email": "ada@x.example, bob@x.example"}, {"email": "ada@x.example;bob@x.example"},
-		{"email": "Ada <ada@x.example>"}, {"email": "ada(comment)@x.example"}, {"email": "ada @x.example"}, {"email": "ada@x..example"},
-		{"email": "ada\u200b@x.example"}, {"email": "\uff41da@x.example"}, {"email": "ada@[192.0.2.1]"}, {"email": "ada"}, {"email": "@x.example"},
-		{"email": "ada@x.example\nbcc:bob@x.example"}, {"phone": "call me"}, {"phone": "030 901820 or 030 901821"},
+		{"email": "ada@x.example"},
+		{"email": " Ada@X.Example\t"},
+		{"email": "ada@x.example."},
+		{"email": "<ada@x.example>"},
+		{"email": `"ada"@x.example`},
+		{"email": "mailto:ada@x.example"},
+		{"email": "ada@x.example, bob@x.example"},
+		{"email": "ada@x.example;bob@x.example"},
+		{"email": "Ada <ada@x.example>"},
+		{"email": "ada(comment)@x.example"},
+		{"email": "ada @x.example"},
+		{"email": "ada@x..example"},
+		{"email": "ada\u200b@x.example"},
+		{"email": "\uff41da@x.example"},
+		{"email": "ada@[192.0.2.1]"},
+		{"email": "ada"},
+		{"email": "@x.example"},
+		{"email": "ada@x.example\nbcc:bob@x.example"},
+		{"phone": "call me"},
+		{"phone": "030 901820 or 030 901821"},
 	} {
 		if a := s.submit(v, fields); !a.Objected.Has(s.purpose("ads")) || fields["email"] != "ada@x.example" && fields["email"] != " Ada@X.Example\t" && !a.Granted.IsEmpty() {
 			t.Errorf("%v: %+v", fields, a)

@@ -183,7 +183,7 @@ func (e *Explainer) Explain(ctx context.Context, ask Request) (*Explanation, err
 		return told, nil
 	}
 	defer s.Close()
-	err = tell(told, s, r)
+	err = tell(told, s, r) //nolint:contextcheck // as above
 	told.Source = e.source
 	return told, err
 }

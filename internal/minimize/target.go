@@ -62,7 +62,6 @@ const maxHost = 253
 // in brackets, with at most a port. Servers disagree on anything else: of
 // "[shop.example]" Caddy takes the brackets off.
 func isHost(host string) bool {
-	name, port := host, ""
 	if literal, ok := strings.CutPrefix(host, "["); ok {
 		address, rest, closed := strings.Cut(literal, "]")
 		ip, err := netip.ParseAddr(address)
@@ -71,10 +70,9 @@ func isHost(host string) bool {
 		}
 		return rest == "" || rest[0] == ':' && isPort(rest[1:])
 	}
-	if i := strings.IndexByte(host, ':'); i >= 0 {
-		if name, port = host[:i], host[i+1:]; !isPort(port) {
-			return false
-		}
+	name, port, hasPort := strings.Cut(host, ":")
+	if hasPort && !isPort(port) {
+		return false
 	}
 	name = strings.TrimSuffix(name, ".")
 	if name == "" || len(name) > maxHost {

@@ -43,7 +43,8 @@ func client(t *testing.T, e *Engine, think time.Duration) net.Conn {
 		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			http.Error(w, s.StreamRefusal().Rule, s.StreamRefusal().Status)
+			refusal := s.StreamRefusal() //nolint:contextcheck // as above
+			http.Error(w, refusal.Rule, refusal.Status)
 			return
 		}
 		time.Sleep(think)
