@@ -229,6 +229,18 @@ func TestAttackIdenticalTicks(t *testing.T) {
 	}
 }
 
+// BenchmarkIdenticalTicks reports the events that 200 identical ticks of one
+// browser append. The bound is 2.
+func BenchmarkIdenticalTicks(b *testing.B) {
+	for b.Loop() {
+		s, v := newSite(b), &visitor{}
+		for range 200 {
+			s.submit(v, nil, "news")
+		}
+		b.ReportMetric(float64(len(s.everything())), "events")
+	}
+}
+
 // ADPC comes with every request, also with those for images, and a script can
 // let it say one thing and the other in turn.
 func TestAttackAlternatingADPC(t *testing.T) {

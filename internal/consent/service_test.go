@@ -38,7 +38,7 @@ collections:
 type site struct {
 	*consent.Service
 
-	t     *testing.T
+	t     testing.TB
 	set   *policy.Set
 	store *failing
 	now   time.Time
@@ -74,33 +74,33 @@ type exclusive struct {
 
 const secret = "0123456789abcdef0123456789abcdef"
 
-func compiled(t *testing.T, text string) *policy.Set {
-	t.Helper()
+func compiled(tb testing.TB, text string) *policy.Set {
+	tb.Helper()
 	set, diagnostics := policy.Compile(policy.Source{Name: "privacy.yaml", Data: []byte(text)})
 	if err := diagnostics.Err(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return set
 }
 
-func newSite(t *testing.T) *site {
-	t.Helper()
-	s := &site{t: t, set: compiled(t, shop), store: &failing{}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
+func newSite(tb testing.TB) *site {
+	tb.Helper()
+	s := &site{t: tb, set: compiled(tb, shop), store: &failing{}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return s.now }
 	registry, err := consent.NewRegistry(consent.Options{
 		Open: func(context.Context) (consent.Store, error) { return exclusive{s.store, s.store, s.store}, nil }, Now: clock,
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { _ = registry.Close() })
+	tb.Cleanup(func() { _ = registry.Close() })
 	keys, err := consent.ParseKeys([]byte(secret))
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	languages, err := words.Read(nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	s.Service = &consent.Service{
 		Registry: registry, Keys: keys, Words: languages, Now: clock,

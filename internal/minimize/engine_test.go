@@ -387,6 +387,8 @@ func TestConsents(t *testing.T) {
 		{"another place", "POST /checkout", jsonType, `{"a":{"subscribe":"on"},"birthday":"1980-01-02"}`, gone},
 		{"a longer word", "POST /checkout", jsonType, `{"subscribe":"on ` + strings.Repeat("n", 100) + `","birthday":"1980-01-02"}`, gone},
 		{"in a form", "POST /checkout", formType, "subscribe=on&birthday=1980-01-02", "birthday=1980"},
+		{"a box behind its shadow", "POST /checkout", formType, "subscribe=0&birthday=1980-01-02&subscribe=1", "birthday=1980&subscribe=1"},
+		{"a shadow alone", "POST /checkout", formType, "subscribe=0&birthday=1980-01-02", gone},
 		{"not in a form", "POST /checkout", formType, "birthday=1980-01-02", gone},
 		{"in parts", "POST /checkout", formData, form(part{name: "birthday", content: "1980-01-02"}, part{name: "subscribe", content: "on"}), "1980\r\n"},
 		{"not in parts", "POST /checkout", formData, form(part{name: "birthday", content: "1980-01-02"}, part{name: "subscribe", content: "no"}), gone},
