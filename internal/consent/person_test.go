@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/notice"
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
@@ -79,7 +80,8 @@ func TestAddressOnlyTakesBack(t *testing.T) {
 	s.Fields = map[string]consent.Kind{"email": consent.ByEmail}
 	id := consent.Identity{Kind: consent.ByEmail, Value: "ada@example.org"}
 	v, address := &visitor{}, map[string]string{"email": "Ada@Example.org"}
-	s.append(consent.Event{Subject: s.Keys.Subjects(id)[0], Purpose: "news", Action: consent.Grant, Source: consent.FromPage})
+	told := notice.ForPurpose(s.set, s.purpose("news"), "en")
+	s.append(consent.Event{Subject: s.Keys.Subjects(id)[0], Purpose: "news", Action: consent.Grant, Source: consent.FromPage, Notice: told.ID})
 	if s.granted(v, "news", address) {
 		t.Error("a grant under an address counts for whoever writes it")
 	}

@@ -219,6 +219,20 @@ func TestNothingSubmitted(t *testing.T) {
 	}
 }
 
+// Slim spells the field that overrides the method _METHOD; and an application
+// that finds it in the query and in the body takes one of the two.
+func TestAttackMethodOverride(t *testing.T) {
+	e, _ := newEngine(t, strings.Replace(shop, "      _method: technical", "      _method: technical\n      _METHOD: technical", 1))
+	for on, body := range map[string]string{
+		"POST /checkout": "_METHOD=DELETE&name=a", "POST /checkout?_METHOD=delete": "name=a", "POST /checkout?_method=PUT": "_method=DELETE&name=a",
+		"PUT /checkout": "_METHOD=DELETE&_method=PUT",
+	} {
+		if got := process(e, request(on, formType, strings.NewReader(body))); got.rule() != "method-override" && got.rule() != "query-and-body" {
+			t.Errorf("%s with %s: refused by %q, forwarded %q", on, body, got.rule(), got.body)
+		}
+	}
+}
+
 // A query counts where a collection declares it. A client that spells the
 // path as no collection does, but as the application forgives, would get its
 // query through.

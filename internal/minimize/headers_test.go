@@ -28,6 +28,10 @@ func TestRequestHeaders(t *testing.T) {
 		{"as above", "X-Method-Override", "DELETE", true},
 		{"Symfony and IIS take the path from a header", "X-Original-URL", "/admin", true},
 		{"as above", "X-Rewrite-URL", "/admin", true},
+		{"Spring and Werkzeug put it before the path", "X-Forwarded-Prefix", "/admin", true},
+		{"applications take the path or the query from it", "X-Forwarded-Uri", "/search?ssn=1", true},
+		{"applications take the host from it", "Forwarded", "host=other.example", true},
+		{"as above", "X-Host", "other.example", true},
 		{"CherryPy takes it for the Content-Type", "Content_Type", "text/plain", true},
 		{"PSGI takes it for the Transfer-Encoding", "Transfer_Encoding", "chunked", true},
 		{"PHP turns a dot into an underscore", "Content.Type", "text/plain", true},
@@ -112,6 +116,19 @@ func TestShield(t *testing.T) {
 		}
 		if diff := cmp.Diff(want, r.Header); diff != "" {
 			t.Errorf("%v: headers (-want +got):\n%s", mode, diff)
+		}
+	}
+}
+
+// A proxy that the operator trusts knows under which path and host the client
+// came; it does not say which method the client meant, nor another URL.
+func TestShieldTrustsProxies(t *testing.T) {
+	for _, trusted := range []bool{false, true} {
+		e, _ := newEngine(t, shop, func(e *Engine) { e.Trusted = func(*http.Request) bool { return trusted } })
+		r := request("GET /search?q=1", "", nil, "X-Forwarded-Prefix", "/shop", "X-Original-URL", "/admin", "X_Forwarded_Uri", "/")
+		got := process(e, r)
+		if (got.header.Get("X-Forwarded-Prefix") != "") != trusted || got.header.Get("X-Original-Url") != "" || len(got.header["X_forwarded_uri"]) > 0 && !trusted {
+			t.Errorf("trusted %v: forwarded %v", trusted, got.header)
 		}
 	}
 }
