@@ -154,6 +154,7 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 		ShowUndeclared: h.ShowUndeclared,
 		Notice:         h.Notice,
 		Log:            h.log,
+		OriginalPath:   originalPath,
 		Trusted:        fromTrustedProxy,
 		Now:            time.Now,
 		NewReceipt:     func() string { return uuid.Must(uuid.NewV7()).String() },
@@ -254,13 +255,14 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *minimize.Subm
 	return err
 }
 
-// excepted tells whether the operator wants the request left alone.
+// excepted reports whether the operator wants the request left alone. To except
+// *.js excepts no "/checkout.js" that an application serves as /checkout.
 func (h *Handler) excepted(r *http.Request) bool {
-	if len(h.except) == 0 || !minimize.PlainPath(r.URL.EscapedPath()) {
+	if len(h.except) == 0 {
 		return false
 	}
 	match, err := h.except.MatchWithError(r)
-	return match && err == nil
+	return match && err == nil && !h.engine.Disguised(r)
 }
 
 // announcer sets our headers when the response begins, over what the

@@ -14,6 +14,15 @@ import (
 // routes of handle_errors start from it. What was left out must not come
 // back that way.
 
+// originalPath returns the escaped path that a request came with.
+func originalPath(r *http.Request) string {
+	original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request)
+	if !ok || original.URL == nil {
+		return r.URL.EscapedPath()
+	}
+	return original.URL.EscapedPath()
+}
+
 // hideOriginal hides what came where a placeholder of Caddy's shows it: the
 // query, in whose place query stands, and the body of a form that streams. Of
 // one that does not, {http.request.body} shows what goes on, or nothing.

@@ -50,7 +50,7 @@ func spelled(kind Kind, value, country string) (Identity, bool) {
 	switch kind {
 	case ByEmail:
 		text := strings.TrimSpace(value)
-		if norm.NFKC.String(text) != norm.NFC.String(text) {
+		if norm.NFKC.String(text) != norm.NFC.String(text) || strings.ContainsRune(text, 'İ') { // whose lower case is i
 			return Identity{}, false
 		}
 		local, domain, _ := strings.Cut(strings.ToLower(norm.NFC.String(text)), "@")
@@ -60,6 +60,9 @@ func spelled(kind Kind, value, country string) (Identity, bool) {
 		}
 		return Identity{Kind: kind, Value: local + "@" + ascii}, true
 	case ByPhone:
+		if _, behind, several := strings.Cut(value, "/"); several && len(behind) < 3 {
+			return Identity{}, false // "1234567/8" is two numbers
+		}
 		if strings.ContainsFunc(value, func(r rune) bool { return (r < '0' || r > '9') && !strings.ContainsRune("+ ()-./\u00a0", r) }) {
 			return Identity{}, false
 		}
@@ -78,6 +81,9 @@ func spelled(kind Kind, value, country string) (Identity, bool) {
 func isLocalPart(text string) bool {
 	return text != "" && text[0] != '.' && !strings.HasSuffix(text, ".") && !strings.Contains(text, "..") &&
 		!strings.ContainsFunc(text, func(r rune) bool {
+			if r == 'ı' || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
+				return true // an i to some, or nothing that anybody sees
+			}
 			return !unicode.In(r, unicode.L, unicode.M, unicode.Nd) && !strings.ContainsRune("!#$%&'*+-./=?^_`{|}~", r)
 		})
 }

@@ -206,6 +206,15 @@ func consentUnstored() *submission.Error {
 	}
 }
 
+// consentTakenBack refuses a form that streams, of which something may have
+// passed already on a consent that the person took back meanwhile.
+func consentTakenBack() *submission.Error {
+	return &submission.Error{
+		Status: http.StatusConflict, Rule: "consent-taken-back", Offset: -1,
+		Detail: "a consent that the form gives was taken back while the form was on its way; send it again",
+	}
+}
+
 func (e *Engine) warn(what string, err error) {
 	if e.Log != nil {
 		e.Log.Warn(what, "error", err)

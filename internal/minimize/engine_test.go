@@ -222,8 +222,13 @@ func TestNothingSubmitted(t *testing.T) {
 // Slim spells the field that overrides the method _METHOD; and an application
 // that finds it in the query and in the body takes one of the two.
 func TestAttackMethodOverride(t *testing.T) {
-	e, _ := newEngine(t, strings.Replace(shop, "      _method: technical", "      _method: technical\n      _METHOD: technical", 1))
+	e, j := newEngine(t, strings.Replace(shop, "      _method: technical", "      _method: technical\n      _METHOD: technical", 1))
+	got := process(e, request("POST /any", formType, strings.NewReader("_method=patch&method=card&name=a")))
+	if entry := j.only(t); got.rule() != "" || got.body != "_method=patch&method=card&name=a" || len(entry.Kept) != 1 || entry.Undeclared != 0 {
+		t.Errorf("an override that leads nowhere else: forwarded %q, rule %q, recorded %+v", got.body, got.rule(), entry)
+	}
 	for on, body := range map[string]string{
+		"POST /any": "_method=DELETE&name=a", "POST /any?_METHOD=DELETE": "name=a",
 		"POST /checkout": "_METHOD=DELETE&name=a", "POST /checkout?_METHOD=delete": "name=a", "POST /checkout?_method=PUT": "_method=DELETE&name=a",
 		"PUT /checkout": "_METHOD=DELETE&_method=PUT",
 	} {

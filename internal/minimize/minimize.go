@@ -136,6 +136,9 @@ type Engine struct {
 	// a submission is about.
 	Identifying []string
 	Recorder    Recorder
+	// OriginalPath returns the escaped path that a request came with, where a
+	// handler before ours has rewritten it. nil: none does.
+	OriginalPath func(*http.Request) string
 	// Trusted reports whether a request comes from a proxy that may say where
 	// the client sent it. nil: none may.
 	Trusted     func(*http.Request) bool

@@ -73,6 +73,9 @@ collections:
   any:
     on: POST /any
     fields: {"**": delivery}
+  gone:
+    on: DELETE /any
+    fields: {id: technical}
 `
 
 // compiled compiles a policy.

@@ -71,7 +71,23 @@ func fieldsOf(c *policy.Collection) []submission.Field {
 			fields[i].MaxFile = f.Max
 		}
 	}
-	return fields
+	return append(fields, implied(c)...)
+}
+
+// implied returns the fields that override the method, where "**" lets them pass
+// without a word of the policy: they are looked at all the same.
+func implied(c *policy.Collection) []submission.Field {
+	open := slices.IndexFunc(c.Fields, func(f policy.Field) bool { return slices.Equal(f.Path, []string{"**"}) })
+	if open < 0 || slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return overridesMethod(f.Path) }) {
+		return nil
+	}
+	return []submission.Field{{Path: []string{"_method"}, Implied: &open}, {Path: []string{"_METHOD"}, Implied: &open}}
+}
+
+// overridesMethod reports whether applications take the value of a field for
+// the method of the request: as _method, and Slim as _METHOD.
+func overridesMethod(path []string) bool {
+	return len(path) == 1 && strings.EqualFold(path[0], "_method")
 }
 
 // maxAllowLists bounds the cache, in bytes. A policy has a list for each
@@ -200,7 +216,9 @@ func compile(key allowKey) *allowList {
 			l.whom = append(l.whom, i)
 			fields[i].Watch = true
 		}
-		if !key.learns && len(f.Path) == 1 && strings.EqualFold(f.Path[0], "_method") { // _METHOD is Slim's
+	}
+	for i := range fields {
+		if !key.learns && overridesMethod(fields[i].Path) {
 			l.method = append(l.method, i)
 			fields[i].Watch = true
 		}
@@ -225,6 +243,10 @@ func (l *allowList) allow(c *policy.Collection, fields []submission.Field) {
 		if f.Otherwise != nil {
 			fields[i].Otherwise = &submission.Constant{JSON: f.Otherwise.JSON, Text: f.Otherwise.Text}
 		}
+	}
+	for i := len(c.Fields); i < len(fields); i++ {
+		open := &fields[*fields[i].Implied]
+		fields[i].Kept, fields[i].Reason, fields[i].Rule = open.Kept, open.Reason, open.Rule
 	}
 	for id := range letPass.All() {
 		if purpose := &l.edition.Purposes[id]; purpose.Basis != policy.NotPersonal {

@@ -209,21 +209,23 @@ func (s *Submission) stream(src *source, media submission.Media, inQuery []int) 
 	s.replaceBody(media.ContentType(form.Boundary()), size, s.streamed)
 }
 
-// keptInQuery returns the fields without a list in their path that came in
-// the query.
+// keptInQuery returns the fields that came in the query and hold one value.
 func (s *Submission) keptInQuery() []int {
 	if len(s.work.query) == 0 {
 		return nil
 	}
 	var fields []int
 	for i := range s.work.report.Outcomes {
-		if s.work.report.Outcomes[i].Kept > 0 && !slices.Contains(s.Collection.Fields[i].Path, "*") {
+		if s.work.report.Outcomes[i].Kept > 0 && !slices.ContainsFunc(s.Collection.Fields[i].Path, isOpen) {
 			s.work.report.Outcomes[i].Kept = 0
 			fields = append(fields, i)
 		}
 	}
 	return fields
 }
+
+// isOpen reports whether a segment of a path stands for many names.
+func isOpen(segment string) bool { return segment == "*" || segment == "**" }
 
 // sound checks what only the whole submission tells.
 func (s *Submission) sound(inQuery []int) error {
@@ -261,14 +263,14 @@ func (s *Submission) checkMethod() error {
 	for _, i := range s.list.method {
 		method, ok := s.work.report.Watched(i)
 		if s.work.report.Unclear(i) {
-			return methodOverride("the field " + s.Collection.Fields[i].Name + " comes with two values or a long one")
+			return methodOverride("the field that overrides the method comes with two values or a long one")
 		}
 		if !ok || method == "" {
 			continue
 		}
 		other := s.Set.Route(method, hostname(s.r.Host), s.r.URL.EscapedPath())
 		if other.Collection != nil && (other.Collection != s.Collection || other.Ambiguous) {
-			return methodOverride("the field " + s.Collection.Fields[i].Name + " leads to the collection " + other.Collection.Name + ", whose fields are others")
+			return methodOverride("the field that overrides the method leads to the collection " + other.Collection.Name + ", whose fields are others")
 		}
 	}
 	return nil

@@ -67,8 +67,12 @@ func (b *streamed) end(inQuery []int) error {
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	ticked := b.s.asked.ticked
 	if err := b.s.keep(); err != nil {
 		return consentUnstored()
+	}
+	if b.s.asked.ticked != ticked {
+		return consentTakenBack()
 	}
 	switch {
 	case b.closed:

@@ -45,11 +45,18 @@ func CheckTarget(r *http.Request) *submission.Error {
 	case u.Path == "":
 		u.Path = "/"
 	}
+	if len(u.Path) > maxPath {
+		return &submission.Error{Status: http.StatusRequestURITooLong, Rule: ruleTarget, Detail: "the path of the request target is longer than 8 KiB", Offset: -1}
+	}
 	if !strings.HasPrefix(u.Path, "/") {
 		return misdirected(ruleTarget, "the path of the request target does not begin with a slash")
 	}
 	return nil
 }
+
+// maxPath is the most bytes of a path, decoded: reading it loosely takes up to
+// half a microsecond for each.
+const maxPath = 8 << 10
 
 func misdirected(rule, detail string) *submission.Error {
 	return &submission.Error{Status: http.StatusBadRequest, Rule: rule, Detail: detail, Offset: -1}

@@ -25,25 +25,38 @@ func (s *step) addLoosely(segment string, child *step) {
 	if s.folded == nil {
 		s.folded, s.stems = make(map[string][]*step), make(map[string][]*step)
 	}
-	text := foldText(segment)
-	s.folded[text] = append(s.folded[text], child)
-	s.stems[stem(text)] = append(s.stems[stem(text)], child)
+	child.text = foldText(segment)
+	name, _ := stem(child.text)
+	s.folded[child.text] = append(s.folded[child.text], child)
+	s.stems[name] = append(s.stems[name], child)
 }
 
-// findLoosely returns where a request leads if its path, which is plain, is
+// findLoosely returns where a request leads if its path, which is clean, is
 // read loosely. The route is ambiguous if it leads to more than one collection.
-func (r *routes) findLoosely(method, host, path string) Route {
-	return r.search(method, host, path, func(root *step, path string) Route {
-		var found Route
-		root.loosely(path, &found)
-		script, last, rest := cutSegment(path)
-		if root != nil && !last && fold(script) == "index.php" && !root.find(script).loosely(rest, new(Route)) {
-			found.add(root.match(rest)) // a front controller takes what follows it for the path
-			root.loosely(rest, &found)
+func (r *routes) findLoosely(method, host, path string) (found Route) {
+	for _, tree := range r.trees(method, host, path) {
+		l := looseSearch{fronts: maxFronts}
+		if !l.follow(tree, path) {
+			continue
 		}
-		return found
-	})
+		// Where the tree leads exactly, a more specific one comes before it.
+		exact := tree.match(path)
+		if found.Collection != nil && !l.found.Ambiguous && l.found.Collection == exact.Collection {
+			continue
+		}
+		found.add(l.found)
+	}
+	return found
 }
+
+// looseSearch reads one path loosely in one tree.
+type looseSearch struct {
+	found  Route
+	fronts int // how many scripts may still be taken for front controllers
+}
+
+// maxFronts bounds the search: each front controller begins another one.
+const maxFronts = 2
 
 // cutSegment cuts a path behind its first segment. last reports whether
 // nothing but a slash may follow.
@@ -55,99 +68,126 @@ func cutSegment(path string) (segment string, last bool, rest string) {
 	return segment, rest == "" || rest == "/", rest
 }
 
-// loosely adds to found where what is left of a path leads, and reports
-// whether it leads anywhere. A segment that is spelled out below s is that one.
-func (s *step) loosely(path string, found *Route) bool {
+// follow finds where what is left of a path leads from a step, and reports
+// whether it leads anywhere. A segment that is spelled out below the step is
+// that one; a literal that it can be taken for comes before what is open.
+func (l *looseSearch) follow(s *step, path string) bool {
 	if s == nil {
 		return false
 	}
 	if path == "" || path == "/" {
-		return s.ends(path == "/", found)
+		return l.end(s, path == "/")
 	}
 	segment, last, rest := cutSegment(path)
 	exact := s.find(segment)
-	if exact.loosely(rest, found) {
-		return true
-	}
-	alike, leads := s.alike(segment, last), false
-	for _, child := range alike {
-		leads = child != exact && child.loosely(rest, found) || leads
-	}
-	if leads || s.single.loosely(rest, found) || found.add(s.rest) {
-		return true
-	}
-	if last && stem(fold(segment)) == "index" {
-		return s.ends(true, found) // the index of a directory stands for it
-	}
-	if !last && isScript(segment) {
-		for _, child := range alike {
-			leads = found.add(child.end) || leads // the script is given the rest as PATH_INFO
+	return l.follow(exact, rest) || l.alike(s, exact, segment, last, rest) || l.follow(s.single, rest) || l.found.add(s.rest)
+}
+
+// alike is follow for what a segment can be taken for.
+func (l *looseSearch) alike(s, exact *step, segment string, last bool, rest string) bool {
+	text := fold(segment)
+	name, suffix := stem(text)
+	leads := false
+	if !last {
+		for _, child := range s.folded[text] {
+			leads = child != exact && l.follow(child, rest) || leads
 		}
+		return l.pathInfo(s, text, rest) || leads
+	}
+	for _, child := range s.stems[name] {
+		if _, other := stem(child.text); child != exact && mayStandFor(suffix, other) {
+			leads = l.follow(child, rest) || leads
+		}
+	}
+	if name == "index" && isFormat(suffix) || text == "__data.json" { // SvelteKit's
+		leads = l.end(s, true) || leads
 	}
 	return leads
 }
 
-// ends is loosely for the end of a path: nothing, or a slash.
-func (s *step) ends(slash bool, found *Route) bool {
+// pathInfo is alike for a script that servers run whatever path follows it:
+// that is its PATH_INFO, and to a front controller the path.
+func (l *looseSearch) pathInfo(s *step, text, rest string) bool {
+	name, suffix := stem(text)
+	leads := false
+	for _, child := range s.stems[name] { // also where a server adds the suffix
+		if _, other := stem(child.text); isScript(other) && (suffix == "" || suffix == other) {
+			leads = l.found.add(child.end) || leads
+		}
+	}
+	if isScript(suffix) && l.fronts > 0 && (!leads || name == "index" || name == "app") {
+		l.fronts--
+		leads = l.found.add(s.match(rest)) || leads
+		leads = l.follow(s, rest) || leads
+	}
+	return leads || name == "index" && isScript(suffix) && l.end(s, true)
+}
+
+// end is follow for the end of a path: nothing, or a slash.
+func (l *looseSearch) end(s *step, slash bool) bool {
 	root := Route{}
 	if child := s.literal["/"]; child != nil {
 		root = child.end
 	}
-	if slash {
-		if found.add(root) || found.add(s.rest) || found.add(s.end) {
+	switch {
+	case slash:
+		if l.found.add(root) || l.found.add(s.rest) || l.found.add(s.end) {
 			return true
 		}
-	} else {
-		if found.add(s.end) {
-			return true
-		}
-		leads := found.add(root)
-		if found.add(s.rest) || leads {
+	case l.found.add(s.end):
+		return true
+	default:
+		leads := l.found.add(root)
+		if l.found.add(s.rest) || leads {
 			return true
 		}
 	}
 	leads := false
 	for _, child := range s.stems["index"] {
-		leads = found.add(child.end) || leads
+		if _, suffix := stem(child.text); isFormat(suffix) {
+			leads = l.found.add(child.end) || leads
+		}
 	}
 	return leads
 }
 
-// isScript reports whether servers run a segment as a program, whatever path
-// follows it.
-func isScript(segment string) bool {
-	switch path.Ext(fold(segment)) {
-	case ".php", ".cgi", ".fcgi", ".pl", ".py", ".asp", ".aspx", ".cfm", ".jsp":
+// mayStandFor reports whether a name with one suffix can stand for the same
+// name with another: a router adds a format or takes it off, and takes one
+// format for another. "chat.list" and "chat.history" are two names.
+func mayStandFor(suffix, other string) bool {
+	switch {
+	case suffix == other:
 		return true
+	case suffix == "" || other == "":
+		return isFormat(suffix+other) || !strings.ContainsFunc(suffix+other, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
 	}
-	return false
+	return isFormat(suffix) && isFormat(other)
 }
 
-// add takes over another route, and reports whether there is one.
-func (r *Route) add(other Route) bool {
-	switch {
-	case other.Collection == nil:
-		return false
-	case r.Collection == nil:
-		*r = other
-	case r.Collection != other.Collection:
-		r.Ambiguous = true
+// formats are suffixes by which routers choose how they answer.
+var formats = map[string]bool{
+	"": true, "json": true, "xml": true, "html": true, "htm": true, "xhtml": true, "txt": true, "csv": true, "yaml": true, "yml": true,
+	"rss": true, "atom": true, "js": true, "mjs": true, "pdf": true, "ics": true, "do": true, "action": true,
+}
+
+// scripts are suffixes of programs that servers run.
+var scripts = map[string]bool{
+	"php": true, "php3": true, "php4": true, "php5": true, "php7": true, "php8": true, "phtml": true, "phar": true, "cgi": true, "fcgi": true,
+	"pl": true, "py": true, "rb": true, "asp": true, "aspx": true, "ashx": true, "asmx": true, "svc": true, "jsp": true, "jspx": true, "cfm": true,
+	"cfc": true, "shtml": true,
+}
+
+// isFormat reports whether all that stands in a suffix chooses a format.
+func isFormat(suffix string) bool {
+	for part := range strings.SplitSeq(suffix, ".") {
+		if !formats[part] && !scripts[part] {
+			return false
+		}
 	}
 	return true
 }
 
-// alike returns the literal children that a segment can be taken for. last
-// reports whether the path ends with it, so that it may have a suffix.
-func (s *step) alike(segment string, last bool) []*step {
-	if len(s.folded) == 0 {
-		return nil
-	}
-	text := fold(segment)
-	if last {
-		return s.stems[stem(text)]
-	}
-	return s.folded[text]
-}
+func isScript(suffix string) bool { return scripts[suffix] }
 
 // fold returns what a segment of an escaped path has in common with all that
 // a forgiving router takes for it.
@@ -159,18 +199,18 @@ func fold(segment string) string {
 }
 
 // foldText is [fold] for a segment that is decoded: compatible characters
-// (Unicode's NFKC) and cases are one, invisible characters do not count, nor
-// do white space around it and dots at its end.
+// (Unicode's NFKD) and cases are one, marks and invisible characters do not
+// count, nor do white space around it and dots at its end.
 func foldText(text string) string {
 	if isASCII(text) {
 		return strings.TrimLeft(strings.TrimRight(strings.ToLower(text), ". "), " ")
 	}
-	text = cases.Fold().String(norm.NFKC.String(text))
+	text = cases.Fold().String(norm.NFKD.String(text))
 	text = strings.Map(func(r rune) rune {
 		switch {
 		case r == 'ı': // the lower case of I in Turkish
 			return 'i'
-		case r == '\u0307', unicode.In(r, unicode.Cf, unicode.Cc, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
+		case unicode.In(r, unicode.Mn, unicode.Cf, unicode.Cc, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector):
 			return -1
 		}
 		return r
@@ -188,15 +228,15 @@ func isASCII(text string) bool {
 	return true
 }
 
-// stem returns a folded segment without its suffix: ".json", ".min.js".
-func stem(text string) string {
+// stem cuts a folded segment before its first dot: "app" and "min.js".
+func stem(text string) (name, suffix string) {
 	if text == "" {
-		return ""
+		return "", ""
 	}
 	if i := strings.IndexByte(text[1:], '.'); i >= 0 {
-		return text[:1+i]
+		return text[:1+i], text[2+i:]
 	}
-	return text
+	return text, ""
 }
 
 // forgiven returns what the most forgiving application makes of an escaped

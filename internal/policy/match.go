@@ -29,23 +29,60 @@ func (s *Set) Match(method, host, path string) Route {
 // Route returns where a request leads if its path is read exactly or loosely,
 // as routers do that ignore case, a final slash, a suffix such as ".json" and
 // what nobody sees. If only one of the two readings leads to a collection,
-// that collection governs. A segment that a pattern spells out is read
-// exactly, since the operator says that it is a route of its own.
+// that collection governs. What a pattern spells out is read exactly, since the
+// operator says that it is a route of its own.
 func (s *Set) Route(method, host, path string) Route {
 	if s == nil {
 		return Route{}
 	}
 	method = upper(method)
 	exact := s.routes.find(method, host, path)
-	loose := s.routes.findLoosely(method, host, forgiven(path))
-	switch {
-	case loose.Collection == nil:
+	if exact.spells(path) {
 		return exact
-	case exact.Collection == nil:
-		return loose
 	}
-	exact.Ambiguous = loose.Ambiguous || exact.Collection != loose.Collection
-	return exact
+	loose := s.routes.findLoosely(method, host, forgiven(path))
+	if strings.HasPrefix(path, "//") {
+		// To URL parsers that are given it alone, "//x/search" has a host.
+		_, _, rest := cutSegment(path[1:])
+		loose.add(s.routes.findLoosely(method, host, forgiven(rest)))
+	}
+	if i := strings.IndexByte(path, ';'); i > 0 {
+		loose.add(s.routes.findLoosely(method, host, forgiven(path[:i])))
+	}
+	return exact.Or(loose)
+}
+
+// Or joins two readings of one request: the one that leads to a collection, or
+// an ambiguous route if both do and the collections are two.
+func (r Route) Or(other Route) Route {
+	r.add(other)
+	return r
+}
+
+// add joins another reading, and reports whether it leads anywhere.
+func (r *Route) add(other Route) bool {
+	switch {
+	case other.Collection == nil:
+		return false
+	case r.Collection == nil:
+		*r = other
+	default:
+		r.Ambiguous = r.Ambiguous || other.Ambiguous || r.Collection != other.Collection
+	}
+	return true
+}
+
+// spells reports whether the pattern of a route spells a path out.
+func (r *Route) spells(path string) bool {
+	if r.Collection == nil {
+		return false
+	}
+	_, _, pattern := splitPattern(r.Pattern)
+	pattern = strings.TrimSuffix(pattern, "{$}")
+	if strings.IndexByte(path, '%') < 0 && strings.IndexByte(pattern, '%') < 0 {
+		return pattern == path
+	}
+	return strings.IndexByte(pattern, '{') < 0 && unescaped(pattern) == unescaped(path)
 }
 
 // upper returns a method in capitals: some servers take "post" for POST.
@@ -82,6 +119,7 @@ type step struct {
 	// folded and stems find literals by their loose reading: see [fold] and
 	// [stem].
 	folded, stems map[string][]*step
+	text          string // of a literal, as [fold] has it
 }
 
 // add enters a pattern that the judge has accepted.
@@ -151,26 +189,28 @@ func (s *step) child(segment string) *step {
 	return s.literal[segment]
 }
 
-// find returns where a request leads if its path is read exactly.
+// find returns where a request leads if its path is read exactly: in the more
+// specific trees first.
 func (r *routes) find(method, host, path string) Route {
-	return r.search(method, host, path, (*step).match)
-}
-
-// reading follows a path from the root of a tree.
-type reading func(root *step, path string) Route
-
-// search reads a path in the trees of a host and a method, the more specific
-// trees first.
-func (r *routes) search(method, host, path string, read reading) Route {
-	if path == "" || path[0] != '/' {
-		return Route{}
-	}
-	if host != "" && len(r.hosts) > 0 {
-		if to := r.host(host).search(method, path, read); to.Collection != nil {
+	for _, tree := range r.trees(method, host, path) {
+		if to := tree.match(path); to.Collection != nil {
 			return to
 		}
 	}
-	return r.anyHost.search(method, path, read)
+	return Route{}
+}
+
+// trees returns the trees of paths that a request can be found in, the more
+// specific ones first; some are nil.
+func (r *routes) trees(method, host, path string) (trees [6]*step) {
+	if path == "" || path[0] != '/' {
+		return trees
+	}
+	if host != "" && len(r.hosts) > 0 {
+		r.host(host).trees(method, trees[:3])
+	}
+	r.anyHost.trees(method, trees[3:])
+	return trees
 }
 
 // host returns the methods of a host, nil if no pattern names it.
@@ -188,20 +228,15 @@ func (r *routes) host(host string) *methods {
 	return r.hosts[string(lower[:len(host)])]
 }
 
-func (ms *methods) search(method, path string, read reading) Route {
+func (ms *methods) trees(method string, trees []*step) {
 	if ms == nil {
-		return Route{}
+		return
 	}
-	if to := read(ms.named[method], path); to.Collection != nil {
-		return to
-	}
+	trees[0], trees[2] = ms.named[method], ms.any
 	switch method {
 	case "HEAD", "OPTIONS", "TRACE":
-		if to := read(ms.named["GET"], path); to.Collection != nil {
-			return to
-		}
+		trees[1] = ms.named["GET"]
 	}
-	return read(ms.any, path)
 }
 
 func (s *step) match(path string) Route {

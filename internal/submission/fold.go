@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"cmp"
 	"strings"
 	"unicode"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // foldName returns what a name has in common with those that some application
-// takes for it: its letters and digits, without regard to case. Go's
+// takes for it: its letters, marks and digits, without regard to case. Go's
 // encoding/json ignores case by Unicode's rules ("K" is k), its successor
 // '_' and '-' as well, and Jackson and .NET can be told to ignore either.
 func foldName(name []byte) string {
@@ -20,15 +21,16 @@ func foldName(name []byte) string {
 			break
 		}
 	}
-	return strings.Map(func(r rune) rune {
+	folded := strings.Map(func(r rune) rune {
 		switch {
 		case 'A' <= r && r <= 'Z':
 			return r + 'a' - 'A'
 		case r == 'ı': // the lower case of I in Turkish
 			return 'i'
-		case unicode.IsLetter(r), unicode.IsDigit(r):
+		case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r):
 			return r
 		}
 		return -1
 	}, text)
+	return cmp.Or(folded, text) // a name of signs alone is alike to itself
 }

@@ -41,7 +41,7 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 	if v.kind == kindText {
 		text = unquote(raw, v.flags)
 	}
-	if field.Watch {
+	if field.Watch && v.kind != kindNull { // which says nothing
 		s.rep.watch(leaf, text)
 	}
 	if !field.Kept {

@@ -118,32 +118,49 @@ func covers(field, path []string) bool {
 	return true
 }
 
-// closed tells whether a member on the path has no field of its name, and one
-// that no "**" may match: a prototype's, or one that folds to a sibling's.
-func closed(fields []Field, path []string) bool {
-	for i, segment := range path {
+// resolve spells a path as the fields that are to be asked about it do, and is
+// false where no "**" may match a member on it. Below "**", a member without a
+// field of its name is asked about as an element, where there are fields for
+// elements; and an element, where there are none but for names, as what holds it.
+func resolve(fields []Field, path []string) (asked []string, ok bool) {
+	for _, segment := range path {
+		i := len(asked)
 		name, isMember := strings.CutPrefix(segment, ".")
-		if !isMember {
+		own, element, names, folded, below := false, false, false, false, false
+		for _, f := range fields {
+			if n := len(f.Path); n > 0 && f.Path[n-1] == "**" && n-1 <= i && covers(f.Path[:n-1], asked[:n-1]) {
+				below = true
+			}
+			if i >= len(f.Path) || slices.Contains(f.Path[:i+1], "**") || !covers(f.Path[:i], asked) {
+				continue
+			}
+			if f.Path[i] == "*" {
+				element = true
+				continue
+			}
+			names = true
+			own = own || f.Path[i] == name
+			folded = folded || foldName([]byte(f.Path[i])) == foldName([]byte(name))
+		}
+		switch {
+		case isMember && own, !below:
+		case isMember && (folded || slices.Contains([]string{"__proto__", "constructor", "prototype"}, name) || names && strings.ContainsAny(name, ".[]")):
+			return nil, false
+		case isMember && element:
+			segment = "*"
+		case !isMember && !element && names:
 			continue
 		}
-		own, folded := false, false
-		for _, f := range fields {
-			if i < len(f.Path) && !slices.Contains(f.Path[:i+1], "**") && f.Path[i] != "*" && covers(f.Path[:i], path[:i]) {
-				own = own || f.Path[i] == name
-				folded = folded || foldName([]byte(f.Path[i])) == foldName([]byte(name))
-			}
-		}
-		if !own && (folded || slices.Contains([]string{"__proto__", "constructor", "prototype"}, name)) {
-			return true
-		}
+		asked = append(asked, segment)
 	}
-	return false
+	return asked, true
 }
 
 // allows finds the most telling field for a scalar: one that names it, or
 // else the longest "**" above it.
 func allows(fields []Field, path []string) bool {
-	if closed(fields, path) {
+	path, ok := resolve(fields, path)
+	if !ok {
 		return false
 	}
 	best, kept := -1, false
@@ -164,14 +181,19 @@ func allows(fields []Field, path []string) bool {
 
 // reaches tells whether something below a container is kept.
 func reaches(fields []Field, path []string, list bool) bool {
-	if closed(fields, path) {
+	path, ok := resolve(fields, path)
+	if !ok {
 		return false
 	}
-	next := "."
-	if list {
-		next = "*"
+	best, subtree, element := -1, false, false
+	for _, f := range fields {
+		if n := len(f.Path); n > 0 && f.Path[n-1] == "**" && n <= len(path)+1 && covers(f.Path, path) {
+			best = 0
+		}
+		element = element || len(f.Path) > len(path) && f.Path[len(path)] == "*" && !slices.Contains(f.Path[:len(path)], "**") && covers(f.Path[:len(path)], path)
 	}
-	best, subtree := -1, false
+	below := best == 0
+	best = -1
 	for _, f := range fields {
 		n := len(f.Path)
 		if !covers(f.Path, path) {
@@ -183,7 +205,11 @@ func reaches(fields []Field, path []string, list bool) bool {
 			}
 			continue
 		}
-		if f.Kept && n > len(path) && (f.Path[len(path)] == "*") == (next == "*") {
+		if !f.Kept || n <= len(path) {
+			continue
+		}
+		switch of := f.Path[len(path)] == "*"; {
+		case of == list, below && of && !list, below && list && !element:
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -41,6 +42,11 @@ type Field struct {
 	// Box says that the field is a check box: in a form, a hidden field of the
 	// same name may accompany it that says no.
 	Box bool
+	// Implied, where it is not nil, is the index of the field "**" at the top of
+	// which this is one name that is looked at by itself: it is reported as that
+	// field, and names that fold to it stay open. Implied fields come last, and
+	// have one such field.
+	Implied *int
 }
 
 // Constant is a value of the policy in its two spellings.
@@ -112,7 +118,7 @@ func NewPlan(fields []Field) (*Plan, error) {
 	}
 	p.inherit(root, none, void)
 	for i := range p.nodes {
-		p.nodes[i].fold()
+		p.fold(&p.nodes[i])
 		p.nodes[i].index()
 	}
 	p.settle()
@@ -189,10 +195,20 @@ func (p *Plan) inherit(at, subtree, covering int32) {
 		n.leaf = subtree
 	}
 	element, names := n.element, n.names
-	if element == 0 {
-		n.element = covering
-	} else {
+	// Below "**", what is told of elements holds for members without a name of
+	// their own, and what is told of members for those of elements: to PHP
+	// {"0": …} is a list, and who finds one where an object is expected may look
+	// into it.
+	switch {
+	case element != 0:
+		if subtree != none {
+			n.any = element
+		}
 		p.inherit(element, subtree, covering)
+	case subtree != none && len(names) > 0:
+		n.element = at
+	default:
+		n.element = covering
 	}
 	for _, e := range names {
 		p.inherit(e.node, subtree, covering)
@@ -214,23 +230,29 @@ func (p *Plan) settle() {
 				n.scalar = keep
 			}
 		}
-		n.array = p.nodes[n.element].live
 		n.object = p.nodes[n.any].live
 		for _, e := range n.names {
 			n.object = n.object || e.node != 0 && p.nodes[e.node].live // the table has free entries
 		}
-		n.live = n.live || n.object || n.array
+		n.live = n.live || n.object
+		n.array = p.nodes[n.element].live // which can be the node itself
+		n.live = n.live || n.array
 	}
 }
 
 // fold notes what the members' names are taken for by applications that ignore
 // letter case.
-func (n *node) fold() {
-	if n.any == void || len(n.names) == 0 {
+func (p *Plan) fold(n *node) {
+	if n.any == void {
 		return
 	}
-	n.folded = make(map[string]bool, len(n.names))
 	for _, e := range n.names {
+		if leaf := p.nodes[e.node].leaf; leaf != none && p.fields[leaf].Implied != nil {
+			continue
+		}
+		if n.folded == nil {
+			n.folded = make(map[string]bool, len(n.names))
+		}
 		n.folded[foldName([]byte(e.name))] = true
 	}
 }
@@ -238,15 +260,16 @@ func (n *node) fold() {
 // free returns the node of a member that has no name of its own here: that of
 // "**", or void. Two kinds of names match no open segment. Go's encoding/json
 // and others fill "offers" from "OFFERS" too, so that a name which folds to a
-// sibling's would bring the sibling's value past its field. And JavaScript
-// gives "__proto__" and its like a meaning (prototype pollution, CWE-1321).
+// sibling's would bring the sibling's value past its field; so would a name that
+// some libraries split into a path ("prefs.offers"). And JavaScript gives
+// "__proto__" and its like a meaning (prototype pollution, CWE-1321).
 func (n *node) free(name []byte) int32 {
 	switch {
 	case n.any == void:
 		return void
 	case string(name) == "__proto__", string(name) == "constructor", string(name) == "prototype":
 		return void
-	case n.folded != nil && n.folded[foldName(name)]:
+	case n.folded != nil && (n.folded[foldName(name)] || bytes.ContainsAny(name, ".[]")):
 		return void
 	}
 	return n.any

@@ -16,11 +16,12 @@ const maxPath = 256
 // and counts, never values. A report is reused with [Report.Reset]; the
 // query and the body of one request share one.
 type Report struct {
-	// Outcomes stand parallel to the plan's fields.
+	// Outcomes stand parallel to the plan's fields, but for those implied.
 	Outcomes []Outcome
 	// Undeclared counts the members, pairs and parts that no field declares.
 	Undeclared int
 
+	open    int   // the field that implies those without an outcome
 	work    int64 // that rules were asked for, see maxWork
 	watched []watched
 	names   []byte // the first undeclared names, one after the other
@@ -92,7 +93,12 @@ func (r *Report) watch(field int32, value []byte) {
 
 // Reset makes the report ready for a submission under plan p.
 func (r *Report) Reset(p *Plan) {
-	r.Outcomes = slices.Grow(r.Outcomes[:0], len(p.fields))[:len(p.fields)]
+	declared := len(p.fields)
+	for declared > 0 && p.fields[declared-1].Implied != nil {
+		declared--
+		r.open = *p.fields[declared].Implied
+	}
+	r.Outcomes = slices.Grow(r.Outcomes[:0], declared)[:declared]
 	clear(r.Outcomes)
 	r.Undeclared, r.names, r.count = 0, r.names[:0], 0
 	r.watched, r.more, r.work = r.watched[:0], false, 0
@@ -137,10 +143,18 @@ func (r *Report) StrippedAny() bool {
 	return r.Undeclared > 0 || slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.Stripped > 0 })
 }
 
-func (r *Report) keep(field int32) { r.Outcomes[field].Kept++ }
+func (r *Report) keep(field int32) { r.outcome(field).Kept++ }
+
+// outcome returns what becomes of a field, or of the one that implies it.
+func (r *Report) outcome(field int32) *Outcome {
+	if int(field) >= len(r.Outcomes) {
+		return &r.Outcomes[r.open]
+	}
+	return &r.Outcomes[field]
+}
 
 func (r *Report) strip(field int32, reason string) {
-	o := &r.Outcomes[field]
+	o := r.outcome(field)
 	o.Stripped++
 	o.Reason = reason
 }
