@@ -47,11 +47,14 @@ var (
 func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source Source, decisions []Decision) error {
 	who := s.identify(r, nil, nil)
 	records, err := s.find(r.Context(), who)
-	if err != nil {
-		records = s.read(r.Context(), who) // it may be slow, and yet store
+	if err != nil || s.leased() {
+		// It may be slow, and yet store. And under a lease, what was found may
+		// be older than what the person takes back.
+		records = s.read(r.Context(), who)
 	}
 	newcomer := s.acquaint(who)
 	var granted, takenBack []Event
+	repeated := false
 	for _, d := range decisions {
 		template := s.event(r, set, source, "")
 		template.Purpose, template.Action, template.Notice, template.Shown = d.Purpose, d.Action, d.Notice, d.Shown
@@ -67,9 +70,12 @@ func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source
 		}
 		// What is taken back is so for everything that the person is known by.
 		for _, subject := range append(who.verified(), linked(records, who)...) {
-			if state := stateOf(records, subject, d.Purpose); !s.takenBack(&state, d.Action) {
-				takenBack = append(takenBack, s.of(template, subject))
+			state := stateOf(records, subject, d.Purpose)
+			if s.takenBack(&state, d.Action) {
+				repeated = true
+				continue
 			}
+			takenBack = append(takenBack, s.of(template, subject))
 		}
 	}
 	refused := s.overLimit(r, who, newcomer, len(granted), len(takenBack))
@@ -82,8 +88,14 @@ func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source
 	if err := s.keep(r.Context(), h, who, newcomer, append(granted, takenBack...)); err != nil {
 		return err
 	}
+	if repeated && len(takenBack) == 0 {
+		s.Registry.WaitForLeases(r.Context()) // whoever stored it may be waiting yet
+	}
 	return refused
 }
+
+// leased reports whether what is found may lag behind the store.
+func (s *Service) leased() bool { return s.Registry.options.Lease > 0 }
 
 // overLimit returns why a choice of so many events adds too much to the store.
 func (s *Service) overLimit(r *http.Request, who *person, newcomer bool, granted, takenBack int) error {
@@ -116,15 +128,17 @@ func (s *Service) repeats(e *Event, set *policy.Set, who *person, records []*Rec
 	return last.Expires.IsZero() && e.Expires.IsZero() || e.Time.Sub(last.Time) < renewal
 }
 
-// takenBack reports whether taking back changes nothing of a state. Under a
-// lease the state may not be in force on every proxy yet: it is then stored
-// again, so that the answer waits for that.
+// repetition is for how long taking back the same again changes nothing. After
+// that it is stored again: a proxy that does not have the newest key yet cannot
+// see what was granted under it.
+const repetition = time.Minute
+
+// takenBack reports whether taking back changes nothing of a state.
 func (s *Service) takenBack(state *State, action Action) bool {
-	lease := s.Registry.options.Lease
-	if lease > 0 && s.Now().Sub(state.Time) < 2*lease+time.Second {
+	if state.Revision == 0 || s.Now().Sub(state.Time) >= repetition {
 		return false
 	}
-	return state.Action == Object || state.Action.TakesBack() && state.Action != "" && action != Object
+	return state.Action == Object || state.Action.TakesBack() && action != Object
 }
 
 // denied reports whether something that the person took back waits to be
@@ -202,13 +216,16 @@ func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticke
 	for id := range ticked.All() {
 		e := s.grant(inq, id)
 		last := who.latest(e.Purpose, records)
-		if last.Action.TakesBack() && last.Revision > 0 && !last.Time.Before(inq.Began.Truncate(time.Microsecond)) {
-			continue
+		if last.Revision > who.revision && last.Action.TakesBack() && !last.Time.Before(inq.Began.Truncate(time.Microsecond)) {
+			continue // by the cookie, the browser that sent the form did not know of it
 		}
 		counted = counted.With(id)
 		if !s.repeats(&e, inq.Set, who, records) {
 			grants = append(grants, e)
 		}
+	}
+	if len(grants) == 0 && s.leased() {
+		grants = s.unrepeated(ctx, inq, who, counted)
 	}
 	if len(grants) == 0 || s.Limits != nil && !s.Limits.MayGrant(inq.Request, who.owner()) {
 		return counted, nil
@@ -221,6 +238,19 @@ func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticke
 		return policy.PurposeSet{}, err
 	}
 	return counted, nil
+}
+
+// unrepeated returns the grants that change something of what the store holds
+// now. Under a lease, what was found may be older than a withdrawal.
+func (s *Service) unrepeated(ctx context.Context, inq *Inquiry, who *person, counted policy.PurposeSet) []Event {
+	var grants []Event
+	records := s.read(ctx, who)
+	for id := range counted.All() {
+		if e := s.grant(inq, id); !s.repeats(&e, inq.Set, who, records) {
+			grants = append(grants, e)
+		}
+	}
+	return grants
 }
 
 // grant returns the event of a field that was ticked, of nobody yet.

@@ -1,13 +1,16 @@
 package consent_test
 
 import (
+	"context"
 	"net/http"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/notice"
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/store/storetest"
 )
 
 // Eve knows Ada's address, and that the site knows people by their login and by
@@ -197,6 +200,39 @@ func TestAttackWithdrawalUndoneByAnOlderForm(t *testing.T) {
 	}
 }
 
+// The clock of the proxy that stored the withdrawal is ahead: by the cookie, the
+// browser knew of the withdrawal when it sent the form, so this is a new choice.
+func TestTickAfterAWithdrawalElsewhere(t *testing.T) {
+	s, v := newSite(t), &visitor{}
+	s.must(s.choose(v, "news", consent.Grant))
+	s.now = s.now.Add(time.Minute)
+	s.must(s.choose(v, "news", consent.Withdraw))
+	s.now = s.now.Add(-30 * time.Second)
+	s.submit(v, nil, "news")
+	if !s.granted(v, "news", nil) {
+		t.Error("the tick of a later form does not count")
+	}
+}
+
+// A consent reaches its term while the person withdraws it: its end must not
+// stand in the place of the withdrawal, after which a signal would grant again.
+func TestAttackTermAfterAWithdrawal(t *testing.T) {
+	s, v := newSite(t), &visitor{}
+	s.must(s.choose(v, "news", consent.Grant))
+	s.must(s.choose(v, "poll", consent.Grant))
+	s.now = s.now.AddDate(1, 0, 1)
+	s.store.due = func() { s.must(s.choose(v, "news", consent.Withdraw)) }
+	s.must(s.Registry.EndTerms(t.Context(), consent.Terms{}))
+	v.cookie += "; klaro=%7B%22mailing%22%3Atrue%7D"
+	if s.granted(v, "news", nil) {
+		t.Error("withdrawn, and granted by a signal")
+	}
+	choices, err := s.Choices(v.request("GET"), s.set, []policy.PurposeID{s.purpose("poll")})
+	if err != nil || choices[0].Status != consent.Expired {
+		t.Errorf("the other consent did not end: %+v, %v", choices, err)
+	}
+}
+
 // Ada objected. Whoever writes her address so that we cannot tell whose it is,
 // but the application delivers to it, must not pass as somebody who did not.
 func TestAttackUnclearAddress(t *testing.T) {
@@ -265,4 +301,60 @@ func TestAttackForeignADPC(t *testing.T) {
 			t.Errorf("Sec-Fetch-Site: %s: it does not take back", site)
 		}
 	}
+}
+
+// Under a lease, a proxy may not have heard of a grant yet that the person gave
+// at another one. A withdrawal there is no repetition of an older one: the page
+// said that it is saved, and nothing was stored.
+func TestAttackWithdrawalUnderALease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const lease = time.Minute / 4
+		store := &storetest.Memory{Lease: lease}
+		proxy := func() *site {
+			s := newSite(t)
+			s.now = time.Now()
+			registry, err := consent.NewRegistry(consent.Options{
+				Open: func(context.Context) (consent.Store, error) { return unheard{store}, nil }, Lease: lease,
+			})
+			s.must(err)
+			t.Cleanup(func() { s.must(registry.Close()) })
+			s.Registry, s.Identify, s.Service.Now = registry, userOf, time.Now
+			return s
+		}
+		a, b := proxy(), proxy()
+		phone, laptop := &visitor{user: "ada"}, &visitor{user: "ada"} // a login, and no cookie of ours
+		a.must(a.choose(phone, "news", consent.Withdraw))
+		time.Sleep(2 * lease)
+		a.granted(phone, "news", nil) // its lease begins
+		b.must(b.choose(laptop, "news", consent.Grant))
+		a.must(a.choose(phone, "news", consent.Withdraw))
+		if a.granted(phone, "news", nil) || b.granted(laptop, "news", nil) {
+			t.Error("withdrawn, and granted")
+		}
+		// The same again is not stored, and yet waits for the leases of others.
+		began, n := time.Now(), len(must(store.Events(t.Context(), "", 0, 100)))
+		a.must(a.choose(phone, "news", consent.Withdraw))
+		if stored := len(must(store.Events(t.Context(), "", 0, 100))); time.Since(began) < lease || stored != n {
+			t.Errorf("repeated, it took %v and stored %d events", time.Since(began), stored-n)
+		}
+		b.must(b.choose(laptop, "news", consent.Grant))
+		b.submit(laptop, nil, "poll")
+		a.submit(phone, nil, "poll")
+		time.Sleep(2 * lease)
+		if !a.granted(phone, "news", nil) || !b.granted(laptop, "poll", nil) {
+			t.Error("the latest choice does not win")
+		}
+	})
+}
+
+// unheard is a store whose notifications are lost.
+type unheard struct{ *storetest.Memory }
+
+func (unheard) Wait(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+
+func must[T any](value T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return value
 }

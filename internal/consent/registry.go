@@ -412,12 +412,22 @@ func (r *Registry) Append(ctx context.Context, events ...Event) (Revision, error
 		return 0, err
 	}
 	r.denials.end(events) // the horizon knows by now
-	if commit.Lease > 0 && restricting(events) {
-		// Clocks of others may run slower. The choice is stored: the wait is
-		// for the answer alone, and is not cut short.
-		pause(context.WithoutCancel(ctx), commit.Lease+commit.Lease/50+10*time.Millisecond)
+	if restricting(events) {
+		waitForLease(ctx, commit.Lease)
 	}
 	return commit.Revision, nil
+}
+
+// WaitForLeases returns when no process decides any more by what it read before
+// the call.
+func (r *Registry) WaitForLeases(ctx context.Context) { waitForLease(ctx, r.options.Lease) }
+
+// waitForLease waits for the end of a lease. Clocks of others may run slower.
+// The choice is stored: the wait is for the answer alone, and is not cut short.
+func waitForLease(ctx context.Context, lease time.Duration) {
+	if lease > 0 {
+		pause(context.WithoutCancel(ctx), lease+lease/50+10*time.Millisecond)
+	}
 }
 
 func (r *Registry) append(ctx context.Context, events []Event) (Commit, error) {

@@ -49,6 +49,16 @@ type failing struct {
 	storetest.Memory
 
 	down error
+	due  func() // happens once, behind Due
+}
+
+func (f *failing) Due(ctx context.Context, now time.Time, limit int) ([]consent.Event, error) {
+	due, err := f.Memory.Due(ctx, now, limit)
+	if happens := f.due; happens != nil {
+		f.due = nil
+		happens()
+	}
+	return due, err
 }
 
 func (f *failing) Append(ctx context.Context, events ...consent.Event) (consent.Commit, error) {

@@ -52,11 +52,15 @@ func (r *Registry) EndTerms(ctx context.Context, terms Terms) error {
 		if err != nil {
 			return unavailable(err)
 		}
-		for i := range due {
-			due[i] = expiry(&due[i], now)
+		ended, err := stillDue(ctx, store, due)
+		if err != nil {
+			return err
 		}
-		if more = len(due) > 0; more {
-			if _, err := r.Append(ctx, due...); err != nil {
+		for i := range ended {
+			ended[i] = expiry(&ended[i], now)
+		}
+		if more = len(ended) > 0; more {
+			if _, err := r.Append(ctx, ended...); err != nil {
 				return err
 			}
 		}
@@ -65,6 +69,23 @@ func (r *Registry) EndTerms(ctx context.Context, terms Terms) error {
 		return err
 	}
 	return inBatches(ctx, now, terms.Events, keeper.Prune)
+}
+
+// stillDue returns those of the grants that are the latest choice now: a batch
+// takes a while, and the end of a consent must not stand in the place of a
+// withdrawal that was made meanwhile.
+func stillDue(ctx context.Context, store Store, due []Event) ([]Event, error) {
+	var still []Event
+	for i := range due {
+		rec, err := store.Load(ctx, due[i].Subject)
+		if err != nil {
+			return nil, unavailable(err)
+		}
+		if stateOf([]*Record{&rec}, due[i].Subject, due[i].Purpose).Revision == due[i].Revision {
+			still = append(still, due[i])
+		}
+	}
+	return still, nil
 }
 
 // inBatches deletes what is older than a term.

@@ -71,7 +71,11 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) (s *Submission)
 	if refusal == nil && !upgrade {
 		e.settleLength(w, r)
 	}
-	to, submits := e.route(edition.Set, r, paths, upgrade || refusal != nil)
+	var to policy.Route
+	submits := refusal != nil // which is read no further
+	if refusal == nil {
+		to, submits = e.route(edition.Set, r, paths, upgrade)
+	}
 	if !submits && to.Collection == nil {
 		return nil
 	}

@@ -202,6 +202,7 @@ func fold(segment string) string {
 // (Unicode's NFKD) and cases are one, marks and invisible characters do not
 // count, nor do white space around it and dots at its end.
 func foldText(text string) string {
+	text, _, _ = strings.Cut(text, "::$") // a stream of NTFS, such as "::$DATA"
 	if isASCII(text) {
 		return strings.TrimLeft(strings.TrimRight(strings.ToLower(text), ". "), " ")
 	}

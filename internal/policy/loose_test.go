@@ -119,6 +119,7 @@ var looseCases = []struct{ method, path, want string }{
 	{"GET", "//search", "two"}, // and "/" of the host search
 	{"GET", "/search;/x", "search"},
 	{"POST", "/cont%C3%A1ct.php", "two"},
+	{"POST", "/api/login::$DATA", "two"},
 	// A literal that leads nowhere on this path hides nothing.
 	{"POST", "/p/new/edit", "edit"},
 	{"POST", "/p/New/edit", "edit"},
