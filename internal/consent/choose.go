@@ -10,7 +10,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/modicum-proxy/modicum/internal/consent/signal"
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
@@ -193,75 +192,6 @@ func stateOf(records []*Record, subject Subject, purpose string) State {
 	return State{}
 }
 
-// Record keeps the consents that a submission gives by what was ticked in it,
-// for the owner of the browser or of the login that sent it: an address in the
-// form is anybody's. It returns those that count. h gets our cookie. On an
-// error none counts.
-//
-// What the person took back while the submission was on its way stays taken
-// back: the form is older than that. A tick that changes nothing is not stored
-// again, and one over the limits counts for its submission alone.
-func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticked policy.PurposeSet) (counted policy.PurposeSet, err error) {
-	who := s.identify(inq.Request, inq.Set, nil)
-	if foreign(inq.Request) {
-		// Another site filled in the form. It is evidence of what was
-		// submitted, and no choice of whom the browser or the login knows.
-		*who, h = person{}, http.Header{}
-	}
-	records, err := s.find(ctx, who)
-	if err != nil {
-		return counted, err
-	}
-	var grants []Event
-	for id := range ticked.All() {
-		e := s.grant(inq, id)
-		last := who.latest(e.Purpose, records)
-		if last.Revision > who.revision && last.Action.TakesBack() && !last.Time.Before(inq.Began.Truncate(time.Microsecond)) {
-			continue // by the cookie, the browser that sent the form did not know of it
-		}
-		counted = counted.With(id)
-		if !s.repeats(&e, inq.Set, who, records) {
-			grants = append(grants, e)
-		}
-	}
-	if len(grants) == 0 && s.leased() {
-		grants = s.unrepeated(ctx, inq, who, counted)
-	}
-	if len(grants) == 0 || s.Limits != nil && !s.Limits.MayGrant(inq.Request, who.owner()) {
-		return counted, nil
-	}
-	newcomer := s.acquaint(who)
-	for i := range grants {
-		grants[i] = s.of(grants[i], who.owner())
-	}
-	if err := s.keep(ctx, h, who, newcomer, grants); err != nil {
-		return policy.PurposeSet{}, err
-	}
-	return counted, nil
-}
-
-// unrepeated returns the grants that change something of what the store holds
-// now. Under a lease, what was found may be older than a withdrawal.
-func (s *Service) unrepeated(ctx context.Context, inq *Inquiry, who *person, counted policy.PurposeSet) []Event {
-	var grants []Event
-	records := s.read(ctx, who)
-	for id := range counted.All() {
-		if e := s.grant(inq, id); !s.repeats(&e, inq.Set, who, records) {
-			grants = append(grants, e)
-		}
-	}
-	return grants
-}
-
-// grant returns the event of a field that was ticked, of nobody yet.
-func (s *Service) grant(inq *Inquiry, id policy.PurposeID) Event {
-	told, shown := s.noticesOf(inq.Set).tell(inq.Request, id)
-	e := s.event(inq.Request, inq.Set, FromForm, inq.Receipt)
-	e.Purpose, e.Action, e.Notice, e.Expires = told.Purpose, Grant, told.ID, inq.Set.Purposes[id].Term(e.Time)
-	e.Shown = shown
-	return e
-}
-
 // event returns the beginning of an event.
 func (s *Service) event(r *http.Request, set *policy.Set, source Source, receipt string) Event {
 	e := Event{Source: source, Time: s.Now().UTC().Truncate(time.Microsecond), Policy: set.Version, Receipt: receipt}
@@ -319,84 +249,3 @@ func (s *Service) keep(ctx context.Context, h http.Header, who *person, newcomer
 // Person returns a name for whoever is behind a request, the same as long as
 // it is the same person; empty: nobody is known.
 func (s *Service) Person(r *http.Request) string { return string(s.identify(r, nil, nil).owner()) }
-
-// Listen keeps what a browser tells by ADPC, as far as it changes what stands.
-// The header comes with every request, also with those that must not wait for
-// a store: it is not tried for longer than a decision is, and the browser
-// says it again.
-func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error {
-	n := s.noticesOf(set)
-	said := n.signals.Read(r.Header)
-	if foreign(r) {
-		said.ADPC.Consented = policy.PurposeSet{} // the page that asks may be another site's
-	}
-	if said.ADPC.IsEmpty() {
-		return nil
-	}
-	who := s.identify(r, set, nil)
-	if who.owner() == "" && said.ADPC.Consented.IsEmpty() {
-		return nil // nothing stands of nobody
-	}
-	ctx, cancel := context.WithTimeout(r.Context(), s.Registry.options.Timeout)
-	defer cancel()
-	records, err := s.find(ctx, who)
-	if err != nil {
-		return err
-	}
-	var decisions []Decision
-	for _, told := range []struct {
-		purposes policy.PurposeSet
-		action   Action
-	}{{said.ADPC.Consented, Grant}, {said.ADPC.Withdrawn, Withdraw}, {said.ADPC.Objected, Object}} {
-		for id := range told.purposes.All() {
-			stored := s.choice(id, who, records, &signal.Signals{}, s.Now(), n)
-			if stored.Latest.Action == told.action && (told.action != Grant || stored.Status == Granted) {
-				continue // browsers say it with every request
-			}
-			text, shown := n.tell(r, id)
-			decisions = append(decisions, Decision{Purpose: text.Purpose, Action: told.action, Notice: text.ID, Shown: shown})
-		}
-	}
-	if len(decisions) == 0 {
-		return nil
-	}
-	if err = s.Choose(r.WithContext(ctx), h, set, FromADPC, decisions); errors.Is(err, ErrTooMany) || errors.Is(err, ErrTooManyGrants) {
-		return nil // it says so again, and what it takes back counts without being stored
-	}
-	return err
-}
-
-// evidenceLimit is the most events that a person's receipt holds.
-const evidenceLimit = 1000
-
-// Evidence returns what is stored of the choices of the person behind a
-// request: of the login if there is one, or else of the browser, which may be
-// another's.
-func (s *Service) Evidence(r *http.Request) ([]Event, error) {
-	who := s.identify(r, nil, nil)
-	if len(who.own) == 0 {
-		return nil, nil
-	}
-	store, err := s.Registry.Store(r.Context())
-	if err != nil {
-		return nil, err
-	}
-	archive, ok := store.(Archive)
-	if !ok {
-		return nil, fmt.Errorf("%w: it keeps no archive", ErrUnavailable)
-	}
-	var events []Event
-	for _, subject := range who.own {
-		found, err := archive.Events(r.Context(), subject, 0, evidenceLimit)
-		if err != nil {
-			return nil, unavailable(err)
-		}
-		for i := range found {
-			if found[i].Subject == subject {
-				events = append(events, found[i])
-			}
-		}
-	}
-	slices.SortFunc(events, func(a, b Event) int { return int(a.Revision - b.Revision) })
-	return events, nil
-}

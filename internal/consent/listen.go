@@ -1,0 +1,56 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/modicum-proxy/modicum/internal/consent/signal"
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// Listen keeps what a browser tells by ADPC, as far as it changes what stands.
+// The header comes with every request, also with those that must not wait for
+// a store: it is not tried for longer than a decision is, and the browser
+// says it again.
+func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error {
+	n := s.noticesOf(set)
+	said := n.signals.Read(r.Header)
+	if foreign(r) {
+		said.ADPC.Consented = policy.PurposeSet{} // the page that asks may be another site's
+	}
+	if said.ADPC.IsEmpty() {
+		return nil
+	}
+	who := s.identify(r, set, nil)
+	if who.owner() == "" && said.ADPC.Consented.IsEmpty() {
+		return nil // nothing stands of nobody
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.Registry.options.Timeout)
+	defer cancel()
+	records, err := s.find(ctx, who)
+	if err != nil {
+		return err
+	}
+	var decisions []Decision
+	for _, told := range []struct {
+		purposes policy.PurposeSet
+		action   Action
+	}{{said.ADPC.Consented, Grant}, {said.ADPC.Withdrawn, Withdraw}, {said.ADPC.Objected, Object}} {
+		for id := range told.purposes.All() {
+			stored := s.choice(id, who, records, &signal.Signals{}, s.Now(), n)
+			if stored.Latest.Action == told.action && (told.action != Grant || stored.Status == Granted) {
+				continue // browsers say it with every request
+			}
+			text, shown := n.tell(r, id)
+			decisions = append(decisions, Decision{Purpose: text.Purpose, Action: told.action, Notice: text.ID, Shown: shown})
+		}
+	}
+	if len(decisions) == 0 {
+		return nil
+	}
+	if err = s.Choose(r.WithContext(ctx), h, set, FromADPC, decisions); errors.Is(err, ErrTooMany) || errors.Is(err, ErrTooManyGrants) {
+		return nil // it says so again, and what it takes back counts without being stored
+	}
+	return err
+}

@@ -1,0 +1,78 @@
+package consent
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// Record keeps the consents that a submission gives by what was ticked in it,
+// for the owner of the browser or of the login that sent it: an address in the
+// form is anybody's. It returns those that count. h gets our cookie. On an
+// error none counts.
+//
+// What the person took back while the submission was on its way stays taken
+// back: the form is older than that. A tick that changes nothing is not stored
+// again, and one over the limits counts for its submission alone.
+func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticked policy.PurposeSet) (counted policy.PurposeSet, err error) {
+	who := s.identify(inq.Request, inq.Set, nil)
+	if foreign(inq.Request) {
+		// Another site filled in the form. It is evidence of what was
+		// submitted, and no choice of whom the browser or the login knows.
+		*who, h = person{}, http.Header{}
+	}
+	records, err := s.find(ctx, who)
+	if err != nil {
+		return counted, err
+	}
+	var grants []Event
+	for id := range ticked.All() {
+		e := s.grant(inq, id)
+		last := who.latest(e.Purpose, records)
+		if last.Revision > who.revision && last.Action.TakesBack() && !last.Time.Before(inq.Began.Truncate(time.Microsecond)) {
+			continue // by the cookie, the browser that sent the form did not know of it
+		}
+		counted = counted.With(id)
+		if !s.repeats(&e, inq.Set, who, records) {
+			grants = append(grants, e)
+		}
+	}
+	if len(grants) == 0 && s.leased() {
+		grants = s.unrepeated(ctx, inq, who, counted)
+	}
+	if len(grants) == 0 || s.Limits != nil && !s.Limits.MayGrant(inq.Request, who.owner()) {
+		return counted, nil
+	}
+	newcomer := s.acquaint(who)
+	for i := range grants {
+		grants[i] = s.of(grants[i], who.owner())
+	}
+	if err := s.keep(ctx, h, who, newcomer, grants); err != nil {
+		return policy.PurposeSet{}, err
+	}
+	return counted, nil
+}
+
+// unrepeated returns the grants that change something of what the store holds
+// now. Under a lease, what was found may be older than a withdrawal.
+func (s *Service) unrepeated(ctx context.Context, inq *Inquiry, who *person, counted policy.PurposeSet) []Event {
+	var grants []Event
+	records := s.read(ctx, who)
+	for id := range counted.All() {
+		if e := s.grant(inq, id); !s.repeats(&e, inq.Set, who, records) {
+			grants = append(grants, e)
+		}
+	}
+	return grants
+}
+
+// grant returns the event of a field that was ticked, of nobody yet.
+func (s *Service) grant(inq *Inquiry, id policy.PurposeID) Event {
+	told, shown := s.noticesOf(inq.Set).tell(inq.Request, id)
+	e := s.event(inq.Request, inq.Set, FromForm, inq.Receipt)
+	e.Purpose, e.Action, e.Notice, e.Expires = told.Purpose, Grant, told.ID, inq.Set.Purposes[id].Term(e.Time)
+	e.Shown = shown
+	return e
+}
