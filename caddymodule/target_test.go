@@ -124,3 +124,20 @@ func TestStalledStream(t *testing.T) {
 		}
 	}
 }
+
+// The operator excepts the site's scripts; Rails and Spring serve
+// "/checkout.js" as /checkout, in another format.
+func TestAttackDisguisedException(t *testing.T) {
+	s := startSite(t, options{minimize: "except *.js /assets/*"})
+	for _, test := range []struct{ on, body, want string }{
+		{"POST /checkout.js", "name=Ada&ssn=CANARY", "name=Ada"},
+		{"GET /search.js?q=1&ssn=CANARY", "", "q=1"},
+		{"POST /assets/upload", "x=1", "x=1"},
+		{"GET /app.js?v=7", "", "v=7"},
+	} {
+		s.do(s.request(test.on, map[bool]string{true: formType}[test.body != ""], strings.NewReader(test.body)))
+		if got := s.upstream.next(); got.URL.RawQuery+got.body != test.want {
+			t.Errorf("%s: the application got %q and %q, want %q", test.on, got.URL.RawQuery, got.body, test.want)
+		}
+	}
+}

@@ -219,6 +219,25 @@ func TestNothingSubmitted(t *testing.T) {
 	}
 }
 
+// A handler before ours rewrites the path: "try_files {path} /index.php" for an
+// application that routes by the path that came, "uri strip_prefix /shop" for one
+// that does not know the prefix.
+func TestRewrittenPath(t *testing.T) {
+	text := strings.Replace(shop, "  any:\n", "  page:\n    on: POST /{page...}\n    fields: {name: delivery}\n  index:\n    on: GET /index.php\n    fields: {ssn: delivery}\n  any:\n", 1)
+	for _, test := range []struct{ original, on, body, rule, query string }{
+		{"/search", "GET /front.php?q=1&ssn=2", "", "", "q=1"},
+		{"/search", "GET /index.php?q=1&ssn=2", "", "ambiguous-route", ""},
+		{"/x", "GET /index.php?q=1&ssn=2", "", "", "ssn=2"},
+		{"/shop/checkout", "POST /checkout?name=a&ssn=2", "", "", "name=a"},
+		{"//search", "GET /index.php?q=1&ssn=2", "", "ambiguous-path", ""},
+	} {
+		e, _ := newEngine(t, text, func(e *Engine) { e.OriginalPath = func(*http.Request) string { return test.original } })
+		if got := process(e, request(test.on, "", nil)); got.rule() != test.rule || got.query != test.query {
+			t.Errorf("%s, which came as %s: rule %q, forwarded %q", test.on, test.original, got.rule(), got.query)
+		}
+	}
+}
+
 // Slim spells the field that overrides the method _METHOD; and an application
 // that finds it in the query and in the body takes one of the two.
 func TestAttackMethodOverride(t *testing.T) {

@@ -63,13 +63,13 @@ func fieldsOf(c *policy.Collection) []submission.Field {
 	if c == nil {
 		return nil
 	}
-	fields := make([]submission.Field, len(c.Fields))
+	fields := make([]submission.Field, 0, len(c.Fields)+2)
 	for i := range c.Fields {
-		f := &c.Fields[i]
-		fields[i] = submission.Field{Path: f.Path, File: f.Type == "file"}
-		if f.Type == "file" {
-			fields[i].MaxFile = f.Max
+		f := submission.Field{Path: c.Fields[i].Path, File: c.Fields[i].Type == "file"}
+		if f.File {
+			f.MaxFile = c.Fields[i].Max
 		}
+		fields = append(fields, f)
 	}
 	return append(fields, implied(c)...)
 }

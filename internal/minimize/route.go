@@ -16,8 +16,12 @@ func (e *Engine) route(set *policy.Set, r *http.Request, at paths, certain bool)
 	}
 	to = set.Route(r.Method, host, at.now)
 	if at.original != "" {
-		// FastCGI applications route by the path that came.
-		to = to.Or(set.Route(r.Method, host, at.original))
+		// FastCGI applications route by the path that came. What is open takes
+		// any path, also one of which a prefix was taken off.
+		original := set.Route(r.Method, host, at.original)
+		if to.Collection == nil || original.Literal {
+			to = to.Or(original)
+		}
 	}
 	return to, certain || hasBody(r) || !isSafe(r.Method) || to.Collection != nil
 }

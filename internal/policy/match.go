@@ -10,6 +10,8 @@ import (
 type Route struct {
 	Collection *Collection
 	Pattern    string
+	// Literal reports that the pattern spells the path out.
+	Literal bool
 	// Ambiguous reports that an application which reads paths loosely takes
 	// the request for one of another collection: it has to be refused.
 	Ambiguous bool
@@ -37,7 +39,7 @@ func (s *Set) Route(method, host, path string) Route {
 	}
 	method = upper(method)
 	exact := s.routes.find(method, host, path)
-	if exact.spells(path) {
+	if exact.Literal = exact.spells(path); exact.Literal {
 		return exact
 	}
 	loose := s.routes.findLoosely(method, host, forgiven(path))
