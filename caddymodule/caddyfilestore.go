@@ -100,13 +100,13 @@ func (h *Handler) unmarshalSubject(d *caddyfile.Dispenser) error {
 	var err error
 	switch way := d.Val(); way {
 	case "placeholder":
-		if s.Placeholder, s.Realm, err = named(d); err == nil {
+		if s.Placeholder, s.Realm, err = loginSource(d); err == nil {
 			if err = checkPlaceholder(s.Placeholder); err != nil {
 				return d.WrapErr(err)
 			}
 		}
 	case "header":
-		s.Header, s.Realm, err = named(d)
+		s.Header, s.Realm, err = loginSource(d)
 	case "field":
 		args := d.RemainingArgs()
 		if len(args) != 2 || args[1] != "email" && args[1] != "phone" {
@@ -132,8 +132,8 @@ func (h *Handler) unmarshalSubject(d *caddyfile.Dispenser) error {
 	return err
 }
 
-// named reads where a login's name comes from, and its realm if there is one.
-func named(d *caddyfile.Dispenser) (from, realm string, err error) {
+// loginSource reads where a login's name comes from, and its realm if there is one.
+func loginSource(d *caddyfile.Dispenser) (from, realm string, err error) {
 	way := d.Val()
 	args := d.RemainingArgs()
 	switch {
@@ -142,7 +142,7 @@ func named(d *caddyfile.Dispenser) (from, realm string, err error) {
 	case len(args) == 3 && args[1] == "realm" && args[2] != "":
 		return args[0], args[2], nil
 	}
-	return "", "", d.Errf("subject %s: expected one argument, and behind it `realm <name>` where several sites share a login", way)
+	return "", "", d.Errf("subject %s: expected <source> [realm <name>]", way)
 }
 
 func (j *JWT) unmarshalOption(d *caddyfile.Dispenser, option string) (err error) {

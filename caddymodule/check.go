@@ -92,8 +92,8 @@ func check(cmd *cobra.Command, files []string) (*checkReport, int, error) {
 	return report, exitRefused, err
 }
 
-// passes tells whether the policy may be used, and with strict also whether
-// nothing is odd about it and the configuration.
+// passes reports whether the policy may be used and, with strict, whether there
+// are no warnings at all.
 func (r *checkReport) passes(strict bool) bool {
 	return r.count(policy.Error) == 0 && r.failed() == 0 && (!strict || r.warnings() == 0)
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/modicum-proxy/modicum/internal/limit"
 )
 
-// What is stored of choices, a second in the long run and at once: of a
-// network, more than a crowd behind one router needs and less than would fill a
-// disk in a day (10 a second are about 600 MB); of a person, more than anybody
-// changes their mind.
+// Budgets for what choices add to the store, a second in the long run and at
+// once. For a network: more than a crowd behind one router needs, and less than
+// would fill a disk in a day (10 choices a second are about 600 MB a day for each
+// purpose). For a person: more than anyone changes their mind.
 const (
 	networkRate, networkBurst = rate.Limit(10), 500
 	personRate, personBurst   = rate.Limit(0.1), 30
@@ -26,10 +26,10 @@ type consentLimits struct {
 	persons, known, granting, takingBack *limit.Clients
 }
 
-func newConsentLimits() *consentLimits {
-	network := func() *limit.Clients { return limit.NewClients(networkRate, networkBurst, time.Now) }
+func newConsentLimits(now func() time.Time) *consentLimits {
+	network := func() *limit.Clients { return limit.NewClients(networkRate, networkBurst, now) }
 	return &consentLimits{
-		persons: limit.NewClients(personRate, personBurst, time.Now),
+		persons: limit.NewClients(personRate, personBurst, now),
 		known:   network(), granting: network(), takingBack: network(),
 	}
 }

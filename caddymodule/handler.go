@@ -2,7 +2,6 @@ package caddymodule
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -198,7 +197,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.registry.begin()
 		defer h.registry.end()
 	}
-	sound := minimize.CheckTarget(r) == nil // or else the engine refuses it
+	sound := minimize.NormalizeTarget(r) == nil // or else the engine refuses it
 	if sound && h.servePortal(w, r) {
 		return nil
 	}
@@ -255,8 +254,8 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *minimize.Subm
 	return err
 }
 
-// excepted reports whether the operator wants the request left alone. To except
-// *.js excepts no "/checkout.js" that an application serves as /checkout.
+// excepted reports whether `except` applies. `except *.js` does not cover a
+// "/checkout.js" that an application serves as /checkout.
 func (h *Handler) excepted(r *http.Request) bool {
 	if len(h.except) == 0 {
 		return false
@@ -265,89 +264,8 @@ func (h *Handler) excepted(r *http.Request) bool {
 	return match && err == nil && !h.engine.Disguised(r)
 }
 
-// announcer sets our headers when the response begins, over what the
-// application may have set.
-type announcer struct {
-	*caddyhttp.ResponseWriterWrapper
-	s         *minimize.Submission
-	announced bool
-	// withheld says that the response is ours to give: a form was refused while
-	// it was forwarded.
-	withheld bool
-}
-
-// statusClientClosed is what the proxy answers when the request's context has
-// ended: also where we ended it, since the client was too slow.
-const statusClientClosed = 499
-
-// WriteHeader implements [http.ResponseWriter]. Informational responses
-// have no headers of ours.
-func (a *announcer) WriteHeader(status int) {
-	if status == statusClientClosed && !a.announced && a.s.StreamRefusal() != nil {
-		a.withheld = true
-		return
-	}
-	if status >= 200 || status == http.StatusSwitchingProtocols {
-		a.announce()
-	}
-	a.ResponseWriterWrapper.WriteHeader(status)
-}
-
-// Write implements [io.Writer].
-func (a *announcer) Write(p []byte) (int, error) {
-	if a.withheld {
-		return len(p), nil
-	}
-	a.announce()
-	return a.ResponseWriterWrapper.Write(p)
-}
-
-// ReadFrom implements [io.ReaderFrom].
-func (a *announcer) ReadFrom(r io.Reader) (int64, error) {
-	if a.withheld {
-		return io.Copy(io.Discard, r)
-	}
-	a.announce()
-	return a.ResponseWriterWrapper.ReadFrom(r)
-}
-
-// FlushError implements what [http.ResponseController] looks for.
-func (a *announcer) FlushError() error {
-	if a.withheld {
-		return nil
-	}
-	a.announce()
-	return http.NewResponseController(a.ResponseWriter).Flush()
-}
-
-func (a *announcer) announce() {
-	if !a.announced {
-		a.announced = true
-		a.s.Announce(a.Header())
-	}
-}
-
-// conceal keeps names that only the sender may be told out of the access
-// log, which holds the headers of the response. Where the response has not
-// begun yet, the sender is not told either: encode keeps back the headers of
-// one without content.
-func (a *announcer) conceal() {
-	for w := a.ResponseWriter; w != nil; {
-		if _, logged := w.(caddyhttp.ResponseRecorder); logged {
-			a.s.Conceal(a.Header())
-			return
-		}
-		inner, ok := w.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			return
-		}
-		w = inner.Unwrap()
-	}
-}
-
 // Interface guards.
 var (
 	_ caddy.Provisioner           = (*Handler)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Handler)(nil)
-	_ http.ResponseWriter         = (*announcer)(nil)
 )

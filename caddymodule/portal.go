@@ -48,7 +48,7 @@ func (h *Handler) provisionConsents() error {
 	h.registry = h.app.store
 	h.consents = &consent.Service{
 		Registry: h.registry.Registry, Keys: h.app.keys, Identify: identify, Fields: fields, Words: languages,
-		Limits:  newConsentLimits(),
+		Limits:  newConsentLimits(time.Now),
 		Address: h.app.keptAddress(), Now: time.Now, NewID: newEventID,
 	}
 	h.engine.Consents = h.consents

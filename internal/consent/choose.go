@@ -32,10 +32,10 @@ func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.Pu
 
 // Errors of those who choose too often.
 var (
-	// ErrTooMany says that nothing of a choice is stored.
+	// ErrTooMany means that nothing was stored.
 	ErrTooMany = errors.New("too many choices come from this person or network")
-	// ErrTooManyGrants says that what was to be granted is not stored, and that
-	// what was to be taken back is.
+	// ErrTooManyGrants means that the withdrawals were stored and the grants were
+	// not.
 	ErrTooManyGrants = errors.New("too many consents come from this person or network")
 )
 
@@ -49,7 +49,7 @@ func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source
 	if err != nil || s.leased() {
 		// It may be slow, and yet store. And under a lease, what was found may
 		// be older than what the person takes back.
-		records = s.read(r.Context(), who)
+		records, _ = s.read(r.Context(), who)
 	}
 	newcomer := s.acquaint(who)
 	var granted, takenBack []Event
@@ -63,18 +63,18 @@ func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source
 				template.Expires = set.Purposes[id].Term(template.Time)
 			}
 			if !s.repeats(&template, set, who, records) {
-				granted = append(granted, s.of(template, who.owner()))
+				granted = append(granted, s.eventOf(template, who.owner()))
 			}
 			continue
 		}
 		// What is taken back is so for everything that the person is known by.
 		for _, subject := range append(who.verified(), linked(records, who)...) {
 			state := stateOf(records, subject, d.Purpose)
-			if s.takenBack(&state, d.Action) {
+			if s.alreadyTakenBack(&state, d.Action) {
 				repeated = true
 				continue
 			}
-			takenBack = append(takenBack, s.of(template, subject))
+			takenBack = append(takenBack, s.eventOf(template, subject))
 		}
 	}
 	refused := s.overLimit(r, who, newcomer, len(granted), len(takenBack))
@@ -132,8 +132,8 @@ func (s *Service) repeats(e *Event, set *policy.Set, who *person, records []*Rec
 // see what was granted under it.
 const repetition = time.Minute
 
-// takenBack reports whether taking back changes nothing of a state.
-func (s *Service) takenBack(state *State, action Action) bool {
+// alreadyTakenBack reports whether taking back changes nothing of a state.
+func (s *Service) alreadyTakenBack(state *State, action Action) bool {
 	if state.Revision == 0 || s.Now().Sub(state.Time) >= repetition {
 		return false
 	}
@@ -146,22 +146,26 @@ func (s *Service) denied(purpose string, records []*Record) bool {
 	return slices.ContainsFunc(records, func(rec *Record) bool { return s.Registry.Denied(purpose, rec.Subjects) })
 }
 
-// read returns what it can of the records of all subjects, with the patience
-// of a choice.
-func (s *Service) read(ctx context.Context, who *person) []*Record {
+// read returns the records of all subjects from the store itself, with the
+// patience of a choice: on an error, those that it could read.
+func (s *Service) read(ctx context.Context, who *person) ([]*Record, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.Registry.options.WriteTimeout)
 	defer cancel()
 	store, err := s.Registry.Store(ctx)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	var records []*Record
+	var failed error
 	for _, subject := range who.subjects() {
-		if rec, err := store.Load(ctx, subject); err == nil {
-			records = append(records, &rec)
+		rec, err := store.Load(ctx, subject)
+		if err != nil {
+			failed = unavailable(err)
+			continue
 		}
+		records = append(records, &rec)
 	}
-	return records
+	return records, failed
 }
 
 // linked returns the subjects that are linked to those of a person. What is
@@ -206,8 +210,8 @@ func (s *Service) event(r *http.Request, set *policy.Set, source Source, receipt
 	return e
 }
 
-// of returns an event as one of a subject.
-func (s *Service) of(e Event, subject Subject) Event {
+// eventOf returns an event as one of a subject.
+func (s *Service) eventOf(e Event, subject Subject) Event {
 	e.ID, e.Subject = s.NewID(), subject
 	return e
 }

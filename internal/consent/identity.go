@@ -28,7 +28,7 @@ func (k *Keys) Named(id Identity, country string) ([]Subject, error) {
 		return []Subject{c.subject()}, nil
 	case ByUser:
 		if id.Value == "" || id.Realm == "" {
-			return nil, errors.New("expected the name of a user and the realm of the login: the issuer of its tokens, what `realm` says, or else the host of the site")
+			return nil, errors.New("a user needs a name and a realm: the token's issuer, the value of `realm`, or the site's host")
 		}
 		return k.Subjects(id), nil
 	case ByEmail, ByPhone:

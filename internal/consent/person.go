@@ -57,8 +57,8 @@ func (s *Service) identify(r *http.Request, set *policy.Set, fields map[string]s
 	return p
 }
 
-// owner returns the subject to whom what is granted now belongs; empty:
-// nobody is known.
+// owner returns the subject that new grants belong to; empty if the person is
+// unknown.
 func (p *person) owner() Subject {
 	if len(p.own) == 0 {
 		return ""
@@ -79,21 +79,24 @@ func (p *person) subjects() []Subject {
 	return slices.Concat(append([][]Subject{p.verified()}, p.claims...)...)
 }
 
-// latest returns the last choice about a purpose. All that the person has
-// shown to be counts together; an address that is merely claimed takes back by
-// itself, and whoever writes it into a form does not speak for its owner.
+// latest returns the last choice about a purpose. All that the person has shown
+// to be counts together. An address that is merely claimed takes back by itself:
+// whoever enters it in a form does not speak for its owner.
 func (p *person) latest(purpose string, records []*Record) State {
+	last := lastChoice(purpose, records, p.verified(), p.own)
 	for _, claim := range p.claims {
-		if last := lastChoice(purpose, records, claim, nil); last.Revision > 0 {
-			return last
+		claimed := lastChoice(purpose, records, claim, nil)
+		// An objection says more than a withdrawal, whoever it comes from.
+		if claimed.Revision > 0 && last.Action != Object && (!last.Action.TakesBack() || last.Revision == 0 || claimed.Action == Object) {
+			last = claimed
 		}
 	}
-	return lastChoice(purpose, records, p.verified(), p.own)
+	return last
 }
 
-// lastChoice returns the last choice of some subjects about a purpose. All but
-// their own choices, and those of linked subjects, only take back. The term of
-// one consent ends no other.
+// lastChoice returns the latest choice of some subjects about a purpose. Only
+// the choices of own can grant; those of the browser and of linked subjects can
+// only take back. An expired consent ends only itself.
 func lastChoice(purpose string, records []*Record, of, own []Subject) State {
 	var last, ended State
 	for _, rec := range records {

@@ -336,6 +336,20 @@ func TestAttackWithdrawalUnderALease(t *testing.T) {
 		if a.granted(phone, "news", nil) || b.granted(laptop, "news", nil) {
 			t.Error("withdrawn, and granted")
 		}
+		// A form that was on its way when b's person withdrew does not undo it,
+		// though a has not heard of that yet.
+		a.must(a.choose(phone, "poll", consent.Grant))
+		time.Sleep(2 * lease)
+		inq := &consent.Inquiry{Request: phone.request("POST"), Set: a.set, Purposes: policy.PurposeSet{}.With(a.purpose("poll")), Began: time.Now()}
+		a.granted(phone, "poll", nil)
+		done := make(chan error)
+		go func() { done <- b.choose(laptop, "poll", consent.Withdraw) }() // it is answered when the lease is over
+		synctest.Wait()
+		counted, err := a.Record(t.Context(), http.Header{}, inq, inq.Purposes)
+		if a.must(<-done); err != nil || !counted.IsEmpty() || a.granted(phone, "poll", nil) || b.granted(laptop, "poll", nil) {
+			t.Errorf("an older form undoes a withdrawal: %v counts, %v", counted, err)
+		}
+		a.must(a.choose(phone, "news", consent.Withdraw))
 		// The same again is not stored, and yet waits for the leases of others.
 		began, n := time.Now(), len(must(store.Events(t.Context(), "", 0, 100)))
 		a.must(a.choose(phone, "news", consent.Withdraw))
@@ -343,6 +357,8 @@ func TestAttackWithdrawalUnderALease(t *testing.T) {
 			t.Errorf("repeated, it took %v and stored %d events", time.Since(began), stored-n)
 		}
 		b.must(b.choose(laptop, "news", consent.Grant))
+		time.Sleep(time.Second)
+		a.now, b.now = time.Now(), time.Now()
 		b.submit(laptop, nil, "poll")
 		a.submit(phone, nil, "poll")
 		time.Sleep(2 * lease)

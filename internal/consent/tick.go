@@ -8,10 +8,9 @@ import (
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// Record keeps the consents that a submission gives by what was ticked in it,
-// for the owner of the browser or of the login that sent it: an address in the
-// form is anybody's. It returns those that count. h gets our cookie. On an
-// error none counts.
+// Record stores the consents that were ticked in a submission, for the login or
+// browser that sent it: an address in the form could be anyone's. It returns
+// those that count; on an error, none does. It adds our cookie to h.
 //
 // What the person took back while the submission was on its way stays taken
 // back: the form is older than that. A tick that changes nothing is not stored
@@ -19,11 +18,14 @@ import (
 func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticked policy.PurposeSet) (counted policy.PurposeSet, err error) {
 	who := s.identify(inq.Request, inq.Set, nil)
 	if foreign(inq.Request) {
-		// Another site filled in the form. It is evidence of what was
-		// submitted, and no choice of whom the browser or the login knows.
+		// Another site filled in the form: the tick is evidence for this
+		// submission, not a choice of the visitor's login or browser.
 		*who, h = person{}, http.Header{}
 	}
 	records, err := s.find(ctx, who)
+	if err == nil && s.leased() {
+		records, err = s.read(ctx, who) // what was found may be older than a withdrawal
+	}
 	if err != nil {
 		return counted, err
 	}
@@ -39,33 +41,17 @@ func (s *Service) Record(ctx context.Context, h http.Header, inq *Inquiry, ticke
 			grants = append(grants, e)
 		}
 	}
-	if len(grants) == 0 && s.leased() {
-		grants = s.unrepeated(ctx, inq, who, counted)
-	}
 	if len(grants) == 0 || s.Limits != nil && !s.Limits.MayGrant(inq.Request, who.owner()) {
 		return counted, nil
 	}
 	newcomer := s.acquaint(who)
 	for i := range grants {
-		grants[i] = s.of(grants[i], who.owner())
+		grants[i] = s.eventOf(grants[i], who.owner())
 	}
 	if err := s.keep(ctx, h, who, newcomer, grants); err != nil {
 		return policy.PurposeSet{}, err
 	}
 	return counted, nil
-}
-
-// unrepeated returns the grants that change something of what the store holds
-// now. Under a lease, what was found may be older than a withdrawal.
-func (s *Service) unrepeated(ctx context.Context, inq *Inquiry, who *person, counted policy.PurposeSet) []Event {
-	var grants []Event
-	records := s.read(ctx, who)
-	for id := range counted.All() {
-		if e := s.grant(inq, id); !s.repeats(&e, inq.Set, who, records) {
-			grants = append(grants, e)
-		}
-	}
-	return grants
 }
 
 // grant returns the event of a field that was ticked, of nobody yet.

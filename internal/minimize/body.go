@@ -132,8 +132,7 @@ func (src *source) expire() {
 	src.mu.Lock()
 	defer src.mu.Unlock()
 	if src.reading && !src.closed {
-		src.late = true
-		_ = src.client.SetReadDeadline(time.Unix(1, 0)) // not every writer can
+		src.late = src.client.SetReadDeadline(time.Unix(1, 0)) == nil // not every writer can
 	}
 }
 

@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
@@ -73,11 +74,11 @@ func (s *Submission) apply(read func(*allowList) error, check func() error) erro
 
 // plan makes the plan for what is known of the person the one in force.
 func (s *Submission) plan() {
-	s.take(allowKey{edition: s.edition, collection: s.Collection, standing: s.standing()})
+	s.use(allowKey{edition: s.edition, collection: s.Collection, standing: s.standing()})
 }
 
-// take makes an allow-list the one in force, with an empty report.
-func (s *Submission) take(key allowKey) {
+// use makes an allow-list the one in force, with an empty report.
+func (s *Submission) use(key allowKey) {
 	s.list = s.engine.Policies.allowList(key)
 	s.work.report.Reset(s.list.plan)
 }
@@ -111,21 +112,23 @@ func (s *Submission) learn(read func(*allowList) error) error {
 		s.ask(nil, false)
 		return nil
 	}
-	s.take(allowKey{edition: s.edition, collection: s.Collection, learns: true, identifying: s.engine.identifying()})
+	s.use(allowKey{edition: s.edition, collection: s.Collection, learns: true, identifying: s.engine.identifying()})
 	if err := read(s.list); err != nil {
 		return err
 	}
-	s.listen(s.list)
+	s.noteFacts(s.list)
 	return nil
 }
 
-// listen takes over what the submission says of the person.
-func (s *Submission) listen(l *allowList) {
+// noteFacts takes over what the submission says of the person.
+func (s *Submission) noteFacts(l *allowList) {
 	var fields map[string]string
 	hidden := false
 	for _, i := range l.whom {
 		value, ok := s.work.report.Watched(i)
-		hidden = hidden || s.work.report.Unclear(i) || s.asked.partly && !ok
+		// Behind a file may stand what was not read yet.
+		open := slices.ContainsFunc(s.Collection.Fields[i].Path, isOpen)
+		hidden = hidden || s.work.report.Unclear(i) || s.asked.partly && (!ok || open)
 		if value != "" {
 			if fields == nil {
 				fields = make(map[string]string, len(l.whom))

@@ -16,8 +16,10 @@ import (
 // address that withdrew.
 type people struct {
 	withdrew string
-	down     error // of Record
-	unknown  error // of Standing
+	down     error              // of Record
+	unknown  error              // of Standing
+	nothing  bool               // is granted to anybody
+	counted  *policy.PurposeSet // by Record; nil: all that is ticked
 	recorded []policy.PurposeSet
 	asked    int
 }
@@ -25,7 +27,7 @@ type people struct {
 func (p *people) Standing(_ context.Context, inq *consent.Inquiry) (consent.Answer, error) {
 	p.asked++
 	answer := consent.Answer{Source: "page"}
-	if (inq.Fields["email"] != p.withdrew || p.withdrew == "") && !inq.Hidden {
+	if (inq.Fields["email"] != p.withdrew || p.withdrew == "") && !inq.Hidden && !p.nothing {
 		answer.Granted = inq.Purposes
 	}
 	return answer, p.unknown
@@ -37,6 +39,9 @@ func (p *people) Record(_ context.Context, h http.Header, _ *consent.Inquiry, ti
 	}
 	p.recorded = append(p.recorded, ticked)
 	h.Add("Set-Cookie", "__Host-modicum=1")
+	if p.counted != nil {
+		return *p.counted, nil
+	}
 	return ticked, nil
 }
 
@@ -219,5 +224,40 @@ func TestLearningRunsNoRules(t *testing.T) {
 	}
 	if got := process(e, request("POST /checkout", jsonType, strings.NewReader(body))); got.rule() != "" || !strings.Contains(got.body, "subscribe") {
 		t.Errorf("refused by %q, forwarded %.100q", got.rule(), got.body)
+	}
+}
+
+// The person takes a consent back while a form that gives it is on its way. One
+// that is held goes on without what rests on it. Of one that streams, something
+// may have passed already: the application must not see its end.
+func TestConsentTakenBackMeanwhile(t *testing.T) {
+	none := policy.PurposeSet{}
+	for _, size := range []int{10, 2 << 20} {
+		e, j := newEngine(t, shop, known(&people{nothing: true, counted: &none}))
+		got := process(e, request("POST /upload", formData, strings.NewReader(form(
+			part{"must", "", "here"}, part{"email", "", "a@b.example"}, part{"subscribe", "", "on"}, part{"birthday", "", "1980"}, part{"file", "f", strings.Repeat("x", size)}))))
+		entry := j.only(t)
+		if streams := size > 1<<20; !streams {
+			if got.rule() != "" || strings.Contains(got.body, "1980") || entry.Verdict != Minimized {
+				t.Errorf("held: rule %q, forwarded %.300q, recorded %+v", got.rule(), got.body, entry)
+			}
+			continue
+		}
+		refusal := got.StreamRefusal()
+		if refusal == nil || refusal.Rule != "consent-taken-back" || refusal.Status != http.StatusConflict || entry.Rule != "consent-taken-back" || strings.HasSuffix(got.body, "--\r\n") {
+			t.Errorf("streamed: %v, recorded %+v, the end of what went on %q", refusal, entry, got.body[max(0, len(got.body)-40):])
+		}
+	}
+}
+
+// Behind a file, one more element of a list that identifies people may follow.
+func TestAttackIdentityListBehindTheFile(t *testing.T) {
+	text := strings.Replace(shop, "      title: delivery\n", "      title: delivery\n      email.*: delivery\n", 1)
+	e, _ := newEngine(t, text, known(&people{withdrew: "ada@example.org"}), func(e *Engine) { e.Identifying = append(e.Identifying, "email.*") })
+	got := process(e, request("POST /upload", formData, strings.NewReader(form(
+		part{"must", "", "here"}, part{"email[]", "", "bob@example.org"}, part{"birthday", "", "1980"},
+		part{"file", "f", strings.Repeat("x", 2<<20)}, part{"email[]", "", "ada@example.org"}))))
+	if strings.Contains(got.body, "1980") {
+		t.Error("what one of two people consented to passes for both")
 	}
 }

@@ -29,6 +29,7 @@ type Submission struct {
 	engine   *Engine
 	edition  *edition // of Set
 	r        *http.Request
+	at       paths  // of r
 	pattern  string // that led to the collection
 	asked    asked
 	start    time.Time
@@ -64,22 +65,25 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) (s *Submission)
 			s = e.broken(s, r, v)
 		}
 	}()
-	refusal := CheckTarget(r)
+	refusal := NormalizeTarget(r)
 	e.Shield(r)
-	edition, paths := e.Policies.current.Load(), e.paths(r)
+	edition, at := e.Policies.current.Load(), e.paths(r)
+	if refusal == nil && at.tooLong() {
+		refusal = pathTooLong()
+	}
 	upgrade := isUpgrade(r)
 	if refusal == nil && !upgrade {
 		e.settleLength(w, r)
 	}
 	var to policy.Route
-	submits := refusal != nil // which is read no further
+	submits := refusal != nil // a refused target is still recorded
 	if refusal == nil {
-		to, submits = e.route(edition.Set, r, paths, upgrade)
+		to, submits = e.route(edition.Set, r, at, upgrade)
 	}
 	if !submits && to.Collection == nil {
 		return nil
 	}
-	s = &Submission{Set: edition.Set, Collection: to.Collection, Mode: e.Mode, engine: e, edition: edition, r: r, pattern: to.Pattern}
+	s = &Submission{Set: edition.Set, Collection: to.Collection, Mode: e.Mode, engine: e, edition: edition, r: r, at: at, pattern: to.Pattern}
 	s.summary.Collection = s.collection()
 	if !submits {
 		// Nothing to strip, but what a collection answers names its purposes.
@@ -95,7 +99,7 @@ func (e *Engine) Process(w http.ResponseWriter, r *http.Request) (s *Submission)
 	if refusal != nil {
 		s.refuse(refusal)
 	} else {
-		s.decideRoute(w, paths, to.Ambiguous, upgrade)
+		s.decideRoute(w, to.Ambiguous, upgrade)
 	}
 	switch {
 	case s.Mode == Report:
@@ -116,9 +120,9 @@ func (e *Engine) boundRest(w http.ResponseWriter) {
 }
 
 // decideRoute looks at where the request goes; its content comes after.
-func (s *Submission) decideRoute(w http.ResponseWriter, at paths, ambiguous, upgrade bool) {
+func (s *Submission) decideRoute(w http.ResponseWriter, ambiguous, upgrade bool) {
 	switch {
-	case !at.plain():
+	case !s.at.plain():
 		s.refuse(&submission.Error{
 			Status: http.StatusBadRequest, Rule: "ambiguous-path", Offset: -1,
 			Detail: "the path can be read in two ways (dot segment, empty segment, path parameter or escaped separator)",

@@ -246,6 +246,11 @@ func TestAttackMethodOverride(t *testing.T) {
 	if entry := j.only(t); got.rule() != "" || got.body != "_method=patch&method=card&name=a" || len(entry.Kept) != 1 || entry.Undeclared != 0 {
 		t.Errorf("an override that leads nowhere else: forwarded %q, rule %q, recorded %+v", got.body, got.rule(), entry)
 	}
+	e.OriginalPath = func(*http.Request) string { return "/checkout" }
+	if got := process(e, request("POST /index.php", formType, strings.NewReader("_method=DELETE&name=a"))); got.rule() != "method-override" {
+		t.Errorf("by the path that came: rule %q, forwarded %q", got.rule(), got.body)
+	}
+	e.OriginalPath, j.entries = nil, nil
 	for on, body := range map[string]string{
 		"POST /any": "_method=DELETE&name=a", "POST /any?_METHOD=DELETE": "name=a",
 		"POST /checkout": "_METHOD=DELETE&name=a", "POST /checkout?_METHOD=delete": "name=a", "POST /checkout?_method=PUT": "_method=DELETE&name=a",

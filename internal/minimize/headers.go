@@ -21,8 +21,7 @@ const (
 // of h2c, after which the client would talk to the application past us (RFC
 // 9113 has dropped it; "h2c smuggling"). When the engine enforces, also
 // those by which an application takes a request for another one: of another
-// method, path or host. What names another path or host goes on from a proxy
-// that the operator trusts, which knows.
+// method, path or host. A trusted proxy may still name another path or host.
 func (e *Engine) Shield(r *http.Request) {
 	h := r.Header
 	for name := range h {

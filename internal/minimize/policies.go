@@ -74,22 +74,6 @@ func fieldsOf(c *policy.Collection) []submission.Field {
 	return append(fields, implied(c)...)
 }
 
-// implied returns the fields that override the method, where "**" lets them pass
-// without a word of the policy: they are looked at all the same.
-func implied(c *policy.Collection) []submission.Field {
-	open := slices.IndexFunc(c.Fields, func(f policy.Field) bool { return slices.Equal(f.Path, []string{"**"}) })
-	if open < 0 || slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return overridesMethod(f.Path) }) {
-		return nil
-	}
-	return []submission.Field{{Path: []string{"_method"}, Implied: &open}, {Path: []string{"_METHOD"}, Implied: &open}}
-}
-
-// overridesMethod reports whether applications take the value of a field for
-// the method of the request: as _method, and Slim as _METHOD.
-func overridesMethod(path []string) bool {
-	return len(path) == 1 && strings.EqualFold(path[0], "_method")
-}
-
 // maxAllowLists bounds the cache, in bytes. A policy has a list for each
 // collection and set of granted purposes that occurs, and what occurs is up to
 // clients where the cookie of a consent platform is trusted.

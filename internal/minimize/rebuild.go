@@ -257,29 +257,6 @@ func (s *Submission) sound(inQuery []int) error {
 	return nil
 }
 
-// checkMethod refuses a form that asks the application to take it for a
-// request of another method, when that is another collection's.
-func (s *Submission) checkMethod() error {
-	for _, i := range s.list.method {
-		method, ok := s.work.report.Watched(i)
-		if s.work.report.Unclear(i) {
-			return methodOverride("the field that overrides the method comes with two values or a long one")
-		}
-		if !ok || method == "" {
-			continue
-		}
-		other := s.Set.Route(method, hostname(s.r.Host), s.r.URL.EscapedPath())
-		if other.Collection != nil && (other.Collection != s.Collection || other.Ambiguous) {
-			return methodOverride("the field that overrides the method leads to the collection " + other.Collection.Name + ", whose fields are others")
-		}
-	}
-	return nil
-}
-
-func methodOverride(detail string) error {
-	return &submission.Error{Status: http.StatusBadRequest, Rule: "method-override", Offset: -1, Detail: detail}
-}
-
 func (s *Submission) replaceQuery() {
 	if s.r.URL.RawQuery != "" {
 		s.r.URL.RawQuery = string(s.work.query)

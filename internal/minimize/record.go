@@ -44,8 +44,8 @@ func (s *Submission) write(e *Entry) error {
 	return s.engine.Recorder.Record(s.r.Context(), e)
 }
 
-// More rules of refusals that hold in every mode: no record, no delivery, and
-// nothing that our code failed at.
+// Rules of refusals that hold in every mode, besides those of the target and
+// host: no record, no delivery, and nothing that our code failed at.
 const (
 	ruleUnrecorded = "unrecorded"
 	ruleInternal   = "internal"

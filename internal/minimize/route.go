@@ -6,36 +6,42 @@ import (
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// route returns where a request leads, and whether it submits anything: a
-// body, a query by a method that is not safe or to what a collection may be
-// served under, or, as certain says, something else.
-func (e *Engine) route(set *policy.Set, r *http.Request, at paths, certain bool) (to policy.Route, submits bool) {
-	host := hostname(r.Host)
-	if !certain && !hasBody(r) && r.URL.RawQuery == "" {
-		return set.Match(r.Method, host, at.now), false
+// route returns where a request leads and whether it submits data: a body, a
+// query sent with an unsafe method, or a query to a path that a collection may
+// serve. An upgrade always counts as a submission.
+func (e *Engine) route(set *policy.Set, r *http.Request, at paths, upgrade bool) (to policy.Route, submits bool) {
+	if !upgrade && !hasBody(r) && r.URL.RawQuery == "" {
+		return set.Match(r.Method, hostname(r.Host), at.now), false
 	}
-	to = set.Route(r.Method, host, at.now)
-	if at.original != "" {
-		// FastCGI applications route by the path that came. What is open takes
-		// any path, also one of which a prefix was taken off.
-		original := set.Route(r.Method, host, at.original)
-		if to.Collection == nil || original.Literal {
-			to = to.Or(original)
-		}
-	}
-	return to, certain || hasBody(r) || !isSafe(r.Method) || to.Collection != nil
+	to = lookup(set, r, r.Method, at)
+	return to, upgrade || hasBody(r) || !isSafe(r.Method) || to.Collection != nil
 }
 
-// Disguised reports whether a path leads to no collection as it is written,
-// but applications may take it for one that does: what the operator says of
-// paths as they are written does not hold for it.
+// lookup returns where a request leads by its path and by the one it came with:
+// FastCGI applications route by the latter. There, a pattern with open segments
+// does not count beside another collection: it would match whatever a prefix was
+// taken off.
+func lookup(set *policy.Set, r *http.Request, method string, at paths) policy.Route {
+	host := hostname(r.Host)
+	to := set.Route(method, host, at.now)
+	if at.original == "" {
+		return to
+	}
+	if original := set.Route(method, host, at.original); to.Collection == nil || original.Literal {
+		return to.Or(original)
+	}
+	return to
+}
+
+// Disguised reports whether a path matches no collection as written although
+// an application may serve a declared route under it. `except` then does not
+// apply.
 func (e *Engine) Disguised(r *http.Request) bool {
 	set, at := e.Policies.Load(), e.paths(r)
-	if !at.plain() {
+	if at.tooLong() || !at.plain() {
 		return true
 	}
-	to, _ := e.route(set, r, at, true)
-	return to.Collection != nil && set.Match(r.Method, hostname(r.Host), at.now).Collection == nil
+	return lookup(set, r, r.Method, at).Collection != nil && set.Match(r.Method, hostname(r.Host), at.now).Collection == nil
 }
 
 // paths are the escaped paths of a request.
@@ -56,3 +62,6 @@ func (e *Engine) paths(r *http.Request) paths {
 
 // plain reports whether the paths are [PlainPath]s.
 func (p paths) plain() bool { return PlainPath(p.now) && (p.original == "" || PlainPath(p.original)) }
+
+// tooLong reports whether the path that came is longer than any that is read.
+func (p paths) tooLong() bool { return len(p.original) > 3*maxPath } // it is escaped

@@ -65,8 +65,16 @@ func (b *streamed) end(inQuery []int) error {
 			return refusal
 		}
 	}
+	// Whoever closes the form waits for this, so that the record and what the
+	// application gets agree; at most as long as a choice waits to be stored.
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	switch {
+	case b.closed:
+		return os.ErrClosed // it was recorded as incomplete
+	case b.recorded:
+		return nil
+	}
 	ticked := b.s.asked.ticked
 	if err := b.s.keep(); err != nil {
 		return consentUnstored()
@@ -74,14 +82,6 @@ func (b *streamed) end(inQuery []int) error {
 	if b.s.asked.ticked != ticked {
 		return consentTakenBack()
 	}
-	switch {
-	case b.closed:
-		return os.ErrClosed // it was recorded as incomplete
-	case b.recorded:
-		return nil
-	}
-	// Whoever closes the form waits for this, so that the record and what the
-	// application gets agree.
 	b.recorded = true
 	if err := b.s.write(b.s.entry()); err != nil {
 		b.refusal = unrecorded()
@@ -109,12 +109,15 @@ func (b *streamed) fail(err error) *submission.Error {
 	return b.refusal
 }
 
-// failLate waits for the read that runs, which has ended or is about to, and
-// refuses the form if it was late.
+// failLate refuses the form if a read of it was late. That read has ended, or is
+// about to.
 func (b *streamed) failLate() {
+	if !b.src.isLate() {
+		return // it may wait for the client yet
+	}
 	b.reading.Lock()
 	defer b.reading.Unlock()
-	if b.src.isLate() {
+	if b.src.isLate() { // it was not in time after all
 		_ = b.fail(os.ErrDeadlineExceeded) // it stays the reason
 	}
 }

@@ -9,27 +9,28 @@ import (
 )
 
 // The rules of requests that have no one reading at all. They hold in every
-// mode: there is nothing to tell the application apart by.
+// mode: such a request cannot be attributed to one application.
 const (
 	ruleTarget = "request-target"
 	ruleHost   = "request-host"
 )
 
-// CheckTarget returns why the target or the host of a request can be read in
+// NormalizeTarget returns why the target or the host of a request can be read in
 // two ways; nil: they cannot. It comes before anything else looks at the
 // request: "GET x:http://shop.example/search?ssn=1" has no path for Go, leads
 // to no collection and reaches the application whole.
 //
 // A target is "*" of OPTIONS, origin-form (RFC 9112, section 3.2.1), or
 // absolute-form of http or https with the host of the request. An empty path
-// of the latter becomes "/" (RFC 9110, section 4.2.3).
-func CheckTarget(r *http.Request) *submission.Error {
+// of the latter is made "/" (RFC 9110, section 4.2.3), and a Host header beside
+// the host is deleted.
+func NormalizeTarget(r *http.Request) *submission.Error {
 	if !isHost(r.Host) && (r.Host != "" || r.ProtoAtLeast(1, 1)) {
-		return misdirected(ruleHost, "the host is not a name or an address with at most a port: expected name, name:80, 192.0.2.1 or [2001:db8::1]:80")
+		return badTarget(ruleHost, "the host is not a name or an address with at most a port: expected name, name:80, 192.0.2.1 or [2001:db8::1]:80")
 	}
 	for _, host := range r.Header["Host"] {
 		if host != r.Host { // of HTTP/2 and 3, which keep it beside :authority
-			return misdirected(ruleHost, "the request names two hosts")
+			return badTarget(ruleHost, "the request names two hosts")
 		}
 	}
 	delete(r.Header, "Host")
@@ -38,18 +39,18 @@ func CheckTarget(r *http.Request) *submission.Error {
 	case r.Method == http.MethodOptions && u.Path == "*" && u.Opaque == "" && u.Host == "" && u.RawQuery == "":
 		return nil
 	case u.Opaque != "" || u.User != nil || u.Fragment != "":
-		return misdirected(ruleTarget, "the request target is neither a path nor an http address of this site")
+		return badTarget(ruleTarget, "the request target is neither a path nor an http address of this site")
 	case u.Scheme == "" && u.Host == "":
 	case u.Scheme != "http" && u.Scheme != "https", !isHost(u.Host), !strings.EqualFold(hostname(u.Host), hostname(r.Host)):
-		return misdirected(ruleTarget, "the request target is an address of another site or scheme")
+		return badTarget(ruleTarget, "the request target is an address of another site or scheme")
 	case u.Path == "":
 		u.Path = "/"
 	}
 	if len(u.Path) > maxPath {
-		return &submission.Error{Status: http.StatusRequestURITooLong, Rule: ruleTarget, Detail: "the path of the request target is longer than 8 KiB", Offset: -1}
+		return pathTooLong()
 	}
 	if !strings.HasPrefix(u.Path, "/") {
-		return misdirected(ruleTarget, "the path of the request target does not begin with a slash")
+		return badTarget(ruleTarget, "the path of the request target does not begin with a slash")
 	}
 	return nil
 }
@@ -58,7 +59,11 @@ func CheckTarget(r *http.Request) *submission.Error {
 // half a microsecond for each.
 const maxPath = 8 << 10
 
-func misdirected(rule, detail string) *submission.Error {
+func pathTooLong() *submission.Error {
+	return &submission.Error{Status: http.StatusRequestURITooLong, Rule: ruleTarget, Detail: "the path of the request target is longer than 8 KiB", Offset: -1}
+}
+
+func badTarget(rule, detail string) *submission.Error {
 	return &submission.Error{Status: http.StatusBadRequest, Rule: rule, Detail: detail, Offset: -1}
 }
 
@@ -123,5 +128,5 @@ func hostname(host string) string {
 }
 
 // Hostname returns the name of the host that a request is for, as one host is
-// always spelled. The request has passed [CheckTarget].
+// always spelled. The request has passed [NormalizeTarget].
 func Hostname(r *http.Request) string { return strings.ToLower(hostname(r.Host)) }

@@ -92,7 +92,29 @@ func TestTargetWithoutPath(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if refusal := CheckTarget(r); refusal != nil || r.URL.Path != "/" {
+	if refusal := NormalizeTarget(r); refusal != nil || r.URL.Path != "/" {
 		t.Errorf("path %q, %v", r.URL.Path, refusal)
+	}
+}
+
+// To read 110,000 characters loosely took half a second.
+func TestAttackLongPath(t *testing.T) {
+	long := "/" + strings.Repeat("%EF%B7%BA", maxPath/3+1) // 3 bytes each, once decoded
+	for _, mode := range []Mode{Enforce, Report} {
+		for path, rule := range map[string]string{long + "a": ruleTarget, long[:len(long)-18]: ""} {
+			e, _ := newEngine(t, shop, func(e *Engine) { e.Mode = mode })
+			if got := process(e, request("GET "+path+"?q=1", "", nil)); got.rule() != rule || rule != "" && got.Forward() {
+				t.Errorf("%v: a path of %d bytes: rule %q, want %q", mode, len(path), got.rule(), rule)
+			}
+		}
+		e, _ := newEngine(t, shop, func(e *Engine) {
+			e.Mode, e.OriginalPath = mode, func(*http.Request) string { return long + long }
+		})
+		if got := process(e, request("GET /index.php?q=1", "", nil)); got.rule() != ruleTarget || got.Refusal.Status != http.StatusRequestURITooLong {
+			t.Errorf("%v: a long path that was rewritten: rule %q", mode, got.rule())
+		}
+		if r := request("GET /app.js?q=1", "", nil); !e.Disguised(r) {
+			t.Error("a long path that was rewritten is excepted")
+		}
 	}
 }

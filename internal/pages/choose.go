@@ -79,7 +79,11 @@ func (p *Pages) keep(w http.ResponseWriter, r *http.Request, v *visit, source co
 	err := p.Consents.Choose(r, w.Header(), v.set, source, decisions)
 	if err != nil {
 		p.Logger.WarnContext(r.Context(), "keeping what a visitor chose", "error", err)
-		w.Header().Set("Retry-After", map[bool]string{false: "5", true: "60"}[tooMany(err) != ""])
+		retry := "5"
+		if tooMany(err) != "" {
+			retry = "60"
+		}
+		w.Header().Set("Retry-After", retry)
 	}
 	return err
 }

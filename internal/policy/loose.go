@@ -13,9 +13,9 @@ import (
 // Routers disagree on which paths name one resource: Express ignores letter
 // case and a final slash, Rails takes "/login.json" for "/login", servers on
 // Windows drop dots and spaces at the end of a name, some databases ignore
-// characters that nobody sees, and PHP serves "/index.php" for "/" and both for
-// "/index.php/login". The loose reading of a path finds each collection that
-// one of them may serve under it.
+// invisible characters, and PHP serves "/index.php" as "/", and
+// "/index.php/login" as "/login". The loose reading of a path finds every
+// collection that such a router may serve under it.
 
 // addLoosely lets the loose reading find a literal child.
 func (s *step) addLoosely(segment string, child *step) {

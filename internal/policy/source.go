@@ -52,8 +52,8 @@ func ReadFiles(patterns ...string) ([]Source, error) {
 	return sources, nil
 }
 
-// readFile reads no more of a file than shows that it is too large, of which
-// [Compile] tells.
+// readFile reads at most one byte more than the limit, so that [Compile] can
+// report that the file is too large.
 func readFile(name string) ([]byte, error) {
 	f, err := regular.Open(name)
 	if err != nil {

@@ -1,6 +1,6 @@
-// Package regular reads the files that an operator names: regular files of a
-// bounded size. Opening a named pipe waits for whoever writes it and reading
-// a device may never end, which a server that follows its files must not do.
+// Package regular opens only regular files of bounded size. Opening a named pipe
+// waits for a writer and reading a device may never end; a server must do
+// neither.
 package regular
 
 import (

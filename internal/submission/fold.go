@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bytes"
 	"cmp"
 	"strings"
 	"unicode"
@@ -33,4 +34,39 @@ func foldName(name []byte) string {
 		return -1
 	}, text)
 	return cmp.Or(folded, text) // a name of signs alone is alike to itself
+}
+
+// fold notes what the members' names are taken for by applications that ignore
+// letter case.
+func (p *Plan) fold(n *node) {
+	if n.any == void {
+		return
+	}
+	for _, e := range n.names {
+		if leaf := p.nodes[e.node].leaf; leaf != none && p.fields[leaf].Implied != nil {
+			continue
+		}
+		if n.folded == nil {
+			n.folded = make(map[string]bool, len(n.names))
+		}
+		n.folded[foldName([]byte(e.name))] = true
+	}
+}
+
+// openMember returns the node of a member that has no name of its own here: that of
+// "**", or void. Two kinds of names match no open segment. Go's encoding/json
+// and others fill "offers" from "OFFERS" too, so that a name which folds to a
+// sibling's would bring the sibling's value past its field; so would a name that
+// some libraries split into a path ("prefs.offers"). And JavaScript gives
+// "__proto__" and its like a meaning (prototype pollution, CWE-1321).
+func (n *node) openMember(name []byte) int32 {
+	switch {
+	case n.any == void:
+		return void
+	case string(name) == "__proto__", string(name) == "constructor", string(name) == "prototype":
+		return void
+	case n.folded != nil && (n.folded[foldName(name)] || bytes.ContainsAny(name, ".[]")):
+		return void
+	}
+	return n.any
 }

@@ -113,7 +113,7 @@ func (s *formPass) pairs(dst, b []byte) ([]byte, *Error) {
 		}
 	}
 	out = s.shadows(dst, out)
-	return out, s.rep.overworked()
+	return out, s.rep.workExceeded()
 }
 
 // shadow keeps a pair, written up to its value, until it is clear whether its

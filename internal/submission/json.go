@@ -20,7 +20,7 @@ func (p *Plan) JSON(dst, body []byte, lim Limits, rep *Report) ([]byte, error) {
 	s := p.passes.Get().(*jsonPass)
 	s.begin(dst, body, lim, rep)
 	err := s.document()
-	if fault := rep.overworked(); err == nil && fault != nil {
+	if fault := rep.workExceeded(); err == nil && fault != nil {
 		err = fault
 	}
 	s.end()

@@ -54,7 +54,7 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 	}
 	as := v.kind
 	if field.Rule != nil {
-		if !s.rep.takes(field.Rule, len(text)) {
+		if !s.rep.spend(field.Rule, len(text)) {
 			return // document refuses it
 		}
 		var reason string
@@ -204,5 +204,5 @@ func (p *Plan) member(at int32, name []byte, hash uint32) int32 {
 	if e := n.find(name, hash); e != nil {
 		return e.node
 	}
-	return n.free(name)
+	return n.openMember(name)
 }

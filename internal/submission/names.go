@@ -83,7 +83,7 @@ func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
 		if e := top.find(name, hashName(name)); e != nil {
 			return n.finish(e.node, e.node, false)
 		}
-		free := top.free(name)
+		free := top.openMember(name)
 		if free == void || !isWord(name) {
 			return void, faultNone
 		}
@@ -97,7 +97,7 @@ func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
 	if e := top.find(name[:i], hashName(name[:i])); e != nil {
 		return n.descend(e.node, e.node, name[i:])
 	}
-	free := top.free(name[:i])
+	free := top.openMember(name[:i])
 	if free == void || !isWord(name[:i]) {
 		return void, faultNone
 	}
@@ -152,7 +152,7 @@ func (n *names) step(at, here int32, segment []byte, last bool) (int32, int32, f
 	} else if e := node.find(segment, hashName(segment)); e != nil {
 		next, key, use = e.node, e.node, asObject
 	} else {
-		next, key, use = node.free(segment), freeMember, asObject
+		next, key, use = node.openMember(segment), freeMember, asObject
 		if !isWord(segment) {
 			next = void
 		}

@@ -96,7 +96,7 @@ func (s *parts) step() (piece, *Error) {
 	case needMore:
 	}
 	if err == nil {
-		err = s.rep.overworked()
+		err = s.rep.workExceeded()
 	}
 	if err != nil {
 		err.Offset = s.at

@@ -1,7 +1,6 @@
 package submission
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"hash/maphash"
@@ -42,10 +41,10 @@ type Field struct {
 	// Box says that the field is a check box: in a form, a hidden field of the
 	// same name may accompany it that says no.
 	Box bool
-	// Implied, where it is not nil, is the index of the field "**" at the top of
-	// which this is one name that is looked at by itself: it is reported as that
-	// field, and names that fold to it stay open. Implied fields come last, and
-	// have one such field.
+	// Implied is set on a field that the policy does not declare but "**" at the
+	// top covers, such as _method: the index of that "**" field, under which it is
+	// reported. Names that fold to it remain open. Implied fields come last and
+	// all name the same field.
 	Implied *int
 }
 
@@ -195,10 +194,9 @@ func (p *Plan) inherit(at, subtree, covering int32) {
 		n.leaf = subtree
 	}
 	element, names := n.element, n.names
-	// Below "**", what is told of elements holds for members without a name of
-	// their own, and what is told of members for those of elements: to PHP
-	// {"0": …} is a list, and who finds one where an object is expected may look
-	// into it.
+	// Below "**", elements and unnamed members share their rules: PHP reads
+	// {"0": …} as a list, and some applications look into a list where they
+	// expect an object.
 	switch {
 	case element != 0:
 		if subtree != none {
@@ -238,41 +236,6 @@ func (p *Plan) settle() {
 		n.array = p.nodes[n.element].live // which can be the node itself
 		n.live = n.live || n.array
 	}
-}
-
-// fold notes what the members' names are taken for by applications that ignore
-// letter case.
-func (p *Plan) fold(n *node) {
-	if n.any == void {
-		return
-	}
-	for _, e := range n.names {
-		if leaf := p.nodes[e.node].leaf; leaf != none && p.fields[leaf].Implied != nil {
-			continue
-		}
-		if n.folded == nil {
-			n.folded = make(map[string]bool, len(n.names))
-		}
-		n.folded[foldName([]byte(e.name))] = true
-	}
-}
-
-// free returns the node of a member that has no name of its own here: that of
-// "**", or void. Two kinds of names match no open segment. Go's encoding/json
-// and others fill "offers" from "OFFERS" too, so that a name which folds to a
-// sibling's would bring the sibling's value past its field; so would a name that
-// some libraries split into a path ("prefs.offers"). And JavaScript gives
-// "__proto__" and its like a meaning (prototype pollution, CWE-1321).
-func (n *node) free(name []byte) int32 {
-	switch {
-	case n.any == void:
-		return void
-	case string(name) == "__proto__", string(name) == "constructor", string(name) == "prototype":
-		return void
-	case n.folded != nil && (n.folded[foldName(name)] || bytes.ContainsAny(name, ".[]")):
-		return void
-	}
-	return n.any
 }
 
 // index turns the list of members into the table that find probes.

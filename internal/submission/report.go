@@ -21,8 +21,8 @@ type Report struct {
 	// Undeclared counts the members, pairs and parts that no field declares.
 	Undeclared int
 
-	open    int   // the field that implies those without an outcome
-	work    int64 // that rules were asked for, see maxWork
+	open    int   // the "**" field that implied fields are reported under
+	work    int64 // spent on rules so far, in the units of maxWork
 	watched []watched
 	names   []byte // the first undeclared names, one after the other
 	ends    [maxNames]int32
@@ -104,16 +104,16 @@ func (r *Report) Reset(p *Plan) {
 	r.watched, r.more, r.work = r.watched[:0], false, 0
 }
 
-// takes asks for the work of a rule on a value of so many bytes. It is false
-// when the submission asks for too much, and is to be refused by overworked.
-func (r *Report) takes(rule *Rule, size int) bool {
+// spend asks for the work of a rule on a value of so many bytes. It is false
+// when the submission asks for too much, and is to be refused by workExceeded.
+func (r *Report) spend(rule *Rule, size int) bool {
 	r.work += rule.work(size)
 	return r.work <= maxWork
 }
 
-// overworked refuses a submission that asks for too much work; nil: it does
+// workExceeded refuses a submission that asks for too much work; nil: it does
 // not.
-func (r *Report) overworked() *Error {
+func (r *Report) workExceeded() *Error {
 	if r.work <= maxWork {
 		return nil
 	}

@@ -13,9 +13,9 @@ const (
 	mostAhead  = 512 << 10
 )
 
-// aheadOf returns how much of a body is to arrive before it gets a decoder
-// with a window of that size: as much as may decode to the window. Whoever
-// then stalls holds about ratio times what it has sent, as any body may.
+// aheadOf returns how many bytes of a body must arrive before it gets a decoder
+// with that window: as many as could decode to the whole window. A client that
+// then stalls holds about ratio times what it sent.
 func aheadOf(window, ratio int64) int64 {
 	return min(max(window/max(ratio, 1), leastAhead), mostAhead)
 }

@@ -110,6 +110,9 @@ func heap() int64 {
 // large window, and stalls. It costs the client a few bytes, and would cost
 // us the window for as long as a body may take (CWE-405).
 func TestStalledClient(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it measures the heap, which the race detector changes")
+	}
 	for coding, beginning := range beginnings {
 		for _, sent := range []int{1, 19, 1000, 60_000} {
 			held := heldByStalled(t, coding, beginning(sent), DefaultLimits())
@@ -124,6 +127,9 @@ func TestStalledClient(t *testing.T) {
 // no one a large window, though whoever sends more than is read ahead gets a
 // decoder, and though other sites have wide ones.
 func TestStalledClientOfNarrowSite(t *testing.T) {
+	if testing.Short() {
+		t.Skip("as above")
+	}
 	lim := DefaultLimits()
 	heldByStalled(t, "br", brotliBeginning(1<<20), lim) // leaves wide decoders
 	lim.Inflated = 256<<10 - brotliGap
@@ -135,6 +141,9 @@ func TestStalledClientOfNarrowSite(t *testing.T) {
 // TestStalledClientOfLargeBody: whoever sends more than is read ahead may
 // hold a decoder, which is not many times as large.
 func TestStalledClientOfLargeBody(t *testing.T) {
+	if testing.Short() {
+		t.Skip("as above")
+	}
 	lim := DefaultLimits()
 	for coding, beginning := range beginnings {
 		for _, sent := range []int{200_000, 400_000, 1 << 20} {

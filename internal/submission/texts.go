@@ -31,7 +31,7 @@ func (t *texts) decide(text []byte, leaf int32) (out []byte, ok bool) {
 		return t.strip(leaf, ReasonWrongType)
 	}
 	if field.Rule != nil {
-		if !t.rep.takes(field.Rule, len(text)) {
+		if !t.rep.spend(field.Rule, len(text)) {
 			return nil, false // the form is refused
 		}
 		var reason string

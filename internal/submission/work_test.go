@@ -36,6 +36,17 @@ func TestAttackPhones(t *testing.T) {
 	}
 }
 
+// What one submission may ask of rules is bounded by how many numbers are read,
+// whatever it holds; each takes less than the 20 µs that it is counted as.
+func TestWorkIsBounded(t *testing.T) {
+	lifted := DefaultLimits()
+	lifted.Fields = 1 << 20
+	_, rep, err := rebuild(phonePlan(t), `{"phones":[`+strings.TrimSuffix(strings.Repeat(`"+493012345678",`, 1<<16), ",")+`]}`, lifted)
+	if read := rep.Outcomes[0].Kept + rep.Outcomes[0].Stripped; err == nil || read == 0 || read > maxWork/phoneWork {
+		t.Errorf("%d numbers are read, of at most %d: %v", read, maxWork/phoneWork, err)
+	}
+}
+
 // RE2 is linear, but some expressions take a microsecond for each byte.
 func TestAttackCostlyPattern(t *testing.T) {
 	p, err := NewPlan([]Field{{Path: []string{"a"}, Kept: true, Rule: NewRule(Rule{Pattern: regexp.MustCompile(`^(?:(.*a){20})$`)})}})

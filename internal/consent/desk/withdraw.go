@@ -49,7 +49,7 @@ func (d *Desk) Withdraw(ctx context.Context, q *Query) ([]Withdrawal, error) {
 		known = known || len(rec.Latest) > 0
 		events = append(events, d.withdrawals(subject, &rec, q.Purpose)...)
 		if i == 0 && q.Identity != nil && (q.Identity.Kind == consent.ByEmail || q.Identity.Kind == consent.ByPhone) {
-			events = append(events, d.stops(subject, &rec, q.Purpose, events)...)
+			events = append(events, d.addressWithdrawals(subject, &rec, q.Purpose, events)...)
 			known = known || len(events) > 0
 		}
 	}
@@ -92,10 +92,10 @@ func (d *Desk) withdrawals(subject consent.Subject, rec *consent.Record, purpose
 	return events
 }
 
-// stops returns the events that take back, for an address, the consents to one
+// addressWithdrawals returns the events that take back, for an address, the consents to one
 // purpose of the policies in force, or to all: those that neither the record
 // nor events took back.
-func (d *Desk) stops(subject consent.Subject, rec *consent.Record, purpose string, events []consent.Event) []consent.Event {
+func (d *Desk) addressWithdrawals(subject consent.Subject, rec *consent.Record, purpose string, events []consent.Event) []consent.Event {
 	done := map[string]bool{}
 	for i := range events {
 		done[events[i].Purpose] = done[events[i].Purpose] || events[i].Subject == subject
@@ -105,7 +105,7 @@ func (d *Desk) stops(subject consent.Subject, rec *consent.Record, purpose strin
 			done[state.Purpose] = true
 		}
 	}
-	var stops []consent.Event
+	var withdrawals []consent.Event
 	for _, set := range d.policies() {
 		for i := range set.Purposes {
 			p := &set.Purposes[i]
@@ -113,10 +113,10 @@ func (d *Desk) stops(subject consent.Subject, rec *consent.Record, purpose strin
 				continue
 			}
 			done[p.Name] = true
-			stops = append(stops, d.withdrawal(subject, p.Name))
+			withdrawals = append(withdrawals, d.withdrawal(subject, p.Name))
 		}
 	}
-	return stops
+	return withdrawals
 }
 
 // withdrawal returns the event that withdraws a consent on a person's behalf.

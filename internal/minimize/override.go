@@ -1,0 +1,49 @@
+package minimize
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// checkMethod refuses a form that asks the application to take it for a
+// request of another method, when that is another collection's.
+func (s *Submission) checkMethod() error {
+	for _, i := range s.list.method {
+		method, ok := s.work.report.Watched(i)
+		if s.work.report.Unclear(i) {
+			return methodOverride("the field that overrides the method comes with two values or a long one")
+		}
+		if !ok || method == "" {
+			continue
+		}
+		other := lookup(s.Set, s.r, method, s.at)
+		if other.Collection != nil && (other.Collection != s.Collection || other.Ambiguous) {
+			return methodOverride("the field that overrides the method leads to the collection " + other.Collection.Name + ", whose fields are others")
+		}
+	}
+	return nil
+}
+
+func methodOverride(detail string) error {
+	return &submission.Error{Status: http.StatusBadRequest, Rule: "method-override", Offset: -1, Detail: detail}
+}
+
+// implied returns the fields that override the method, where "**" lets them pass
+// without a word of the policy: they are looked at all the same.
+func implied(c *policy.Collection) []submission.Field {
+	open := slices.IndexFunc(c.Fields, func(f policy.Field) bool { return slices.Equal(f.Path, []string{"**"}) })
+	if open < 0 || slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return overridesMethod(f.Path) }) {
+		return nil
+	}
+	return []submission.Field{{Path: []string{"_method"}, Implied: &open}, {Path: []string{"_METHOD"}, Implied: &open}}
+}
+
+// overridesMethod reports whether applications take the value of a field for
+// the method of the request: as _method, and Slim as _METHOD.
+func overridesMethod(path []string) bool {
+	return len(path) == 1 && strings.EqualFold(path[0], "_method")
+}
