@@ -174,7 +174,8 @@ func (r *Registry) opened(ctx context.Context) (Store, *reader, error) { //nolin
 		if r.options.Lease > 0 {
 			var follow context.Context
 			follow, r.stop = context.WithCancel(context.Background())
-			r.work.Go(func() { r.reader.follow(follow) })
+			rd := r.reader // which Close takes away
+			r.work.Go(func() { rd.follow(follow) })
 		}
 	}
 	return r.store, r.reader, nil
