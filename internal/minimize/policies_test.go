@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/dgraph-io/ristretto/v2"
-
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
@@ -211,8 +209,7 @@ func TestCloseInFlight(t *testing.T) {
 }
 
 // BenchmarkAllowList compares what a request pays for its allow-list: from
-// the cache, from the cache with ristretto's own cost counted, and compiled
-// each time.
+// the cache, and compiled each time.
 func BenchmarkAllowList(b *testing.B) {
 	for _, fields := range []int{10, 100} {
 		var text strings.Builder
@@ -250,30 +247,6 @@ func BenchmarkAllowList(b *testing.B) {
 				compile(allowKey{edition: set, collection: set.Collections[0]})
 			}
 		})
-		// Without IgnoreInternalCost ristretto adds its own 56 bytes to each
-		// entry's cost, and a cache of n entries holds a fraction of n.
-		for _, ignore := range []bool{true, false} {
-			b.Run(fmt.Sprintf("fields=%d/ristretto of 4096, IgnoreInternalCost=%v", fields, ignore), func(b *testing.B) {
-				cache, err := ristretto.NewCache(&ristretto.Config[uint64, *allowList]{NumCounters: 10 * maxAllowLists, MaxCost: maxAllowLists, BufferItems: 64, IgnoreInternalCost: ignore})
-				if err != nil {
-					b.Fatal(err)
-				}
-				defer cache.Close()
-				l := new(allowList)
-				for i := range uint64(maxAllowLists) {
-					cache.Set(i, l, 1)
-					cache.Wait()
-				}
-				hits, i := 0, uint64(0)
-				for b.Loop() {
-					if _, ok := cache.Get(i % maxAllowLists); ok {
-						hits++
-					}
-					i++
-				}
-				b.ReportMetric(float64(hits)/float64(i), "hits/op")
-			})
-		}
 	}
 }
 
