@@ -22,6 +22,9 @@ type Choice struct {
 	// Source decided: that of Latest, or a signal of the request; empty:
 	// nothing did.
 	Source Source
+	// TakenBack reports that everything which the person is known by has taken the
+	// purpose back, and that this is stored: to take it back again changes nothing.
+	TakenBack bool
 	// Lagging says that a lease may have hidden a newer choice, and that this
 	// one may not be in force on every proxy yet. Nobody is told by it that
 	// something is withdrawn.

@@ -98,13 +98,18 @@ func (s *Service) leased() bool { return s.Registry.options.Lease > 0 }
 
 // overLimit returns why a choice of so many events adds too much to the store.
 func (s *Service) overLimit(r *http.Request, who *person, newcomer bool, granted, takenBack int) error {
-	switch {
-	case s.Limits == nil || granted+takenBack == 0:
+	owner := who.owner()
+	if newcomer {
+		owner = ""
+	}
+	if s.Limits == nil || granted+takenBack == 0 || granted > 0 && s.Limits.MayGrant(r, owner) {
 		return nil
-	case !newcomer && granted > 0 && !s.Limits.MayGrant(r, who.owner()):
-		return ErrTooManyGrants
-	case newcomer && granted > 0 && !s.Limits.MayGrant(r, ""), newcomer && granted == 0 && !s.Limits.MayAppear(r):
+	}
+	switch {
+	case newcomer && (takenBack == 0 || !s.Limits.MayAppear(r)):
 		return ErrTooMany
+	case granted > 0:
+		return ErrTooManyGrants
 	}
 	return nil
 }
@@ -127,6 +132,19 @@ func (s *Service) repeats(e *Event, set *policy.Set, who *person, records []*Rec
 	return last.Expires.IsZero() && e.Expires.IsZero() || e.Time.Sub(last.Time) < renewal
 }
 
+// takenBackByAll reports whether everything that the person is known by has taken
+// a purpose back: in a shared browser, what its cookie took back is no word of
+// the login.
+func (s *Service) takenBackByAll(purpose string, who *person, records []*Record) bool {
+	if len(who.own) == 0 || s.denied(purpose, records) {
+		return false
+	}
+	return !slices.ContainsFunc(append(who.verified(), linked(records, who)...), func(subject Subject) bool {
+		state := stateOf(records, subject, purpose)
+		return state.Revision == 0 || !state.Action.TakesBack()
+	})
+}
+
 // repetition is for how long taking back the same again changes nothing. After
 // that it is stored again: a proxy that does not have the newest key yet cannot
 // see what was granted under it.
@@ -136,6 +154,9 @@ const repetition = time.Minute
 func (s *Service) alreadyTakenBack(state *State, action Action) bool {
 	if state.Revision == 0 || s.Now().Sub(state.Time) >= repetition {
 		return false
+	}
+	if s.Registry.Denied(state.Purpose, []Subject{state.Subject}) {
+		return false // it is not known whether the last attempt will last
 	}
 	return state.Action == Object || state.Action.TakesBack() && action != Object
 }

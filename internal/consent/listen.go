@@ -39,7 +39,11 @@ func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error 
 	}{{said.ADPC.Consented, Grant}, {said.ADPC.Withdrawn, Withdraw}, {said.ADPC.Objected, Object}} {
 		for id := range told.purposes.All() {
 			stored := s.choice(id, who, records, &signal.Signals{}, s.Now(), n)
-			if stored.Latest.Action == told.action && (told.action != Grant || stored.Status == Granted) {
+			repeats := stored.Latest.Action == told.action && stored.TakenBack
+			if told.action == Grant {
+				repeats = stored.Latest.Action == Grant && stored.Status == Granted
+			}
+			if repeats {
 				continue // browsers say it with every request
 			}
 			text, shown := n.tell(r, id)

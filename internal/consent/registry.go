@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/ristretto/v2"
@@ -24,6 +25,7 @@ type Registry struct {
 	horizon horizon
 	breaker breaker
 	denials denials
+	lease   atomic.Int64 // the longest that the store told, in nanoseconds
 	loads   singleflight.Group
 	work    sync.WaitGroup
 	stop    context.CancelFunc
@@ -413,6 +415,7 @@ func (r *Registry) Append(ctx context.Context, events ...Event) (Revision, error
 		return 0, err
 	}
 	r.denials.end(events) // the horizon knows by now
+	r.lease.Store(max(r.lease.Load(), int64(commit.Lease)))
 	if restricting(events) {
 		waitForLease(ctx, commit.Lease)
 	}
@@ -421,7 +424,9 @@ func (r *Registry) Append(ctx context.Context, events ...Event) (Revision, error
 
 // WaitForLeases returns when no process decides any more by what it read before
 // the call.
-func (r *Registry) WaitForLeases(ctx context.Context) { waitForLease(ctx, r.options.Lease) }
+func (r *Registry) WaitForLeases(ctx context.Context) {
+	waitForLease(ctx, max(r.options.Lease, time.Duration(r.lease.Load())))
+}
 
 // waitForLease waits for the end of a lease. Clocks of others may run slower.
 // The choice is stored: the wait is for the answer alone, and is not cut short.

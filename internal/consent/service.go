@@ -160,6 +160,7 @@ func (s *Service) choice(id policy.PurposeID, who *person, records []*Record, sa
 	default:
 		c.counts(Object, FromPage)
 	}
+	c.TakenBack = s.takenBackByAll(purpose, who, records)
 	var told [8]Told
 	// What the browser tells now counts now, whether it could be stored or not.
 	switch {

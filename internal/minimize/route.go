@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
@@ -17,20 +18,27 @@ func (e *Engine) route(set *policy.Set, r *http.Request, at paths, upgrade bool)
 	return to, upgrade || hasBody(r) || !isSafe(r.Method) || to.Collection != nil
 }
 
-// lookup returns where a request leads by its path and by the one it came with:
-// FastCGI applications route by the latter. There, a pattern with open segments
-// does not count beside another collection: it would match whatever a prefix was
-// taken off.
+// lookup returns where a request leads by its path and by the one it came with,
+// by which FastCGI applications route.
 func lookup(set *policy.Set, r *http.Request, method string, at paths) policy.Route {
 	host := hostname(r.Host)
-	to := set.Route(method, host, at.now)
+	now := set.Route(method, host, at.now)
 	if at.original == "" {
-		return to
+		return now
 	}
-	if original := set.Route(method, host, at.original); to.Collection == nil || original.Literal {
-		return to.Or(original)
+	original := set.Route(method, host, at.original)
+	if strings.HasSuffix(at.original, at.now) {
+		// A prefix was taken off, for which an open pattern says nothing.
+		if now.Collection == nil || original.Literal {
+			return now.Or(original)
+		}
+		return now
 	}
-	return to
+	// The path that it has now may be that of a front controller.
+	if original.Collection == nil || now.Literal {
+		return original.Or(now)
+	}
+	return original
 }
 
 // Disguised reports whether a path matches no collection as written although
@@ -41,7 +49,8 @@ func (e *Engine) Disguised(r *http.Request) bool {
 	if at.tooLong() || !at.plain() {
 		return true
 	}
-	return lookup(set, r, r.Method, at).Collection != nil && set.Match(r.Method, hostname(r.Host), at.now).Collection == nil
+	to := lookup(set, r, r.Method, at)
+	return to.Ambiguous || to.Collection != nil && set.Match(r.Method, hostname(r.Host), at.now).Collection == nil
 }
 
 // paths are the escaped paths of a request.

@@ -198,7 +198,7 @@ func unchanged(mark string, stands *consent.Choice) bool {
 	if stands.Lagging || !stored(stands) || stands.Source != stands.Latest.Source {
 		return false
 	}
-	return mark == allow && stands.Status == consent.Granted || mark == refuse && stands.Status == consent.Denied
+	return mark == allow && stands.Status == consent.Granted || mark == refuse && stands.Status == consent.Denied && stands.TakenBack
 }
 
 // refusal returns what no means: to take back a consent that was given, even

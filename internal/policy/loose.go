@@ -136,11 +136,8 @@ func (l *looseSearch) end(s *step, slash bool) bool {
 		}
 	case l.found.add(s.end):
 		return true
-	default:
-		leads := l.found.add(root)
-		if l.found.add(s.rest) || leads {
-			return true
-		}
+	case l.found.add(root) || l.found.add(s.rest):
+		return true
 	}
 	leads := false
 	for _, child := range s.stems["index"] {
@@ -155,13 +152,20 @@ func (l *looseSearch) end(s *step, slash bool) bool {
 // name with another: a router adds a format or takes it off, and takes one
 // format for another. "chat.list" and "chat.history" are two names.
 func mayStandFor(suffix, other string) bool {
-	switch {
-	case suffix == other:
-		return true
-	case suffix == "" || other == "":
-		return isFormat(suffix+other) || !strings.ContainsFunc(suffix+other, func(r rune) bool { return (r < 'a' || r > 'z') && (r < '0' || r > '9') })
+	if len(suffix) < len(other) {
+		suffix, other = other, suffix
 	}
-	return isFormat(suffix) && isFormat(other)
+	added := suffix
+	if other != "" {
+		added = strings.TrimPrefix(suffix, other+".")
+	}
+	switch {
+	case suffix == other, isFormat(suffix) && isFormat(other):
+		return true
+	case other == "":
+		return isFormat(added) || strings.IndexByte(added, '.') < 0 // Rails takes any for a format
+	}
+	return len(added) < len(suffix) && isFormat(added)
 }
 
 // formats are suffixes by which routers choose how they answer.
@@ -249,8 +253,8 @@ func forgiven(escaped string) string {
 	}
 	decoded := escaped
 	for range 4 {
-		once, err := url.PathUnescape(decoded)
-		if err != nil || once == decoded {
+		once := leniently(decoded)
+		if once == decoded {
 			break
 		}
 		decoded = once
@@ -266,6 +270,20 @@ func forgiven(escaped string) string {
 		cleaned += "/"
 	}
 	return (&url.URL{Path: cleaned}).EscapedPath()
+}
+
+// leniently resolves the escapes of a path that are some, and leaves the rest.
+func leniently(escaped string) string {
+	var b strings.Builder
+	for i := 0; i < len(escaped); i++ {
+		if escaped[i] == '%' && i+2 < len(escaped) && isHex(escaped[i+1]) && isHex(escaped[i+2]) {
+			b.WriteByte(hexDigit(escaped[i+1])<<4 | hexDigit(escaped[i+2]))
+			i += 2
+			continue
+		}
+		b.WriteByte(escaped[i])
+	}
+	return b.String()
 }
 
 // isClear reports whether [forgiven] changes nothing of a path. It may fail to

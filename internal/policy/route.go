@@ -48,7 +48,22 @@ func (s *Set) Route(method, host, path string) Route {
 	if i := strings.IndexByte(path, ';'); i > 0 {
 		loose.add(s.routes.findLoosely(method, host, forgiven(path[:i])))
 	}
+	if rest := behindScript(path); loose.Collection == nil && rest != "" {
+		loose = s.routes.findLoosely(method, host, forgiven(rest))
+	}
 	return exact.Or(loose)
+}
+
+// behindScript returns what follows a front controller in a directory that no
+// pattern names, "/public/index.php"; empty: there is none.
+func behindScript(path string) string {
+	const script = ".php/"
+	for i := 0; i+len(script) <= len(path); i++ {
+		if path[i] == '.' && strings.EqualFold(path[i:i+len(script)], script) {
+			return path[i+len(script)-1:]
+		}
+	}
+	return ""
 }
 
 // Or joins two readings of one request: the one that leads to a collection, or

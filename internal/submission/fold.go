@@ -57,7 +57,7 @@ func (p *Plan) fold(n *node) {
 // "**", or void. Two kinds of names match no open segment. Go's encoding/json
 // and others fill "offers" from "OFFERS" too, so that a name which folds to a
 // sibling's would bring the sibling's value past its field; so would a name that
-// some libraries split into a path ("prefs.offers"). And JavaScript gives
+// some libraries take apart ("prefs.offers", Rails' "birthday(1i)"). And JavaScript gives
 // "__proto__" and its like a meaning (prototype pollution, CWE-1321).
 func (n *node) openMember(name []byte) int32 {
 	switch {
@@ -65,8 +65,16 @@ func (n *node) openMember(name []byte) int32 {
 		return void
 	case string(name) == "__proto__", string(name) == "constructor", string(name) == "prototype":
 		return void
-	case n.folded != nil && (n.folded[foldName(name)] || bytes.ContainsAny(name, ".[]")):
+	case n.folded != nil && (n.folded[foldName(name)] || !isPlainName(name)):
 		return void
 	}
 	return n.any
+}
+
+// isPlainName reports whether no library takes a name apart: it has letters,
+// marks, digits, '_', '-' and blanks.
+func isPlainName(name []byte) bool {
+	return !bytes.ContainsFunc(name, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && r != '_' && r != '-' && r != ' '
+	})
 }

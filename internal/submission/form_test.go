@@ -28,6 +28,8 @@ var formCases = []struct {
 	{"names that fold to a literal sibling", []string{"p.**", "p.offers", "**"}, "p[OFFERS]=1&p[of_fers]=2&p[offers]=3&p[x][offers]=4&P[offers]=5&q=6", "p%5Boffers%5D=3&p%5Bx%5D%5Boffers%5D=4&q=6"},
 	{"what holds of elements holds of members", []string{"items.**", "!items.*.ssn"}, "items[00][ssn]=1&items[10000][ssn]=2&items[x][ssn]=3&items[x][sku]=5", "items%5Bx%5D%5Bsku%5D=5"},
 	{"what holds of members holds of those of elements", []string{"p.**", "!p.address.ssn"}, "p[address][0][ssn]=1&p[address][0][city]=2&p[address][ssn]=3", "p%5Baddress%5D%5B0%5D%5Bcity%5D=2"},
+	{"a scalar beside a subtree", []string{"**", "!birthday"}, "birthday[]=1990&birthday[x]=1990&a[]=1&tags=2", "a%5B%5D=1&tags=2"},
+	{"a list beside a subtree", []string{"**", "tags.*"}, "tags=1&tags=2&a=3", "tags=1&tags=2&a=3"},
 	{"prototypes", []string{"**"}, "__proto__[x]=1&a[constructor][prototype][x]=2&constructor=3&b=4", "b=4"},
 	{"first stripped", []string{"b"}, "a=1&b=2", "b=2"},
 	{"last stripped", []string{"a"}, "a=1&b=2", "a=1"},

@@ -204,5 +204,8 @@ func (p *Plan) member(at int32, name []byte, hash uint32) int32 {
 	if e := n.find(name, hash); e != nil {
 		return e.node
 	}
+	if _, ok := parseIndex(name); ok && n.element == at {
+		return at // {"0": …} is a list to PHP
+	}
 	return n.openMember(name)
 }

@@ -177,7 +177,7 @@ func (n *names) step(at, here int32, segment []byte, last bool) (int32, int32, f
 // browsers send a choice of several.
 func (n *names) finish(at, here int32, repeats bool) (int32, fault) {
 	node := &n.plan.nodes[at]
-	if node.leaf == node.subtree {
+	if node.leaf == node.subtree || node.list {
 		element := n.plan.nodes[node.element].leaf
 		if element != none {
 			at, repeats = node.element, true

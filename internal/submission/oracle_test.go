@@ -3,6 +3,7 @@ package submission
 import (
 	"encoding/json"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -118,6 +119,27 @@ func covers(field, path []string) bool {
 	return true
 }
 
+var plainForm = regexp.MustCompile(`^[\p{L}\p{M}\p{Nd} _-]*$`)
+
+var indexForm = regexp.MustCompile(`^(0|[1-9][0-9]{0,3})$`)
+
+// scalarAbove reports whether a place on the path, below a "**" that begins after
+// from segments, is declared as a scalar: the "**" then covers nothing below it.
+func scalarAbove(fields []Field, path []string, from int) bool {
+	for i := from + 1; i <= len(path); i++ {
+		scalar, own := false, false
+		for _, f := range fields {
+			n := len(f.Path)
+			scalar = scalar || n == i && !slices.Contains(f.Path, "**") && covers(f.Path, path[:i])
+			own = own || n == i+1 && f.Path[i] == "**" && covers(f.Path[:i], path[:i])
+		}
+		if scalar && !own {
+			return true
+		}
+	}
+	return false
+}
+
 // resolve spells a path as the fields that are to be asked about it do, and is
 // false where no "**" may match a member on it. Below "**", a member without a
 // field of its name is asked about as an element, where there are fields for
@@ -128,7 +150,7 @@ func resolve(fields []Field, path []string) (asked []string, ok bool) {
 		name, isMember := strings.CutPrefix(segment, ".")
 		own, element, names, folded, below := false, false, false, false, false
 		for _, f := range fields {
-			if n := len(f.Path); n > 0 && f.Path[n-1] == "**" && n-1 <= i && covers(f.Path[:n-1], asked[:n-1]) {
+			if n := len(f.Path); n > 0 && f.Path[n-1] == "**" && n-1 <= i && covers(f.Path[:n-1], asked[:n-1]) && !scalarAbove(fields, asked, n-1) {
 				below = true
 			}
 			if i >= len(f.Path) || slices.Contains(f.Path[:i+1], "**") || !covers(f.Path[:i], asked) {
@@ -144,7 +166,9 @@ func resolve(fields []Field, path []string) (asked []string, ok bool) {
 		}
 		switch {
 		case isMember && own, !below:
-		case isMember && (folded || slices.Contains([]string{"__proto__", "constructor", "prototype"}, name) || names && strings.ContainsAny(name, ".[]")):
+		case isMember && !element && names && indexForm.MatchString(name):
+			continue
+		case isMember && (folded || slices.Contains([]string{"__proto__", "constructor", "prototype"}, name) || names && !plainForm.MatchString(name)):
 			return nil, false
 		case isMember && element:
 			segment = "*"
@@ -172,8 +196,15 @@ func allows(fields []Field, path []string) bool {
 		switch {
 		case n == len(path) && !slices.Contains(f.Path, "**"):
 			return f.Kept
-		case n <= len(path)+1 && n > 0 && f.Path[n-1] == "**" && n > best:
+		case n <= len(path)+1 && n > 0 && f.Path[n-1] == "**" && n > best && !scalarAbove(fields, path, n-1):
 			best, kept = n, f.Kept
+		}
+	}
+	if element := append(slices.Clone(path), "*"); best >= 0 {
+		for _, f := range fields {
+			if len(f.Path) == len(element) && !slices.Contains(f.Path, "**") && f.Path[len(path)] == "*" && covers(f.Path, element) {
+				return f.Kept // some read a scalar as a list of one
+			}
 		}
 	}
 	return kept
@@ -187,7 +218,7 @@ func reaches(fields []Field, path []string, list bool) bool {
 	}
 	best, subtree, element := -1, false, false
 	for _, f := range fields {
-		if n := len(f.Path); n > 0 && f.Path[n-1] == "**" && n <= len(path)+1 && covers(f.Path, path) {
+		if n := len(f.Path); n > 0 && f.Path[n-1] == "**" && n <= len(path)+1 && covers(f.Path, path) && !scalarAbove(fields, path, n-1) {
 			best = 0
 		}
 		element = element || len(f.Path) > len(path) && f.Path[len(path)] == "*" && !slices.Contains(f.Path[:len(path)], "**") && covers(f.Path[:len(path)], path)
@@ -200,7 +231,7 @@ func reaches(fields []Field, path []string, list bool) bool {
 			continue
 		}
 		if n > 0 && f.Path[n-1] == "**" && n <= len(path)+1 {
-			if n > best {
+			if n > best && !scalarAbove(fields, path, n-1) {
 				best, subtree = n, f.Kept
 			}
 			continue

@@ -71,6 +71,7 @@ type node struct {
 	element int32 // the node of "*"; void when there is none
 	any     int32 // the node of members that names does not hold: void, or a subtree's
 	scalar  action
+	list    bool // the leaf is that of the elements, beside "**"
 	live    bool // something here or below is kept, or has a constant in its place
 	object  bool // a member is, or something below one
 	array   bool // an element is, or something below one
@@ -189,14 +190,20 @@ func (p *Plan) inherit(at, subtree, covering int32) {
 		p.nodes = append(p.nodes, node{leaf: own, subtree: own, any: covering, element: covering})
 	}
 	n := &p.nodes[at]
+	if n.leaf != none && n.subtree == none {
+		// The policy says that a scalar stands here: a list or an object of the
+		// name is none of what "**" above lets pass.
+		subtree, covering = none, void
+	}
 	n.subtree, n.any = subtree, covering
-	if n.leaf == none {
+	element, names := n.element, n.names
+	switch {
+	case n.leaf != none:
+	case element != 0 && p.nodes[element].leaf != none && subtree != none:
+		n.leaf, n.list = p.nodes[element].leaf, true // some read a scalar as a list of one
+	default:
 		n.leaf = subtree
 	}
-	element, names := n.element, n.names
-	// Below "**", elements and unnamed members share their rules: PHP reads
-	// {"0": …} as a list, and some applications look into a list where they
-	// expect an object.
 	switch {
 	case element != 0:
 		if subtree != none {
