@@ -2,6 +2,7 @@ package consent_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"testing"
 	"testing/synctest"
@@ -176,6 +177,74 @@ func TestAttackSharedBrowser(t *testing.T) {
 	s.must(s.choose(ada, "news", consent.Grant))
 	if !s.granted(ada, "news", nil) || s.granted(browser, "news", nil) {
 		t.Error("the latest choice of a login does not win, or is the browser's")
+	}
+}
+
+// Somebody refuses in a shared browser. Ada logs in there and refuses as well: that
+// is no repetition, or her consent stood on her phone for ever, after the page
+// had said that it is withdrawn. By ADPC just so.
+func TestAttackRefusalInASharedBrowser(t *testing.T) {
+	for _, by := range []string{"page", "adpc"} {
+		s := newSite(t)
+		s.Identify = userOf
+		browser, phone := &visitor{}, &visitor{user: "ada"}
+		s.submit(browser, nil, "news")
+		s.must(s.choose(phone, "news", consent.Grant))
+		s.must(s.choose(browser, "news", consent.Withdraw))
+		ada := &visitor{user: "ada", cookie: browser.cookie}
+		choices, err := s.Choices(ada.request("GET"), s.set, []policy.PurposeID{s.purpose("news")})
+		if err != nil || choices[0].Status != consent.Denied || choices[0].TakenBack {
+			t.Errorf("to her page a refusal changes nothing: %+v, %v", choices, err)
+		}
+		if by == "page" {
+			s.must(s.choose(ada, "news", consent.Withdraw))
+		} else {
+			r := ada.request("GET")
+			r.Header.Set("ADPC", "withdraw=*")
+			s.must(s.Listen(r, http.Header{}, s.set))
+		}
+		if s.granted(phone, "news", nil) {
+			t.Errorf("%s: taken back, and granted on the phone", by)
+		}
+		if choices, err = s.Choices(ada.request("GET"), s.set, []policy.PurposeID{s.purpose("news")}); err != nil || !choices[0].TakenBack {
+			t.Errorf("%s: %+v, %v", by, choices, err)
+		}
+	}
+}
+
+// A withdrawal is stored, but perhaps not on the standby: the person was told
+// that it is not known. To try again must store it again.
+func TestAttackRepetitionOfAnUnknownOutcome(t *testing.T) {
+	s, v := newSite(t), &visitor{}
+	s.must(s.choose(v, "news", consent.Grant))
+	s.store.unknown = true
+	if err := s.choose(v, "news", consent.Withdraw); !errors.Is(err, consent.ErrOutcomeUnknown) {
+		t.Fatal(err)
+	}
+	s.store.unknown = false
+	n := len(s.everything())
+	choices, err := s.Choices(v.request("GET"), s.set, []policy.PurposeID{s.purpose("news")})
+	if err != nil || choices[0].TakenBack {
+		t.Errorf("the page takes it for stored: %+v, %v", choices, err)
+	}
+	s.must(s.choose(v, "news", consent.Withdraw))
+	if stored := len(s.everything()) - n; stored != 1 {
+		t.Errorf("tried again, %d events are stored", stored)
+	}
+}
+
+// An objection of the login is not hidden by a withdrawal for an address.
+func TestObjectionBesideAClaim(t *testing.T) {
+	s := newSite(t)
+	s.Identify, s.Fields = userOf, map[string]consent.Kind{"email": consent.ByEmail}
+	v := &visitor{user: "ada"}
+	s.must(s.choose(v, "ads", consent.Object))
+	s.append(consent.Event{
+		Subject: s.Keys.Subjects(consent.Identity{Kind: consent.ByEmail, Value: "ada@x.example"})[0],
+		Purpose: "ads", Action: consent.Withdraw, Source: consent.FromOperator,
+	})
+	if a := s.submit(v, map[string]string{"email": "ada@x.example"}); !a.Objected.Has(s.purpose("ads")) {
+		t.Errorf("not objected to: %+v", a)
 	}
 }
 

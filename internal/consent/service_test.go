@@ -50,6 +50,8 @@ type failing struct {
 
 	down error
 	due  func() // happens once, behind Due
+	// unknown says that what is appended is stored, and that this is not known.
+	unknown bool
 }
 
 func (f *failing) Due(ctx context.Context, now time.Time, limit int) ([]consent.Event, error) {
@@ -65,7 +67,11 @@ func (f *failing) Append(ctx context.Context, events ...consent.Event) (consent.
 	if f.down != nil {
 		return consent.Commit{}, f.down
 	}
-	return f.Memory.Append(ctx, events...)
+	commit, err := f.Memory.Append(ctx, events...)
+	if err == nil && f.unknown {
+		err = consent.ErrOutcomeUnknown
+	}
+	return commit, err
 }
 
 func (f *failing) Load(ctx context.Context, subject consent.Subject) (consent.Record, error) {

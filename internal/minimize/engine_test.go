@@ -228,6 +228,10 @@ func TestRewrittenPath(t *testing.T) {
 		{"/search", "GET /front.php?q=1&ssn=2", "", "", "q=1"},
 		{"/search", "GET /index.php?q=1&ssn=2", "", "ambiguous-route", ""},
 		{"/x", "GET /index.php?q=1&ssn=2", "", "", "ssn=2"},
+		{"/Search/", "GET /front.php?q=1&ssn=2", "", "", "q=1"},
+		{"/search", "POST /index.php?name=1&q=1", "", "", "name=1"}, // of GET
+		{"/checkout", "POST /index.php?email=1&ssn=2", "", "", "email=1"},
+		{"/list/a/b", "GET /front.php?q=1&ssn=2", "", "", "q=1"},
 		{"/shop/checkout", "POST /checkout?name=a&ssn=2", "", "", "name=a"},
 		{"//search", "GET /index.php?q=1&ssn=2", "", "ambiguous-path", ""},
 	} {

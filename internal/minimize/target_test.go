@@ -118,3 +118,16 @@ func TestAttackLongPath(t *testing.T) {
 		}
 	}
 }
+
+// `except *.js` is for the site's scripts. A catch-all in the policy matched
+// "/checkout.js" too, and it was taken for one that the operator excepts.
+func TestDisguised(t *testing.T) {
+	e, _ := newEngine(t, strings.Replace(shop, "  any:\n", "  page:\n    on: POST /{page...}\n    fields: {name: delivery}\n  any:\n", 1))
+	for on, want := range map[string]bool{
+		"POST /checkout.js": true, "GET /search.js": true, "POST /Checkout": true, "POST /app.js": false, "GET /app.js": false, "POST /checkout": false, "POST //x": true,
+	} {
+		if got := e.Disguised(request(on, "", nil)); got != want {
+			t.Errorf("%s: disguised %v", on, got)
+		}
+	}
+}

@@ -97,6 +97,7 @@ func (m *memory) choiceLocked(r *http.Request, set *policy.Set, id policy.Purpos
 		}
 	} else if c.Latest.Action != "" {
 		c.Status, c.Source = consent.Denied, c.Latest.Source
+		c.TakenBack = c.Latest.Revision > 0 && c.Latest.Action.TakesBack()
 	}
 	if c.Status != consent.Granted && c.Status != consent.Denied {
 		if status, told := m.signal[p.Name]; told {

@@ -23,6 +23,8 @@ collections:
   edit: {on: "POST /p/{slug}/edit", fields: {a: p}}
   new: {on: POST /p/new, fields: {a: p}}
   host: {on: POST shop.example/x/me, fields: {a: p}}
+  blog: {on: "GET /blog/{$}", fields: {a: p}}
+  post: {on: "GET /blog/{slug...}", fields: {a: p}}
   any: {on: /any/Thing, fields: {a: p}}
   page: {on: "POST /{page}", fields: {a: p}}
   admin: {on: /admin/, fields: {a: p}}
@@ -102,6 +104,14 @@ var looseCases = []struct{ method, path, want string }{
 	{"GET", "/index.php/foo", "home"},
 	{"GET", "/index.css", "nothing"},
 	{"GET", "/search/__data.json", "search"},
+	{"POST", "/both.a-b", "two"},
+	{"GET", "/search.geo+json", "search"},
+	{"GET", "/search.json%20x", "search"},
+	{"GET", "/chat/post.list.json", "chat"},
+	{"GET", "/public/index.php/search", "search"},
+	{"GET", "/x%25zz/%252e%252e/search", "search"},
+	{"GET", "/blog", "blog"},
+	{"GET", "/blog/x", "post"},
 	// Two names with suffixes that are no formats are two names.
 	{"GET", "/chat/post.list", "chat"},
 	{"GET", "/chat/post.history", "nothing"},
