@@ -247,7 +247,16 @@ func FuzzMultipart(f *testing.F) {
 func splitParts(t *testing.T, in string) []parsedPart {
 	t.Helper()
 	var parts []parsedPart
-	for part := range strings.SplitSeq(strings.TrimPrefix(in, "--B"), "\r\n--B") {
+	var pieces []string
+	for piece := range strings.SplitSeq(strings.TrimPrefix(in, "--B"), "\r\n--B") {
+		// A line that only begins as a delimiter is none.
+		if n := len(pieces); n > 0 && !strings.HasPrefix(piece, "\r\n") && piece != "--" && piece != "--\r\n" {
+			pieces[n-1] += "\r\n--B" + piece
+		} else {
+			pieces = append(pieces, piece)
+		}
+	}
+	for _, part := range pieces {
 		if part == "--" || part == "--\r\n" {
 			return parts
 		}
