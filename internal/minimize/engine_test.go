@@ -234,6 +234,8 @@ func TestRewrittenPath(t *testing.T) {
 		{"/list/a/b", "GET /front.php?q=1&ssn=2", "", "", "q=1"},
 		{"/shop/checkout", "POST /checkout?name=a&ssn=2", "", "", "name=a"},
 		{"//search", "GET /index.php?q=1&ssn=2", "", "ambiguous-path", ""},
+		{"/list/index.php", "GET /index.php?q=1&ssn=2", "", "ambiguous-route", ""},
+		{"/list/front.php", "GET /front.php?q=1&ssn=2", "", "", "q=1"},
 	} {
 		e, _ := newEngine(t, text, func(e *Engine) { e.OriginalPath = func(*http.Request) string { return test.original } })
 		if got := process(e, request(test.on, "", nil)); got.rule() != test.rule || got.query != test.query {

@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"net/http"
+	"path"
 	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -27,8 +28,9 @@ func lookup(set *policy.Set, r *http.Request, method string, at paths) policy.Ro
 		return now
 	}
 	original := set.Route(method, host, at.original)
-	if strings.HasSuffix(at.original, at.now) {
-		// A prefix was taken off, for which an open pattern says nothing.
+	if strings.HasSuffix(at.original, at.now) && !strings.EqualFold(path.Ext(at.now), ".php") {
+		// A prefix was taken off, for which an open pattern says nothing. The path
+		// of a script stands for any other, whatever the client puts before it.
 		if now.Collection == nil || original.Literal {
 			return now.Or(original)
 		}
