@@ -25,6 +25,7 @@ func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.Pu
 	choices := make([]Choice, len(purposes))
 	for i, id := range purposes {
 		choices[i] = s.choice(id, who, records, &said, now, known)
+		choices[i].TakenBack = s.takenBackByAll(choices[i].Purpose, who, records)
 		choices[i].Lagging = s.Registry.options.Lease > 0
 	}
 	return choices, nil
@@ -243,7 +244,7 @@ func NewShown(language, text string) *Shown {
 	return &Shown{Digest: hex.EncodeToString(sum[:]), Language: language, Text: text}
 }
 
-// acquaint makes a cookie for a person of whom nothing is known. It reports
+// acquaint makes a cookie for a person who is not known yet. It reports
 // whether it did.
 func (s *Service) acquaint(who *person) bool {
 	if len(who.own) > 0 {
@@ -272,5 +273,5 @@ func (s *Service) keep(ctx context.Context, h http.Header, who *person, newcomer
 }
 
 // Person returns a name for whoever is behind a request, the same as long as
-// it is the same person; empty: nobody is known.
+// it is the same person; empty: the person is unknown.
 func (s *Service) Person(r *http.Request) string { return string(s.identify(r, nil, nil).owner()) }

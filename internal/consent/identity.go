@@ -45,7 +45,7 @@ func (k *Keys) Named(id Identity, country string) ([]Subject, error) {
 // that it has, so that a person has one pseudonym however they write it. It is
 // false of what an application may read as another address than we do, such as
 // "<ada@shop.example>", a list, or a domain that ends in a dot: whoever writes
-// that could hide whom a submission is about.
+// that could hide who the person is.
 func spelled(kind Kind, value, country string) (Identity, bool) {
 	switch kind {
 	case ByEmail:

@@ -39,7 +39,7 @@ func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error 
 	}{{said.ADPC.Consented, Grant}, {said.ADPC.Withdrawn, Withdraw}, {said.ADPC.Objected, Object}} {
 		for id := range told.purposes.All() {
 			stored := s.choice(id, who, records, &signal.Signals{}, s.Now(), n)
-			repeats := stored.Latest.Action == told.action && stored.TakenBack
+			repeats := stored.Latest.Action == told.action && s.takenBackByAll(stored.Purpose, who, records)
 			if told.action == Grant {
 				repeats = stored.Latest.Action == Grant && stored.Status == Granted
 			}

@@ -11,7 +11,7 @@ import (
 type person struct {
 	// own are the pseudonyms of the identity to which choices belong, under all
 	// keys, that under the current one first: of the login, or else of our
-	// cookie. None: nobody is known.
+	// cookie. None: the person is unknown.
 	own []Subject
 	// browser is the pseudonym of our cookie beside a login; empty: there is
 	// none. A browser can be shared, so what is granted under it counts for
@@ -21,7 +21,8 @@ type person struct {
 	// each address or number those under all keys. Anybody can write anybody's
 	// there, so they only take back, and nothing is recorded under them.
 	claims [][]Subject
-	// unclear reports that the submission names a person whom we cannot tell.
+	// unclear reports that the submission holds an address that we cannot read
+	// for certain.
 	unclear  bool
 	cookie   cookie   // id is empty: there is none of ours
 	revision Revision // that the person was told of
@@ -129,7 +130,7 @@ func (s *Service) claim(set *policy.Set, name, value string) (Identity, bool) {
 }
 
 // foreign reports whether another site may have made the browser send a
-// request: it then speaks for nobody whom we know.
+// request: it then counts as one of an unknown person.
 func foreign(r *http.Request) bool {
 	checked := *r
 	checked.Method = http.MethodPost // of other methods nothing is checked

@@ -43,7 +43,7 @@ type Service struct {
 // and takes back is not bounded: a person can take back only what stands.
 type Limits interface {
 	// MayGrant reports whether a subject may grant once more from where a
-	// request comes, and counts it. The subject is empty if nobody is known.
+	// request comes, and counts it. The subject is empty if the person is unknown.
 	MayGrant(r *http.Request, subject Subject) bool
 	// MayAppear reports whether one more person may become known by taking
 	// back from where a request comes, and counts it.
@@ -84,8 +84,8 @@ const unknown = "unknown"
 // Standing returns what stands of the person behind a submission. On an error
 // it is not known, and the answer holds what is to be assumed: that nothing
 // is consented, and that everything which can be objected to is. The same is
-// assumed, without an error, where the submission names a person whom we
-// cannot tell: that one may have withdrawn or objected.
+// assumed, without an error, where the submission holds an address that we
+// cannot read for certain: its owner may have withdrawn or objected.
 func (s *Service) Standing(ctx context.Context, inq *Inquiry) (Answer, error) {
 	var a Answer
 	who := s.identify(inq.Request, inq.Set, inq.Fields)
@@ -160,7 +160,6 @@ func (s *Service) choice(id policy.PurposeID, who *person, records []*Record, sa
 	default:
 		c.counts(Object, FromPage)
 	}
-	c.TakenBack = s.takenBackByAll(purpose, who, records)
 	var told [8]Told
 	// What the browser tells now counts now, whether it could be stored or not.
 	switch {

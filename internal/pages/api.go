@@ -122,8 +122,8 @@ func (v *visit) apiChoice(q *question, choice *consent.Choice) apiChoice {
 // what comes from another site, 409 what was asked in a text that is no longer
 // ours, with the purposes as "outdated", 413, 422 what names no purpose or
 // answer of ours, 503 what could not be kept. 429 comes where a person or a
-// network chooses too often: what was refused is then saved, unless nobody is
-// known yet.
+// network chooses too often: what was refused is then saved, unless the
+// person is not known yet.
 func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 	if p.cross.Check(r) != nil {
 		p.fault(w, http.StatusForbidden, "the request comes from another origin", nil)

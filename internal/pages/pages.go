@@ -50,7 +50,7 @@ type Options struct {
 	// have the same.
 	Key []byte
 	// Person returns a name for whoever is behind a request that is stable
-	// from page to page, such as a pseudonym; empty: nobody is known. It ties
+	// from page to page, such as a pseudonym; empty: the person is unknown. It ties
 	// a form to the person that it was made for. nil: nobody is ever known.
 	Person func(*http.Request) string
 	// Client returns the address that a request came from. Default: that of
