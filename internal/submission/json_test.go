@@ -82,6 +82,7 @@ var jsonCases = []struct {
 	{"a list as an object with numbers", []string{"p.**", "!p.address.ssn"}, `{"p":{"address":{"0":{"ssn":1,"city":2}}}}`, `{"p":{"address":{"0":{"city":2}}}}`},
 	{"names that Rails takes apart", []string{"user.**", "!user.birthday"}, `{"user":{"birthday(1i)":1,"birthday/x":2,"first name":3}}`, `{"user":{"first name":3}}`},
 	{"prototypes", []string{"**"}, `{"a":1,"__proto__":{"x":1},"b":{"constructor":{"prototype":{"x":1}},"proto":2}}`, `{"a":1,"b":{"proto":2}}`},
+	{"a number that folds to a name", []string{"**", "!_1"}, `{"1":2,"2":{"-1":3,"x":4}}`, `{"2":{"x":4}}`},
 	{"a prototype that is spelled out", []string{"constructor"}, `{"constructor":"Brunel"}`, `{"constructor":"Brunel"}`},
 	{"separators in a subtree's names", []string{"m.**"}, `{"m":{"a=1&b":"\u0026"}}`, `{"m":{"a\u003d1\u0026b":"\u0026"}}`},
 	{"UTF-8", []string{"имя"}, `{"имя":"Жанна","фамилия":"x"}`, `{"имя":"Жанна"}`},

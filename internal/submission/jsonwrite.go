@@ -204,8 +204,9 @@ func (p *Plan) member(at int32, name []byte, hash uint32) int32 {
 	if e := n.find(name, hash); e != nil {
 		return e.node
 	}
-	if _, ok := parseIndex(name); ok && n.element == at {
+	free := n.openMember(name)
+	if _, ok := parseIndex(name); ok && free != void && n.element == at {
 		return at // {"0": …} is a list to PHP
 	}
-	return n.openMember(name)
+	return free
 }

@@ -77,31 +77,35 @@ func (n *names) begin(p *Plan) {
 // policy spells the whole as one segment: there is one reading.
 func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
 	n.branched = false
-	top := &n.plan.nodes[root]
 	i := bytes.IndexByte(name, '[')
 	if i < 0 {
-		if e := top.find(name, hashName(name)); e != nil {
-			return n.finish(e.node, e.node, false)
+		if at, here := n.first(name); at != void {
+			return n.finish(at, here, false)
 		}
-		free := top.openMember(name)
-		if free == void || !isWord(name) {
-			return void, faultNone
-		}
-		return n.finish(free, n.at(root, freeMember, name), false)
+		return void, faultNone
 	}
 	if segments := bracketed(name[i:]); segments < 0 {
 		return void, faultNone
 	} else if segments >= depth {
 		return void, faultDepth
 	}
-	if e := top.find(name[:i], hashName(name[:i])); e != nil {
-		return n.descend(e.node, e.node, name[i:])
+	if at, here := n.first(name[:i]); at != void {
+		return n.descend(at, here, name[i:])
 	}
-	free := top.openMember(name[:i])
-	if free == void || !isWord(name[:i]) {
-		return void, faultNone
+	return void, faultNone
+}
+
+// first returns the node and the place of a name's first segment; void where the
+// plan knows none.
+func (n *names) first(segment []byte) (at, here int32) {
+	hash := hashName(segment)
+	if e := n.plan.nodes[root].find(segment, hash); e != nil {
+		return e.node, e.node
 	}
-	return n.descend(free, n.at(root, freeMember, name[:i]), name[i:])
+	if at = n.plan.member(root, segment, hash); at == void || !isWord(segment) {
+		return void, void
+	}
+	return at, n.at(root, freeMember, segment)
 }
 
 // descend follows the segments in brackets from a node and its place.

@@ -58,6 +58,10 @@ var nameCases = []struct {
 	{"everything", []string{"**"}, []string{"a>**", "b[c]>**", "b[d][]>**", "s.sn", "0>**"}, faultNone},
 	{"denied in a subtree", []string{"meta.**", "!meta.ssn", "!meta.tags.*"}, []string{"meta[ssn]>!meta.ssn", "meta[x]>meta.**", "meta[tags]>!meta.tags.*", "meta[tags]>!meta.tags.*"}, faultNone},
 
+	// PHP takes 2[offers] for the member of an element, as it does of {"2": …}.
+	{"a number beside a denied name", []string{"**", "!offers"}, []string{"2[offers]>!offers", "2[x]>**", "2[3][offers]>!offers", "3>**"}, faultNone},
+	{"a number that folds to a name", []string{"**", "!_1"}, []string{"1", "1[x]", "2[-1]", "2[x]>**"}, faultNone},
+
 	// name=x&name[ssn]=y merges in qs and Rack.
 	{"a value and an object", []string{"name"}, []string{"name>name", "name[ssn]"}, faultMixed},
 	{"an object and a value", []string{"name"}, []string{"name[ssn]", "name"}, faultMixed},
@@ -181,8 +185,11 @@ var (
 // namePath is the path that a name spells to the oracle: "." before the name
 // of a member, "*" for an element; false for a name beyond the grammar.
 func namePath(fields []Field, name string) ([]string, bool) {
-	spelled := func(name string) bool {
-		return slices.ContainsFunc(fields, func(f Field) bool { return slices.Contains(f.Path, name) && name != "*" && name != "**" })
+	spelled := func(at []string, name string) bool { // by a field, at this place
+		return slices.ContainsFunc(fields, func(f Field) bool {
+			n := len(at)
+			return len(f.Path) > n && f.Path[n] == name && name != "*" && name != "**" && covers(f.Path[:n], at)
+		})
 	}
 	head, rest, _ := strings.Cut(name, "[")
 	segments := []string{head}
@@ -198,7 +205,7 @@ func namePath(fields []Field, name string) ([]string, bool) {
 		switch {
 		case i > 0 && indexSegment.MatchString(s):
 			path = append(path, "*")
-		case (i == 0 || !strings.ContainsAny(s, "[]")) && spelled(s), wordSegment.MatchString(s):
+		case (i == 0 || !strings.ContainsAny(s, "[]")) && spelled(path, s), wordSegment.MatchString(s):
 			path = append(path, "."+s)
 		default:
 			return nil, false

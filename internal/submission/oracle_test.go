@@ -166,7 +166,7 @@ func resolve(fields []Field, path []string) (asked []string, ok bool) {
 		}
 		switch {
 		case isMember && own, !below:
-		case isMember && !element && names && indexForm.MatchString(name):
+		case isMember && !element && names && !folded && indexForm.MatchString(name):
 			continue
 		case isMember && (folded || slices.Contains([]string{"__proto__", "constructor", "prototype"}, name) || names && !plainForm.MatchString(name)):
 			return nil, false
