@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"strings"
 	"time"
+
+	"github.com/modicum-proxy/modicum/internal/countries"
 )
 
 var (
@@ -50,7 +52,7 @@ var textForms = map[string]struct {
 	"phone":   {phoneForm.MatchString, `write "+49 30 1234567"`},
 	"date":    {isDate, `write "2026-11-22"`},
 	"url":     {isURL, `write "https://example.org/"`},
-	"country": {isCountry, `write ISO 3166-1 alpha-2, such as "DE"`},
+	"country": {countries.IsCode[string], `write ISO 3166-1 alpha-2, such as "DE"`},
 	"uuid":    {uuidForm.MatchString, `write "00000000-0000-0000-0000-000000000000"`},
 }
 

@@ -1,49 +1,58 @@
 package policy
 
 import (
+	"cmp"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// Term returns when a consent that is given at a time ends by itself: after
-// the purpose's Expires or, without it, its Retention, since data may not be
-// used for longer than it is kept. The zero time: never.
-func (p *Purpose) Term(given time.Time) time.Time {
-	period := p.Expires
-	if period == "" {
-		period = p.Retention
-	}
-	return after(given, period)
+// Period is a span of time in one unit: hours, days, weeks, calendar months or
+// years. The zero value is no period.
+type Period struct {
+	Count int
+	Unit  string // "h", "d", "w", "mo" or "y"
 }
 
-// after returns the time that lies a period after t, in calendar months and
-// years; the zero time for no period. A month that lacks the day ends it
-// sooner: a period is never exceeded.
-func after(t time.Time, period string) time.Time {
-	digits := strings.TrimRight(period, "hdwmoy")
-	n, err := strconv.Atoi(digits)
-	if err != nil {
+// periodPattern is how a period is written. There is no m: it would be taken
+// for minutes by some and for months by others.
+var periodPattern = regexp.MustCompile(`^[1-9][0-9]{0,4}(?:h|d|w|mo|y)$`)
+
+// ParsePeriod reads a period as a policy writes it: "36h", "30d", "18mo".
+func ParsePeriod(text string) (p Period, ok bool) {
+	if !periodPattern.MatchString(text) {
+		return Period{}, false
+	}
+	digits := strings.TrimRight(text, "hdwmoy")
+	count, err := strconv.Atoi(digits)
+	return Period{Count: count, Unit: text[len(digits):]}, err == nil
+}
+
+// After returns the time that lies the period after t; the zero time if there
+// is no period. A month that lacks the day of t ends the period on its last
+// day, so that data is never kept too long.
+func (p Period) After(t time.Time) time.Time {
+	months := 0
+	switch p.Unit {
+	case "h":
+		return t.Add(time.Duration(p.Count) * time.Hour)
+	case "d":
+		return bounded(t.AddDate(0, 0, p.Count))
+	case "w":
+		return bounded(t.AddDate(0, 0, 7*p.Count))
+	case "mo":
+		months = p.Count
+	case "y":
+		months = 12 * p.Count
+	default:
 		return time.Time{}
 	}
-	months := 0
-	switch period[len(digits):] {
-	case "h":
-		return t.Add(time.Duration(n) * time.Hour)
-	case "d":
-		return bounded(t.AddDate(0, 0, n))
-	case "w":
-		return bounded(t.AddDate(0, 0, 7*n))
-	case "mo":
-		months = n
-	case "y":
-		months = 12 * n
+	end := t.AddDate(0, months, 0)
+	if end.Day() != t.Day() {
+		end = end.AddDate(0, 0, -end.Day())
 	}
-	ends := t.AddDate(0, months, 0)
-	if ends.Day() != t.Day() {
-		ends = ends.AddDate(0, 0, -ends.Day())
-	}
-	return bounded(ends)
+	return bounded(end)
 }
 
 // bounded keeps a time within what RFC 3339 can write.
@@ -52,4 +61,12 @@ func bounded(t time.Time) time.Time {
 		return last
 	}
 	return t
+}
+
+// Term returns when a consent given at a time ends by itself: after the
+// purpose's Expires or, without it, its Retention, since data may not be used
+// for longer than it is kept. The zero time: never.
+func (p *Purpose) Term(given time.Time) time.Time {
+	period, _ := ParsePeriod(cmp.Or(p.Expires, p.Retention))
+	return period.After(given)
 }

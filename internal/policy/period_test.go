@@ -23,3 +23,14 @@ func TestTerm(t *testing.T) {
 		}
 	}
 }
+
+func TestParsePeriod(t *testing.T) {
+	for text, want := range map[string]Period{
+		"36h": {36, "h"}, "30d": {30, "d"}, "2w": {2, "w"}, "18mo": {18, "mo"}, "99999y": {99999, "y"},
+		"": {}, "0d": {}, "01d": {}, "100000d": {}, "d": {}, "3": {}, "3m": {}, "3 d": {}, "-3d": {}, "3dd": {}, "3d\n": {},
+	} {
+		if got, ok := ParsePeriod(text); got != want || ok != (want != Period{}) {
+			t.Errorf("%q: %v, %v", text, got, ok)
+		}
+	}
+}

@@ -9,7 +9,8 @@ import (
 	"strings"
 
 	"github.com/goccy/go-yaml/ast"
-	"golang.org/x/text/language"
+
+	"github.com/modicum-proxy/modicum/internal/countries"
 )
 
 // The closed vocabularies of the language.
@@ -93,7 +94,7 @@ type country struct{ word }
 
 func (c *country) read(r *reader, n ast.Node) {
 	c.word.read(r, n)
-	if c.text != "" && !isCountry(c.text) {
+	if c.text != "" && !countries.IsCode(c.text) {
 		r.problems.add(Diagnostic{
 			Code: "unknown-country", Position: c.at,
 			Message: fmt.Sprintf("%q is no country code", c.text), Hint: `write ISO 3166-1 alpha-2, such as "DE"`,
@@ -101,21 +102,12 @@ func (c *country) read(r *reader, n ast.Node) {
 	}
 }
 
-func isCountry(code string) bool {
-	region, err := language.ParseRegion(code)
-	return err == nil && region.IsCountry() && region.Canonicalize().String() == code // UK is GB
-}
-
-// periodPattern is a span of time. There is no m: it would be taken for minutes
-// by some and for months by others.
-var periodPattern = regexp.MustCompile(`^[1-9][0-9]{0,4}(?:h|d|w|mo|y)$`)
-
-// period is a span of time.
+// period is a [Period] in writing.
 type period struct{ word }
 
 func (p *period) read(r *reader, n ast.Node) {
 	p.word.read(r, n)
-	if p.text != "" && !periodPattern.MatchString(p.text) {
+	if _, ok := ParsePeriod(p.text); p.text != "" && !ok {
 		r.problems.add(Diagnostic{
 			Code: "bad-period", Position: p.at,
 			Message: fmt.Sprintf("%q is no period", p.text), Hint: "write a number and h, d, w, mo or y: 30d, 18mo, 3y",

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 
@@ -148,26 +147,4 @@ func (d *decoded) fault(err error) error {
 
 func tooLarge(rule, detail string) *Error {
 	return &Error{Status: http.StatusRequestEntityTooLarge, Rule: rule, Detail: detail, Offset: -1}
-}
-
-// ReadBody reads r whole into buf[:0], which grows as it must, and leaves at
-// least [Padding] spare bytes of capacity behind the body. More than
-// lim.Body is an [*Error] of status 413.
-func ReadBody(r io.Reader, buf []byte, lim Limits) ([]byte, error) {
-	buf = buf[:0]
-	for {
-		if cap(buf)-len(buf) <= Padding {
-			buf = slices.Grow(buf, Padding+max(512, len(buf)))
-		}
-		n, err := r.Read(buf[len(buf) : cap(buf)-Padding])
-		buf = buf[:len(buf)+n]
-		switch {
-		case int64(len(buf)) > lim.Body:
-			return nil, tooLarge("body-size", "the body is larger than the limit (max_body)")
-		case err == io.EOF:
-			return buf, nil
-		case err != nil:
-			return nil, err
-		}
-	}
 }

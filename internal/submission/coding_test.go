@@ -383,22 +383,42 @@ func TestDecodeCloseMeetsRead(t *testing.T) {
 	}
 }
 
-func TestReadBody(t *testing.T) {
-	lim := DefaultLimits()
-	lim.Body = 1000
-	for _, size := range []int{0, 1, 511, 512, 999, 1000} {
+// What is held of a body is in proportion to what was sent, and never much more
+// than the limit, whatever the sizes of the reads.
+func TestReadUpTo(t *testing.T) {
+	const limit = 1000
+	for _, size := range []int{0, 1, 511, 512, 513, 999, limit, limit + 1, 5000} {
 		body := strings.Repeat("x", size)
 		for _, buf := range [][]byte{nil, make([]byte, 3), make([]byte, 10, 4096)} {
 			for _, src := range []io.Reader{strings.NewReader(body), iotest.OneByteReader(strings.NewReader(body)), iotest.DataErrReader(strings.NewReader(body))} {
-				got, err := ReadBody(src, buf, lim)
-				if err != nil || string(got) != body {
-					t.Fatalf("%d bytes: got %d, %v", size, len(got), err)
+				got, whole, err := ReadUpTo(src, buf, limit)
+				if err != nil || string(got) != body[:min(size, limit+1)] || whole != (size <= limit) {
+					t.Fatalf("%d bytes: got %d, whole %v, %v", size, len(got), whole, err)
 				}
-				if cap(got)-len(got) < Padding {
-					t.Errorf("%d bytes: %d spare", size, cap(got)-len(got))
+				if spare := cap(got) - len(got); spare < Padding {
+					t.Errorf("%d bytes: %d spare", size, spare)
+				}
+				if most := max(cap(buf), min(2*size+512, limit)+Padding+128); cap(got) > most { // 128: the allocator rounds up
+					t.Errorf("%d bytes: %d held, at most %d expected", size, cap(got), most)
 				}
 			}
 		}
+	}
+	gone := errors.New("gone")
+	got, whole, err := ReadUpTo(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(gone)), nil, limit)
+	if string(got) != "abc" || whole || !errors.Is(err, gone) {
+		t.Errorf("%q, %v, %v", got, whole, err)
+	}
+	if got, whole, err := ReadUpTo(strings.NewReader("abc"), nil, math.MaxInt64); string(got) != "abc" || !whole || err != nil {
+		t.Errorf("without a limit: %q, %v, %v", got, whole, err)
+	}
+}
+
+func TestReadBody(t *testing.T) {
+	lim := DefaultLimits()
+	lim.Body = 1000
+	if got, err := ReadBody(strings.NewReader(strings.Repeat("x", 1000)), nil, lim); err != nil || len(got) != 1000 {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 	_, err := ReadBody(strings.NewReader(strings.Repeat("x", 1001)), nil, lim)
 	if e := refusal(t, err); e.Status != 413 || e.Rule != "body-size" {

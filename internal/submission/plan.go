@@ -10,10 +10,9 @@ import (
 	"unsafe"
 )
 
-// Reasons that the reading itself gives for a field it strips. A plan's
-// denied fields carry reasons of the caller's.
+// Reasons for which a value of a kept field is stripped. Fields that are not
+// kept carry reasons of the caller's.
 const (
-	ReasonNoPurpose = "no_purpose"
 	ReasonWrongType = "wrong_type"
 	ReasonTooLong   = "too_long"
 )

@@ -1,9 +1,6 @@
 package submission
 
-import (
-	"io"
-	"slices"
-)
+import "io"
 
 // How much of a coded body is read ahead, at least and at most, before a
 // decoder starts. A decoder for gzip is as large as the least itself; the
@@ -32,27 +29,11 @@ type source struct {
 	err   error
 }
 
-// readAhead waits until the body has ended or n bytes of it have arrived.
-// What is held grows with what arrives.
-func (s *source) readAhead(n int64) error {
-	if n > s.limit {
-		n = s.limit + 1 // which is refused
-	}
-	for int64(len(s.ahead)) < n {
-		if len(s.ahead) == cap(s.ahead) {
-			s.ahead = slices.Grow(s.ahead, max(512, len(s.ahead)))
-		}
-		k, err := s.src.Read(s.ahead[len(s.ahead):min(int64(cap(s.ahead)), n)])
-		s.ahead = s.ahead[:len(s.ahead)+k]
-		if err == io.EOF {
-			s.ended = true
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+// readAhead waits until the body has ended or more than n bytes of it have
+// arrived.
+func (s *source) readAhead(n int64) (err error) {
+	s.ahead, s.ended, err = ReadUpTo(s.src, nil, min(n, s.limit))
+	return err
 }
 
 // Read implements [io.Reader].

@@ -6,6 +6,8 @@ import (
 	"regexp/syntax"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/modicum-proxy/modicum/internal/countries"
 )
 
 // Rule checks and reduces the values of a field. It is filled by the caller
@@ -140,7 +142,7 @@ func fits(name string, value []byte, k kind) bool {
 	case "url":
 		return isURL(value)
 	case "country":
-		return isCountry(value)
+		return len(value) == 2 && countries.IsCode([]byte{value[0] &^ 0x20, value[1] &^ 0x20}) // in upper case
 	case "uuid":
 		return isUUID(value)
 	default:

@@ -74,7 +74,7 @@ var typeCases = []struct {
 			"https://b.example/a b", `https://b.example\@c.example`, "https:b.example", "https://b.example:x/", "https://:80/",
 		},
 	},
-	{"country", []string{"DE", "de", "RU", "US", "AX"}, []string{"D", "DEU", "UK", "XX", "EU", "ZZ", "49", "D\x05"}},
+	{"country", []string{"DE", "de", "RU", "US", "AX"}, []string{"D", "DEU", "UK", "XX", "EU", "ZZ", "49", "D\x05", "ıt"}},
 	{"uuid", []string{"f81d4fae-7dec-11d0-a765-00a0c91e6bf6", "F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6"}, []string{"f81d4fae7dec11d0a76500a0c91e6bf6", "{f81d4fae-7dec-11d0-a765-00a0c91e6bf6}", "g81d4fae-7dec-11d0-a765-00a0c91e6bf6", "f81d4fae-7dec-11d0-a765-00a0c91e6bf", "f81d4fae_7dec-11d0-a765-00a0c91e6bf6"}},
 	{"text", []string{"anything", " "}, nil},
 	{"", []string{"anything"}, nil},
