@@ -1,11 +1,13 @@
-// Package modicum is data minimization for Caddy: importing it adds the
-// directive `minimize` and the commands to a Caddy that is built with it.
+// Package modicum is data minimization for Caddy. Importing it adds the directive
+// `minimize` to Caddy, and the commands below `caddy minimize`.
 package modicum
 
 import (
 	_ "embed" // the Caddyfile
 
-	_ "github.com/modicum-proxy/modicum/caddymodule" // it registers itself
+	// They register themselves.
+	_ "github.com/modicum-proxy/modicum/caddymodule"
+	_ "github.com/modicum-proxy/modicum/caddymodule/command"
 )
 
 // Caddyfile is the configuration of the demonstration. It is embedded so that

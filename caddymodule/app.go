@@ -206,7 +206,7 @@ func (a *App) warnOfBypasses(ctx caddy.Context) {
 			continue
 		}
 		a.warnOnce.Do(func() {
-			for _, b := range loadedConfig(app).bypasses() {
+			for _, b := range loadedConfig(app).Bypasses() {
 				a.logger.Warn("a route reaches an upstream without minimize, and another has minimize before it",
 					zap.String("upstream", b.Upstream), zap.String("route", b.Route), zap.String("protected", b.Protected))
 			}

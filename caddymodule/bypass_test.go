@@ -11,13 +11,15 @@ import (
 	"testing"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/modicum-proxy/modicum/internal/bypass"
 )
 
 // bypassTests are sites, and the ways round minimize that they leave.
 var bypassTests = []struct {
 	name  string
 	sites string
-	want  []bypass
+	want  []bypass.Bypass
 }{{
 	name: "the same upstream in two sites",
 	sites: `
@@ -28,7 +30,7 @@ http://shop.example {
 http://admin.example, http://staff.example {
 	reverse_proxy app:3000
 }`,
-	want: []bypass{{"app:3000", "the route of admin.example staff.example", "the route of shop.example"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "the route of admin.example staff.example", Protected: "the route of shop.example"}},
 }, {
 	name: "two sites that both minimize, and one with another upstream",
 	sites: `
@@ -66,7 +68,7 @@ http://:8081 {
 	header X-A b
 	reverse_proxy /api/* app:3000
 }`,
-	want: []bypass{{"app:3000", "server srv1 (:8081), route 1, path /api/*", "server srv0 (:8080), route 0"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "server srv1 (:8081), route 1, path /api/*", Protected: "server srv0 (:8080), route 0"}},
 }, {
 	name: "the server without minimize is the first",
 	sites: `
@@ -79,7 +81,7 @@ http://:8081 {
 		reverse_proxy app:3000
 	}
 }`,
-	want: []bypass{{"app:3000", "server srv0 (:8080), route 0", "server srv1 (:8081), route 0, path /a*"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "server srv0 (:8080), route 0", Protected: "server srv1 (:8081), route 0, path /a*"}},
 }, {
 	name: "one of several upstreams",
 	sites: `
@@ -90,7 +92,7 @@ http://shop.example {
 http://admin.example {
 	reverse_proxy other:3000 app:3001
 }`,
-	want: []bypass{{"app:3001", "the route of admin.example", "the route of shop.example"}},
+	want: []bypass.Bypass{{Upstream: "app:3001", Route: "the route of admin.example", Protected: "the route of shop.example"}},
 }, {
 	name: "handle beside the one with minimize",
 	sites: `
@@ -103,7 +105,7 @@ http://shop.example {
 		reverse_proxy app:3000
 	}
 }`,
-	want: []bypass{{"app:3000", "the route of shop.example, path /api/*", "the route of shop.example"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "the route of shop.example, path /api/*", Protected: "the route of shop.example"}},
 }, {
 	name: "nested handle, handle_path and route behind minimize",
 	sites: `
@@ -137,7 +139,7 @@ http://shop.example {
 		}
 	}
 }`,
-	want: []bypass{{"app:3000", "the route of shop.example, path /api/*, matcher header, method PUT PATCH", "the route of shop.example, path /api/*"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "the route of shop.example, path /api/*, matcher header, method PUT PATCH", Protected: "the route of shop.example, path /api/*"}},
 }, {
 	name: "route keeps the order, in which minimize comes too late",
 	sites: `
@@ -148,7 +150,7 @@ http://shop.example {
 		reverse_proxy app:3000
 	}
 }`,
-	want: []bypass{{"app:3000", "the route of shop.example, path /api/*", "the route of shop.example"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "the route of shop.example, path /api/*", Protected: "the route of shop.example"}},
 }, {
 	name: "route lets on what it minimized",
 	sites: `
@@ -172,9 +174,9 @@ http://shop.example {
 		reverse_proxy app:3000
 	}
 }`,
-	want: []bypass{
-		{"app:3000", "the route of shop.example, path /other", "the route of shop.example, path /form /order"},
-		{"app:3000", "the route of shop.example", "the route of shop.example, path /form /order"},
+	want: []bypass.Bypass{
+		{Upstream: "app:3000", Route: "the route of shop.example, path /other", Protected: "the route of shop.example, path /form /order"},
+		{Upstream: "app:3000", Route: "the route of shop.example", Protected: "the route of shop.example, path /form /order"},
 	},
 }, {
 	name: "only one of two exclusive blocks minimizes what follows them",
@@ -194,7 +196,7 @@ http://club.example {
 	minimize privacy.yaml
 	reverse_proxy app:3000
 }`,
-	want: []bypass{{"app:3000", "the route of shop.example", "the route of club.example"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "the route of shop.example", Protected: "the route of club.example"}},
 }, {
 	name: "each of two exclusive blocks minimizes what follows them",
 	sites: `
@@ -233,7 +235,7 @@ http://club.example {
 		reverse_proxy app:3000
 	}
 }`,
-	want: []bypass{{"app:3000", "the route of shop.example, error routes, matcher expression", "the route of shop.example"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "the route of shop.example, error routes, matcher expression", Protected: "the route of shop.example"}},
 }, {
 	name: "responses",
 	sites: `
@@ -258,7 +260,7 @@ http://shop.example {
 		}
 	}
 }`,
-	want: []bypass{{"app:3000", "the route of admin.example, handle_response", "the route of shop.example"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "the route of admin.example, handle_response", Protected: "the route of shop.example"}},
 }, {
 	name: "named routes",
 	sites: `
@@ -272,7 +274,7 @@ http://shop.example {
 http://admin.example {
 	invoke app
 }`,
-	want: []bypass{{"app:3000", "the route of admin.example, named route app", "the route of shop.example, named route app"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "the route of admin.example, named route app", Protected: "the route of shop.example, named route app"}},
 }, {
 	name: "php_fastcgi",
 	sites: `
@@ -283,7 +285,7 @@ http://shop.example {
 http://admin.example {
 	php_fastcgi unix//run/php.sock
 }`,
-	want: []bypass{{"unix//run/php.sock", "the route of admin.example, path *.php", "the route of shop.example, path *.php"}},
+	want: []bypass.Bypass{{Upstream: "unix//run/php.sock", Route: "the route of admin.example, path *.php", Protected: "the route of shop.example, path *.php"}},
 }, {
 	name: "forward_auth asks, and sends no form",
 	sites: `
@@ -307,7 +309,7 @@ http://shop.example {
 	minimize privacy.yaml
 	reverse_proxy app:3000
 }`,
-	want: []bypass{{"app:3000", "the route of admin.example", "the route of shop.example"}},
+	want: []bypass.Bypass{{Upstream: "app:3000", Route: "the route of admin.example", Protected: "the route of shop.example"}},
 }, {
 	name: "upstreams that are looked up",
 	sites: `
@@ -337,10 +339,10 @@ http://admin.example {
 	}
 	reverse_proxy /host {host}:3000
 }`,
-	want: []bypass{
-		{"{http.request.host}:3000", "the route of admin.example, path /host", "the route of shop.example, path /host"},
-		{"srv _app._tcp.internal", "the route of admin.example, path /srv", "the route of shop.example, path /srv"},
-		{"a app.internal:80", "the route of admin.example", "the route of shop.example"},
+	want: []bypass.Bypass{
+		{Upstream: "{http.request.host}:3000", Route: "the route of admin.example, path /host", Protected: "the route of shop.example, path /host"},
+		{Upstream: "srv _app._tcp.internal", Route: "the route of admin.example, path /srv", Protected: "the route of shop.example, path /srv"},
+		{Upstream: "a app.internal:80", Route: "the route of admin.example", Protected: "the route of shop.example"},
 	},
 }}
 
@@ -356,14 +358,14 @@ func bypassConfig(t *testing.T, dir, sites string) []byte {
 }
 
 // warnings returns the bypasses that are in the log, in their order.
-func warnings(t *testing.T, log string) []bypass {
+func warnings(t *testing.T, log string) []bypass.Bypass {
 	t.Helper()
-	var found []bypass
+	var found []bypass.Bypass
 	for line := range strings.Lines(log) {
 		if !strings.Contains(line, "without minimize") {
 			continue
 		}
-		var b bypass
+		var b bypass.Bypass
 		if err := json.Unmarshal([]byte(line), &b); err != nil {
 			t.Fatal(err)
 		}
@@ -382,7 +384,7 @@ func TestFindBypasses(t *testing.T) {
 	writeFile(t, filepath.Join(dir, "privacy.yaml"), shopPolicy)
 	for _, test := range bypassTests {
 		t.Run(test.name, func(t *testing.T) {
-			got, err := findBypasses(bypassConfig(t, dir, test.sites))
+			got, err := bypass.Find(bypassConfig(t, dir, test.sites))
 			if err != nil || !slices.Equal(got, test.want) {
 				t.Errorf("found %q, %v, want %q", got, err, test.want)
 			}
@@ -419,7 +421,7 @@ func TestValidateWarnsOfBypasses(t *testing.T) {
 // Each configuration that is put in force warns anew.
 func TestReloadWarnsOfBypasses(t *testing.T) {
 	s := startSite(t, options{})
-	want := []bypass{{"unix/" + s.dir + "/app.sock", "the route of free.test", "the route of shop.test"}}
+	want := []bypass.Bypass{{Upstream: "unix/" + s.dir + "/app.sock", Route: "the route of free.test", Protected: "the route of shop.test"}}
 	for i := range 3 {
 		s.log.reset()
 		free := strings.ReplaceAll("http://free.test {\n bind unix/DIR/site.sock\n reverse_proxy unix/DIR/app.sock\n}", "DIR", s.dir)
@@ -436,69 +438,5 @@ func TestReloadWarnsOfBypasses(t *testing.T) {
 	s.load(options{})
 	if got := warnings(t, s.log.String()); len(got) > 0 {
 		t.Errorf("without a bypass, logged %q", got)
-	}
-}
-
-// What no Caddyfile says, JSON does.
-func TestFindBypassesInJSON(t *testing.T) {
-	const app = `{"handler":"reverse_proxy","upstreams":[{"dial":"app:3000"}]}`
-	const behind = `{"match":[{"host":["shop.example"]}],"terminal":true,"handle":[{"handler":"minimize"},` + app + `]}`
-	for name, test := range map[string]struct {
-		routes string
-		want   int
-	}{
-		"other handlers":            {`{"handle":[{"handler":"other","routes":"none","upstreams":7},{"nothing":1},` + app + `]}`, 1},
-		"a matcher that is empty":   {`{"match":[{}],"handle":[{"handler":"minimize"}]},{"handle":[` + app + `]}`, 0},
-		"a matcher in other spaces": {`{"match":[{"path":["/a"],"method":["GET"]}],"handle":[{"handler":"minimize"}]},{"match":[{ "method": [ "GET" ], "path": ["/a"] }],"handle":[` + app + `]}`, 0},
-		"a terminal route": {`{"group":"g","match":[{"path":["/a"]}],"terminal":true,"handle":[{"handler":"static_response"}]},` +
-			`{"group":"g","handle":[{"handler":"minimize"}]},{"handle":[` + app + `]}`, 0},
-		"errors of a subroute":             {`{"handle":[{"handler":"subroute","routes":[{"handle":[{"handler":"minimize"}]}],"errors":{"routes":[{"handle":[` + app + `]}]}}]}`, 1},
-		"errors of one that was minimized": {`{"handle":[{"handler":"minimize"},{"handler":"subroute","errors":{"routes":[{"handle":[` + app + `]}]}}]}`, 0},
-		"routes that invoke each other":    {`{"handle":[{"handler":"invoke","name":"again"},` + app + `]}`, 1},
-		"a route that is not there":        {`{"handle":[{"handler":"invoke","name":"nowhere"},` + app + `]}`, 1},
-	} {
-		http := `{"servers":{"none":null,"srv0":{"routes":[` + behind + "," + test.routes + `],"named_routes":{"none":null,"again":{"handle":[{"handler":"invoke","name":"again"}]}}}}}`
-		for _, config := range []string{http, `{"admin":{"disabled":true},"apps":{"http":` + http + `}}`} {
-			if got, err := findBypasses([]byte(config)); err != nil || len(got) != test.want {
-				t.Errorf("%s: found %q, %v, want %d", name, got, err, test.want)
-			}
-		}
-	}
-	for _, config := range []string{"", "{", "[]", `{"servers":{"srv0":{"routes":{}}}}`} {
-		if got, err := findBypasses([]byte(config)); err == nil {
-			t.Errorf("%s: found %q and no error", config, got)
-		}
-	}
-	for _, config := range []string{"{}", "null", `{"apps":{}}`} {
-		if got, err := findBypasses([]byte(config)); err != nil || len(got) > 0 {
-			t.Errorf("%s: found %q, %v", config, got, err)
-		}
-	}
-}
-
-// One upstream can be written in several ways.
-func TestUpstreamKey(t *testing.T) {
-	keys := map[string]string{}
-	for _, same := range [][]string{
-		{"app:3000", "APP:3000", "tcp/app:3000", "tcp4/App.:3000"},
-		{"localhost:3000", "127.0.0.1:3000", ":3000", "[::1]:3000", "tcp6/[::1]:3000", "[0:0::1]:3000", "[::ffff:127.0.0.1]:3000", "0.0.0.0:3000"},
-		{"app:3001"},
-		{"192.0.2.1:3000", "[::ffff:192.0.2.1]:3000"},
-		{"udp/app:3000"},
-		{"unix//run/app.sock", "unix+h2c//run/app.sock", "unix//run//app.sock"},
-		{"unix//run/App.sock"},
-		{"{env.APP}"},
-		{"{env.App}"},
-	} {
-		key := upstreamKey(same[0])
-		for _, spelling := range same {
-			if got := upstreamKey(spelling); got != key {
-				t.Errorf("%s has the key %q, %s has %q", spelling, got, same[0], key)
-			}
-		}
-		if other, ok := keys[key]; ok {
-			t.Errorf("%s and %s have the key %q", other, same[0], key)
-		}
-		keys[key] = same[0]
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"mime"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -41,7 +42,7 @@ type consentAPI struct {
 
 // CaddyModule returns the Caddy module information.
 func (*consentAPI) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "admin.api.consent", New: func() caddy.Module { return new(consentAPI) }}
+	return caddy.ModuleInfo{ID: "admin.api.minimize_consent", New: func() caddy.Module { return new(consentAPI) }}
 }
 
 // Provision implements [caddy.Provisioner].
@@ -191,7 +192,7 @@ func readQuery(w http.ResponseWriter, r *http.Request, methods ...string) (*desk
 		}
 		return readPost(w, r)
 	}
-	return nil, caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("expected %s", list(methods))}
+	return nil, caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("expected %s", strings.Join(methods, ", "))}
 }
 
 func badQuery(message string) error {

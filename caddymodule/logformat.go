@@ -125,7 +125,7 @@ func (f *LogFormat) submission(w io.Writer, entry map[string]any) {
 	case len(undeclared) > 0:
 		says = append(says, p.Bad.Render("undeclared")+" "+terminal.Printable(strings.Join(undeclared, ", ")))
 	case count > 0:
-		says = append(says, p.Bad.Render("undeclared")+" "+plural(count, "field"))
+		says = append(says, p.Bad.Render("undeclared")+" "+terminal.Plural(count, "field"))
 	}
 	if len(says) == 0 {
 		says = append(says, "nothing to keep")
@@ -188,7 +188,7 @@ func strippedTexts(value any) []string {
 	var all []string
 	for _, item := range list {
 		if field, ok := item.(map[string]any); ok {
-			all = append(all, fmt.Sprintf("%v (%s)", field["field"], reason(fmt.Sprint(field["reason"]))))
+			all = append(all, fmt.Sprintf("%v (%s)", field["field"], strings.ReplaceAll(fmt.Sprint(field["reason"]), "_", " ")))
 		}
 	}
 	return all

@@ -1,5 +1,5 @@
-// Command modicum is a full Caddy server with the standard modules and data
-// minimization, and commands to write, check and try a privacy policy.
+// Command modicum is a Caddy server with the standard modules and data
+// minimization, and with commands to write, check and try a privacy policy.
 package main
 
 import (
@@ -11,6 +11,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/standard"
 
 	_ "github.com/modicum-proxy/modicum/caddymodule"
+	"github.com/modicum-proxy/modicum/caddymodule/command"
 )
 
 func main() {
@@ -19,6 +20,7 @@ func main() {
 		caddy.CustomVersion = "Modicum " + build.Main.Version + ", Caddy" // Caddy's own version follows
 	}
 	caddy.CustomLongDescription = about
+	command.RegisterShortNames()
 	caddycmd.Main()
 }
 
@@ -26,11 +28,11 @@ const about = `Modicum stands in front of a web application and lets it receive 
 personal data that a declared purpose allows, and that the person has consented
 to where the purpose rests on consent.
 
-It is a Caddy server with one directive more, so all of Caddy's commands and
+It is a Caddy server with one more directive, so all of Caddy's commands and
 configuration work. To begin:
 
 	modicum demo       # see it at work
 	modicum init       # write a policy and a Caddyfile to start from
 	modicum check      # check the policy and run its tests
-	modicum explain    # tell what becomes of one submission, field by field
+	modicum explain    # explain what happens to one submission, field by field
 	modicum run        # serve`

@@ -44,6 +44,14 @@ func Printable(text string) string {
 	}, text)
 }
 
+// Plural writes a count with its noun.
+func Plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
 // Columns prints rows with their cells aligned by what they take on a screen.
 func Columns(w io.Writer, rows [][]string) {
 	widths := map[int]int{}

@@ -1,4 +1,4 @@
-package caddymodule
+package command
 
 import (
 	"errors"
@@ -24,42 +24,42 @@ func (o *consentOptions) export() *cobra.Command {
 	cmd := o.subcommand("export [--format json|csv|dpv] [--output <file>] [--subject <subject>|--email <address>|…] [--purpose <purpose>]", "Exports the evidence of consents",
 		func(cmd *cobra.Command) {
 			format = cmd.Flags().String("format", "json", "json, csv, or dpv: consent records of ISO/IEC TS 27560")
-			output = cmd.Flags().String("output", "-", "The file to write, - is standard output")
+			output = cmd.Flags().String("output", "-", "The file to write; - is standard output")
 			choices = cmd.Flags().String("choices", "", "For dpv, the address of the page of choices")
 		},
-		func(cmd *cobra.Command, c clerk, q *desk.Query) error {
+		func(cmd *cobra.Command, b consentBackend, q *desk.Query) error {
 			q.Format, q.Choices = desk.Format(*format), *choices
 			write := func(w io.Writer) error {
 				w, done := withProgress(w, cmd.ErrOrStderr())
 				defer done()
-				return c.Export(cmd.Context(), w, q)
+				return b.Export(cmd.Context(), w, q)
 			}
 			if *output != "-" {
-				return writeWhole(*output, write)
+				return writeFile(*output, write)
 			}
 			return write(cmd.OutOrStdout())
 		})
 	cmd.Long = `
-Writes what is kept of consents, of everybody or of one person: who (a
-pseudonym), what for, when, by which means, and the text as it was shown.
+Exports the stored evidence of consents, of everybody or of one person: who (a
+pseudonym), for which purpose, when, by which means, and the text as it was shown.
 
-json is one array with an event on each line; csv has a header, and an
-apostrophe before values that a spreadsheet would take for formulas; dpv is
-JSON-LD, a consent record of ISO/IEC TS 27560 for each subject and purpose. What
-is exported is personal data. A file is there when it is whole, or not at all.`
+json is one array with an event on each line; csv has a header, and an apostrophe
+before values that a spreadsheet would interpret as formulas; dpv is JSON-LD, a
+consent record of ISO/IEC TS 27560 for each subject and purpose. The export is
+personal data. An output file is created only if the export is complete.`
 	return cmd
 }
 
-// writeWhole writes a file that is whole when it has its name, and that only
-// its owner can read.
-func writeWhole(name string, write func(io.Writer) error) (err error) {
+// writeFile writes a file that only its owner can read. It exists under its name
+// only if it was written completely.
+func writeFile(name string, write func(io.Writer) error) (err error) {
 	file, err := os.CreateTemp(filepath.Dir(name), ".modicum-export-*")
 	if err != nil {
-		return fmt.Errorf("making a file: %w", err)
+		return fmt.Errorf("creating a file: %w", err)
 	}
 	defer func() {
 		if err != nil {
-			_ = os.Remove(file.Name()) // the first error counts
+			_ = os.Remove(file.Name()) // the first error is the one to report
 		}
 	}()
 	if err = write(file); err == nil {
@@ -71,13 +71,13 @@ func writeWhole(name string, write func(io.Writer) error) (err error) {
 	return os.Rename(file.Name(), name)
 }
 
-// withProgress shows on a terminal how much was written to w. When w is the
-// terminal there is nothing to show, but a text that was shown to a person
-// must not command it (CWE-150).
+// withProgress shows on a terminal how much was written to w. If w itself is a
+// terminal it shows nothing, but replaces control characters: a text in an export
+// must not control the terminal (CWE-150).
 func withProgress(w, messages io.Writer) (io.Writer, func()) {
 	switch {
 	case isTerminal(w):
-		tame := transform.NewWriter(w, transform.Chain(
+		printable := transform.NewWriter(w, transform.Chain(
 			runes.Remove(runes.Predicate(func(c rune) bool { return c == '\r' })), // of the line ends of CSV
 			runes.Map(func(c rune) rune {
 				if c == '\n' || unicode.IsPrint(c) {
@@ -86,7 +86,7 @@ func withProgress(w, messages io.Writer) (io.Writer, func()) {
 				return '·'
 			}),
 		))
-		return tame, func() { _ = tame.Close() }
+		return printable, func() { _ = printable.Close() }
 	case !isTerminal(messages):
 		return w, func() {}
 	}
@@ -95,7 +95,7 @@ func withProgress(w, messages io.Writer) (io.Writer, func()) {
 	return io.MultiWriter(w, bar), func() { _ = bar.Finish() }
 }
 
-// isTerminal tells whether somebody sees what is written to w.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))

@@ -1,4 +1,4 @@
-package caddymodule
+package command
 
 import (
 	"encoding/json"
@@ -20,23 +20,23 @@ var checkCommand = caddycmd.Command{
 	Usage: "[<files...>] [--config <file> [--adapter <name>]] [--strict] [--json]",
 	Short: "Checks a privacy policy and runs its tests",
 	Long: `
-Reads the policy files (default: privacy.yaml; globs are allowed), tells every
-problem with its place, and takes the tests that stand in the policy through
-the same engine that serves requests.
+Reads the policy files (default: privacy.yaml; globs are allowed), reports every
+problem with its position, and runs the tests of the policy through the engine
+that serves requests.
 
 Then reads the configuration of Caddy (default: the Caddyfile in the current
 directory, if there is one), and warns where a route reaches an upstream without
 minimize, although another route has minimize before the same upstream.
 
-Exit status: 0 when all is well, warnings allowed; 1 when the policy has an
-error or a test fails, with --strict also for a warning; 2 when a file cannot
-be read or the command is misspelled.`,
+Exit status: 0 if there are only warnings or none; 1 if the policy has an error
+or a test fails, with --strict also for a warning; 2 if a file cannot be read or
+the command is used incorrectly.`,
 	CobraFunc: func(cmd *cobra.Command) {
-		strict := cmd.Flags().Bool("strict", false, "Take warnings for errors")
+		strict := cmd.Flags().Bool("strict", false, "Treat warnings as errors")
 		asJSON := cmd.Flags().Bool("json", false, "Print one JSON document")
 		config := cmd.Flags().StringP("config", "c", "", "Configuration file (default: Caddyfile if there is one)")
 		adapter := cmd.Flags().StringP("adapter", "a", "", "Name of the config adapter for --config")
-		command(cmd, func(cmd *cobra.Command, files []string) (int, error) {
+		setRun(cmd, func(cmd *cobra.Command, files []string) (int, error) {
 			report, status, err := check(cmd, files)
 			if err != nil {
 				return status, err
@@ -60,13 +60,13 @@ be read or the command is misspelled.`,
 // checkReport is what `check` finds.
 type checkReport struct {
 	Files []string `json:"files"`
-	// Version is that of the policy set; empty when it has errors.
+	// Version is the version of the policy set, or empty if it has errors.
 	Version     string               `json:"version"`
 	Collections int                  `json:"collections"`
 	Fields      int                  `json:"fields"`
 	Diagnostics policy.Diagnostics   `json:"diagnostics"`
 	Tests       []explain.TestResult `json:"tests"`
-	// Config is nil if no configuration was looked at.
+	// Config is nil if no configuration was checked.
 	Config *configReport `json:"config,omitempty"`
 }
 
@@ -92,8 +92,8 @@ func check(cmd *cobra.Command, files []string) (*checkReport, int, error) {
 	return report, exitRefused, err
 }
 
-// passes reports whether the policy may be used and, with strict, whether there
-// are no warnings at all.
+// passes reports whether the policy can be used and, if strict, whether there are
+// no warnings either.
 func (r *checkReport) passes(strict bool) bool {
 	return r.count(policy.Error) == 0 && r.failed() == 0 && (!strict || r.warnings() == 0)
 }
@@ -108,7 +108,7 @@ func (r *checkReport) count(severity policy.Severity) int {
 	return n
 }
 
-// warnings counts those about the policy and about the configuration.
+// warnings counts the warnings about the policy and the configuration.
 func (r *checkReport) warnings() int {
 	n := r.count(policy.Warning)
 	if r.Config != nil {
@@ -127,7 +127,7 @@ func (r *checkReport) failed() int {
 	return n
 }
 
-// print tells the problems, the tests that fail, and the sum.
+// print prints the problems, the tests that failed, and a summary.
 func (r *checkReport) print(w io.Writer) {
 	p := terminal.PaletteFor(w)
 	for _, d := range r.Diagnostics {
@@ -140,22 +140,22 @@ func (r *checkReport) print(w io.Writer) {
 	}
 	r.Config.print(w, p)
 	errors, warnings, failed := r.count(policy.Error), r.warnings(), r.failed()
-	var sum []string
+	var summary []string
 	if errors > 0 {
-		sum = append(sum, p.Bad.Render(plural(errors, "error")))
+		summary = append(summary, p.Bad.Render(terminal.Plural(errors, "error")))
 	} else {
-		sum = append(sum, plural(r.Collections, "collection"), plural(r.Fields, "field"), p.Good.Render(plural(len(r.Tests)-failed, "test")+" passed"))
+		summary = append(summary, terminal.Plural(r.Collections, "collection"), terminal.Plural(r.Fields, "field"), p.Good.Render(terminal.Plural(len(r.Tests)-failed, "test")+" passed"))
 	}
 	if failed > 0 {
-		sum = append(sum, p.Bad.Render(plural(failed, "test")+" failed"))
+		summary = append(summary, p.Bad.Render(terminal.Plural(failed, "test")+" failed"))
 	}
 	if warnings > 0 {
-		sum = append(sum, p.Odd.Render(plural(warnings, "warning")))
+		summary = append(summary, p.Odd.Render(terminal.Plural(warnings, "warning")))
 	}
-	_, _ = fmt.Fprintf(w, "%s: %s\n", p.Strong.Render(strings.Join(r.Files, ", ")), strings.Join(sum, ", "))
+	_, _ = fmt.Fprintf(w, "%s: %s\n", p.Strong.Render(strings.Join(r.Files, ", ")), strings.Join(summary, ", "))
 }
 
-// printDiagnostic prints what [policy.Diagnostic.String] says, in colours.
+// printDiagnostic prints [policy.Diagnostic.String] in colors.
 func printDiagnostic(w io.Writer, p terminal.Palette, d policy.Diagnostic) {
 	severity := p.Bad
 	if d.Severity == policy.Warning {
@@ -175,7 +175,7 @@ func printDiagnostic(w io.Writer, p terminal.Palette, d policy.Diagnostic) {
 	}
 }
 
-// printFailure prints what a test expected and what came: names only.
+// printFailure prints what a test expected and what happened, as names only.
 func printFailure(w io.Writer, p terminal.Palette, t *explain.TestResult) {
 	_, _ = fmt.Fprintf(w, "%s: %s: %s\n", p.Strong.Render(t.Position.String()), p.Bad.Render("test failed"), t.On)
 	if t.Hint != "" {
@@ -183,20 +183,20 @@ func printFailure(w io.Writer, p terminal.Palette, t *explain.TestResult) {
 	}
 	expected, came := &t.Expected, &t.Came
 	if expected.Refused != came.Refused {
-		_, _ = fmt.Fprintf(w, "      expected %s\n          came %s\n", told(expected), told(came))
+		_, _ = fmt.Fprintf(w, "      expected %s\n          came %s\n", outcome(expected), outcome(came))
 		return
 	}
 	differ := func(what string, expected, came []string) {
 		if expected != nil && !slices.Equal(expected, came) {
-			_, _ = fmt.Fprintf(w, "      %-8s expected %s\n                   came %s\n", what, list(expected), list(came))
+			_, _ = fmt.Fprintf(w, "      %-8s expected %s\n                   came %s\n", what, nameList(expected), nameList(came))
 		}
 	}
 	differ("kept", expected.Kept, came.Kept)
 	differ("stripped", expected.Stripped, came.Stripped)
 }
 
-// told says in a word what became of a whole submission.
-func told(o *explain.Outcome) string {
+// outcome describes what happened to a submission as a whole.
+func outcome(o *explain.Outcome) string {
 	switch {
 	case o.Why != "":
 		return "a refusal: " + o.Why
@@ -204,6 +204,14 @@ func told(o *explain.Outcome) string {
 		return "a refusal"
 	}
 	return "a submission that goes on"
+}
+
+// nameList joins names for display.
+func nameList(names []string) string {
+	if len(names) == 0 {
+		return "none"
+	}
+	return terminal.Printable(strings.Join(names, ", "))
 }
 
 // printJSON prints a document for programs.

@@ -1,4 +1,4 @@
-package caddymodule
+package command
 
 import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
@@ -12,12 +12,12 @@ var schemaCommand = caddycmd.Command{
 	Short: "Prints the JSON Schema of policy files",
 	Long: `
 Prints the JSON Schema (2020-12) of policy files, for editors that complete and
-check while one types. An editor with the YAML language server finds it by the
-first line of a policy:
+check while you type. An editor with the YAML language server finds it through
+the first line of a policy:
 
 	# yaml-language-server: $schema=policy.v1.json`,
 	CobraFunc: func(cmd *cobra.Command) {
-		command(cmd, func(cmd *cobra.Command, args []string) (int, error) {
+		setRun(cmd, func(cmd *cobra.Command, args []string) (int, error) {
 			if err := cobra.NoArgs(cmd, args); err != nil {
 				return exitUsage, err
 			}
