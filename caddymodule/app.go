@@ -15,8 +15,9 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/freshness"
 	"github.com/modicum-proxy/modicum/internal/regular"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 func init() {
@@ -59,7 +60,7 @@ type App struct {
 	metrics  *metrics
 	policies []*livePolicy // in use by the sites, each acquired as often as it stands here
 	store    *liveRegistry // nil: none is configured
-	keys     *consent.Keys // of its pseudonyms
+	keys     *subject.Keys // of its pseudonyms
 	started  bool
 	mu       sync.Mutex // guards policies and started while sites are provisioned
 
@@ -139,7 +140,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Start opens the store and watches the policy files.
 func (a *App) Start() error {
 	if a.store != nil {
-		if err := a.store.start(consent.Terms{Events: time.Duration(a.Evidence.Keep), Addresses: time.Duration(a.Evidence.KeepIP)}); err != nil {
+		if err := a.store.start(freshness.Terms{Events: time.Duration(a.Evidence.Keep), Addresses: time.Duration(a.Evidence.KeepIP)}); err != nil {
 			return err
 		}
 	}

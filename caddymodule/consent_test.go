@@ -18,6 +18,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 // consentPolicy has purposes of each kind that people choose about.
@@ -198,7 +199,7 @@ func TestConsentByPage(t *testing.T) {
 	s := startSite(t, withStore)
 	ada, bob := s.guest(), s.guest()
 	want(t, "at first", ada.checkout(), unconsented)
-	if ada.cookies[consent.CookieName] != "" {
+	if ada.cookies[subject.CookieName] != "" {
 		t.Error("somebody who chose nothing is given a cookie")
 	}
 	ada.choose("newsletter", "allow")
@@ -234,11 +235,11 @@ func TestConsentCookie(t *testing.T) {
 			t.Errorf("cookie %s", cookie)
 		}
 	}
-	if g.cookies[consent.CookieName] == "" {
+	if g.cookies[subject.CookieName] == "" {
 		t.Fatal("no cookie is set")
 	}
 	// Each of these is nobody, not the guest, and no fault of the site.
-	parts := strings.Split(g.cookies[consent.CookieName], ".")
+	parts := strings.Split(g.cookies[subject.CookieName], ".")
 	for _, change := range []struct {
 		what  string
 		parts []string
@@ -252,12 +253,12 @@ func TestConsentCookie(t *testing.T) {
 		{"nothing", nil},
 	} {
 		forged := s.guest()
-		forged.cookies[consent.CookieName] = strings.Join(change.parts, ".")
+		forged.cookies[subject.CookieName] = strings.Join(change.parts, ".")
 		want(t, change.what, forged.checkout(), unconsented)
 	}
 	// A neighbour's cookie of the same name before ours changes nothing.
 	r := s.request("POST /checkout", jsonType, strings.NewReader(`{"birthday":"1980-01-02"}`),
-		"Cookie", consent.CookieName+"=1.forged; "+consent.CookieName+"="+strings.Join(parts, ".")+"; a=b")
+		"Cookie", subject.CookieName+"=1.forged; "+subject.CookieName+"="+strings.Join(parts, ".")+"; a=b")
 	s.do(r)
 	if got := s.upstream.next(); got.body != `{"birthday":"1980-01-02"}` || got.Header.Get("Cookie") != "a=b" {
 		t.Errorf("forwarded %q", got.raw)
@@ -336,7 +337,7 @@ func TestConsentByTick(t *testing.T) {
 			if body := readable(t, got); res.StatusCode != http.StatusOK || body != test.want {
 				t.Errorf("answered %s, forwarded %.200s", res.Status, body)
 			}
-			if g.cookies[consent.CookieName] == "" {
+			if g.cookies[subject.CookieName] == "" {
 				t.Fatal("no cookie is set")
 			}
 			want(t, "from then on", g.checkout(), withBirth)
@@ -364,7 +365,7 @@ func TestConsentOfARefusedSubmission(t *testing.T) {
 			if res := g.send(test.on, test.contentType, test.body); res.StatusCode != test.status {
 				t.Errorf("answered %s %s", res.Status, res.body)
 			}
-			if g.cookies[consent.CookieName] != "" {
+			if g.cookies[subject.CookieName] != "" {
 				t.Error("a cookie is set")
 			}
 		})
@@ -382,7 +383,7 @@ func TestConsentInReportMode(t *testing.T) {
 	g := s.guest()
 	const body = `{"subscribe":true,"birthday":"1980-01-02","shoe":1}`
 	want(t, "reported", g.submit(body), body)
-	if g.cookies[consent.CookieName] != "" || storedEvents(t) != 0 {
+	if g.cookies[subject.CookieName] != "" || storedEvents(t) != 0 {
 		t.Error("a consent is kept")
 	}
 	g.choose("newsletter", "allow") // the pages work as ever
@@ -418,7 +419,7 @@ func TestConsentStoreDown(t *testing.T) {
 	// A tick that cannot be stored does not count, not even once.
 	stranger := s.guest()
 	want(t, "a tick", stranger.submit(`{"subscribe":true,"birthday":"1980-01-02"}`), `{}`)
-	if res := stranger.send("POST /letter", jsonType, `{"subscribe":true,"address":"a"}`); res.StatusCode != http.StatusServiceUnavailable || stranger.cookies[consent.CookieName] != "" {
+	if res := stranger.send("POST /letter", jsonType, `{"subscribe":true,"address":"a"}`); res.StatusCode != http.StatusServiceUnavailable || stranger.cookies[subject.CookieName] != "" {
 		t.Errorf("a tick with what is required: answered %s %v", res.Status, res.Header)
 	}
 	large := form(part{"subscribe", "", "on"}, part{"photo", "p", strings.Repeat("x", 2<<20)})

@@ -17,8 +17,9 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
-	"github.com/modicum-proxy/modicum/internal/consent/desk"
+	"github.com/modicum-proxy/modicum/internal/consent/operator"
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 func init() {
@@ -34,7 +35,7 @@ func init() {
 //	POST /minimize/consent/withdraw  withdraw on a person's behalf
 //
 // A GET takes purpose, limit, format and choices as its query; the body of a
-// POST is a [desk.Query]. A person is named in bodies only: Caddy logs the
+// POST is a [operator.Query]. A person is named in bodies only: Caddy logs the
 // address and the headers of every admin request.
 type consentAPI struct {
 	ctx caddy.Context
@@ -54,16 +55,16 @@ func (a *consentAPI) Provision(ctx caddy.Context) error {
 // Routes implements [caddy.AdminRouter].
 func (a *consentAPI) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{
-		{Pattern: "/minimize/consent/list", Handler: a.streaming(listType, (*desk.Desk).List)},
-		{Pattern: "/minimize/consent/export", Handler: a.streaming(desk.Format.MediaType, (*desk.Desk).Export)},
+		{Pattern: "/minimize/consent/list", Handler: a.streaming(listType, (*operator.Service).List)},
+		{Pattern: "/minimize/consent/export", Handler: a.streaming(operator.Format.MediaType, (*operator.Service).Export)},
 		{Pattern: "/minimize/consent/withdraw", Handler: caddy.AdminHandlerFunc(a.withdraw)},
 	}
 }
 
-func listType(desk.Format) string { return desk.JSON.MediaType() }
+func listType(operator.Format) string { return operator.JSON.MediaType() }
 
 // streaming answers with what is written while it is read from the store.
-func (a *consentAPI) streaming(mediaType func(desk.Format) string, write func(*desk.Desk, context.Context, io.Writer, *desk.Query) error) caddy.AdminHandler {
+func (a *consentAPI) streaming(mediaType func(operator.Format) string, write func(*operator.Service, context.Context, io.Writer, *operator.Query) error) caddy.AdminHandler {
 	return caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		q, err := readQuery(w, r, http.MethodGet, http.MethodPost)
 		if err != nil {
@@ -131,7 +132,7 @@ func (a *consentAPI) withdraw(w http.ResponseWriter, r *http.Request) error {
 
 // desk returns the desk of the configuration in force, and what lets go of
 // its store.
-func (a *consentAPI) desk() (*desk.Desk, func(), error) {
+func (a *consentAPI) desk() (*operator.Service, func(), error) {
 	app, err := a.ctx.AppIfConfigured("minimize")
 	if err != nil {
 		return nil, nil, noStore()
@@ -145,7 +146,7 @@ func noStore() error {
 
 // desk returns the desk of the app's store, which stays open until done is
 // called.
-func (a *App) desk() (d *desk.Desk, done func(), err error) {
+func (a *App) desk() (d *operator.Service, done func(), err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.store == nil {
@@ -153,9 +154,9 @@ func (a *App) desk() (d *desk.Desk, done func(), err error) {
 	}
 	store, keys := a.store, a.keys
 	store.begin()
-	return &desk.Desk{
+	return &operator.Service{
 		Registry: store.Registry, Policies: a.sets, Now: time.Now, NewID: newEventID,
-		Subjects: func(id consent.Identity) ([]consent.Subject, error) { return namedAnywhere(keys, id, a.sets()) },
+		Subjects: func(id subject.Identity) ([]consent.Subject, error) { return namedAnywhere(keys, id, a.sets()) },
 	}, store.end, nil
 }
 
@@ -170,7 +171,7 @@ func (a *App) sets() []*policy.Set {
 
 // namedAnywhere returns the pseudonyms of whom the operator names. A telephone
 // number without a code is one of the controller's country.
-func namedAnywhere(keys *consent.Keys, id consent.Identity, sets []*policy.Set) ([]consent.Subject, error) {
+func namedAnywhere(keys *subject.Keys, id subject.Identity, sets []*policy.Set) ([]consent.Subject, error) {
 	country := ""
 	if len(sets) > 0 {
 		country = sets[0].Controller.Country
@@ -182,7 +183,7 @@ func namedAnywhere(keys *consent.Keys, id consent.Identity, sets []*policy.Set) 
 const maxQuery = 1 << 16
 
 // readQuery reads what is asked for. Errors hold nothing of it.
-func readQuery(w http.ResponseWriter, r *http.Request, methods ...string) (*desk.Query, error) {
+func readQuery(w http.ResponseWriter, r *http.Request, methods ...string) (*operator.Query, error) {
 	for _, method := range methods {
 		if r.Method != method {
 			continue
@@ -199,8 +200,8 @@ func badQuery(message string) error {
 	return caddy.APIError{HTTPStatus: http.StatusBadRequest, Err: errors.New(message)}
 }
 
-func readGet(r *http.Request) (*desk.Query, error) {
-	q := new(desk.Query)
+func readGet(r *http.Request) (*operator.Query, error) {
+	q := new(operator.Query)
 	for name, values := range r.URL.Query() {
 		if len(values) != 1 {
 			return nil, badQuery("a parameter of the query is given twice")
@@ -209,7 +210,7 @@ func readGet(r *http.Request) (*desk.Query, error) {
 		case "purpose":
 			q.Purpose = values[0]
 		case "format":
-			q.Format = desk.Format(values[0])
+			q.Format = operator.Format(values[0])
 		case "choices":
 			q.Choices = values[0]
 		case "limit":
@@ -227,11 +228,11 @@ func readGet(r *http.Request) (*desk.Query, error) {
 
 // readPost takes JSON that says so only: a page in a browser on this machine
 // can send any other type without asking (CWE-352).
-func readPost(w http.ResponseWriter, r *http.Request) (*desk.Query, error) {
+func readPost(w http.ResponseWriter, r *http.Request) (*operator.Query, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, caddy.APIError{HTTPStatus: http.StatusUnsupportedMediaType, Err: errors.New("expected Content-Type: application/json")}
 	}
-	q := new(desk.Query)
+	q := new(operator.Query)
 	in := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxQuery))
 	in.DisallowUnknownFields()
 	err := in.Decode(q)
@@ -248,9 +249,9 @@ func readPost(w http.ResponseWriter, r *http.Request) (*desk.Query, error) {
 func apiError(err error) error {
 	status := http.StatusInternalServerError
 	switch {
-	case errors.Is(err, desk.ErrQuery):
+	case errors.Is(err, operator.ErrQuery):
 		status = http.StatusBadRequest
-	case errors.Is(err, desk.ErrNobody), errors.Is(err, desk.ErrNothing):
+	case errors.Is(err, operator.ErrNobody), errors.Is(err, operator.ErrNothing):
 		status = http.StatusNotFound
 	case errors.Is(err, consent.ErrUnavailable), errors.Is(err, consent.ErrOutcomeUnknown):
 		status = http.StatusServiceUnavailable

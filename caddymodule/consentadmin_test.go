@@ -18,8 +18,9 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
-	"github.com/modicum-proxy/modicum/internal/consent/desk"
+	"github.com/modicum-proxy/modicum/internal/consent/operator"
 	"github.com/modicum-proxy/modicum/internal/notice"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 // startWithStore starts a site whose store holds the consents of two people
@@ -33,7 +34,7 @@ func startWithStore(t *testing.T) (s *site, ada string, subjects []consent.Subje
 	}
 	a := app.(*App)
 	ada = "CANARY@shop.example"
-	subjects = []consent.Subject{a.keys.Subjects(consent.Identity{Kind: consent.ByEmail, Value: strings.ToLower(ada)})[0], "0badcafe.bob"}
+	subjects = []consent.Subject{a.keys.Subjects(subject.Identity{Kind: subject.ByEmail, Value: strings.ToLower(ada)})[0], "0badcafe.bob"}
 	set := a.sets()[0]
 	newsletter, _ := set.PurposeID("newsletter")
 	told := notice.ForPurpose(set, newsletter, "")
@@ -68,7 +69,7 @@ func TestConsentEndpoints(t *testing.T) {
 	status := func() string {
 		t.Helper()
 		res := s.ask("GET /minimize/consent/list", "", "")
-		var rows []desk.Row
+		var rows []operator.Row
 		if err := json.Unmarshal([]byte(res.body), &rows); err != nil || res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != jsonType {
 			t.Fatalf("%s %s: %v", res.Status, res.body, err)
 		}
@@ -164,7 +165,9 @@ func TestConsentEndpointsWithoutStore(t *testing.T) {
 func serveStream(t *testing.T, write func(context.Context, io.Writer) error) (status int, text string, reading error) {
 	t.Helper()
 	api := &consentAPI{ctx: caddy.ActiveContext()}
-	handler := api.streaming(listType, func(_ *desk.Desk, ctx context.Context, w io.Writer, _ *desk.Query) error { return write(ctx, w) })
+	handler := api.streaming(listType, func(_ *operator.Service, ctx context.Context, w io.Writer, _ *operator.Query) error {
+		return write(ctx, w)
+	})
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var refusal caddy.APIError
 		if err := handler.ServeHTTP(w, r); errors.As(err, &refusal) {

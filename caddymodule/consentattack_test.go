@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 // An operator names people by their login and the shop that they are in. All
@@ -38,7 +38,7 @@ func TestCookieInAPageForEverybody(t *testing.T) {
 	}
 	res := g.send("GET /", "", "", "ADPC", "consent="+offer.ConsentRequests[0].ID)
 	s.upstream.next()
-	if g.cookies[consent.CookieName] == "" {
+	if g.cookies[subject.CookieName] == "" {
 		t.Fatal("no cookie is set")
 	}
 	if !strings.Contains(strings.Join(res.Header["Cache-Control"], ","), "no-store") {

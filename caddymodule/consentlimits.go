@@ -7,6 +7,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/service"
 	"github.com/modicum-proxy/modicum/internal/limit"
 )
 
@@ -45,4 +46,4 @@ func (l *consentLimits) MayGrant(r *http.Request, subject consent.Subject) bool 
 // MayAppear implements [consent.Limits].
 func (l *consentLimits) MayAppear(r *http.Request) bool { return l.takingBack.Allow(clientIP(r)) }
 
-var _ consent.Limits = (*consentLimits)(nil)
+var _ service.Limits = (*consentLimits)(nil)

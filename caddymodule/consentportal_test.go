@@ -13,7 +13,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 // A page of another site submits a form with the box ticked from the browser
@@ -23,7 +23,7 @@ func TestConsentAcrossSites(t *testing.T) {
 	s := startSite(t, withStore)
 	victim := s.guest()
 	victim.choose("poll", "allow")
-	cookie, stranger := victim.cookies[consent.CookieName], s.guest()
+	cookie, stranger := victim.cookies[subject.CookieName], s.guest()
 	for _, from := range [][]string{
 		{"Sec-Fetch-Site", "cross-site"},
 		{"Sec-Fetch-Site", "same-site"},
@@ -42,7 +42,7 @@ func TestConsentAcrossSites(t *testing.T) {
 		}
 		want(t, from[1], victim.checkout(), withOpinion)
 	}
-	if victim.cookies[consent.CookieName] != cookie || stranger.cookies[consent.CookieName] != "" {
+	if victim.cookies[subject.CookieName] != cookie || stranger.cookies[subject.CookieName] != "" {
 		t.Error("a cookie has changed")
 	}
 	for _, status := range []string{victim.api()["newsletter"].Status, stranger.api()["newsletter"].Status} {

@@ -13,7 +13,7 @@ import (
 
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
 
-	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 // A browser that knows ADPC is offered the questions, and answers them with
@@ -49,7 +49,7 @@ func TestConsentByADPC(t *testing.T) {
 	// What answers a safe method may be kept by a cache, and the cookie in it
 	// would make everybody one person.
 	res = g.send("HEAD /", "", "", "ADPC", "consent="+ids["newsletter"])
-	if s.upstream.next().Method != http.MethodHead || g.cookies[consent.CookieName] == "" || !strings.Contains(strings.Join(res.Header.Values("Cache-Control"), ","), "no-store") {
+	if s.upstream.next().Method != http.MethodHead || g.cookies[subject.CookieName] == "" || !strings.Contains(strings.Join(res.Header.Values("Cache-Control"), ","), "no-store") {
 		t.Errorf("answered %v", res.Header)
 	}
 	s.upstream.answerWith((*wire).ok)

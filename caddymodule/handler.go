@@ -10,9 +10,10 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/google/uuid"
 
-	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/service"
 	"github.com/modicum-proxy/modicum/internal/minimize"
 	"github.com/modicum-proxy/modicum/internal/pages"
+	"github.com/modicum-proxy/modicum/internal/subject"
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
@@ -80,7 +81,7 @@ type Handler struct {
 	app      *App
 	engine   *minimize.Engine
 	registry *liveRegistry    // nil: no store is configured
-	consents *consent.Service // nil: as above
+	consents *service.Service // nil: as above
 	pages    *pages.Pages     // nil: no portal
 	gpc      http.Handler     // nil: nothing is told
 	except   caddyhttp.MatchPath
@@ -206,7 +207,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	if sound && h.excepted(r) {
 		h.engine.Shield(r)
-		consent.HideCookie(r.Header)
+		subject.HideCookie(r.Header)
 		return next.ServeHTTP(w, r)
 	}
 	came, body := r, r.Body
@@ -215,8 +216,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	s := h.engine.Process(w, t.r)
 	t.decided(s)
 	r = t.forward()
-	consent.HideCookie(r.Header)
-	consent.HideCookie(came.Header) // with which the routes of errors begin
+	subject.HideCookie(r.Header)
+	subject.HideCookie(came.Header) // with which the routes of errors begin
 	if s == nil {
 		return next.ServeHTTP(w, r)
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/freshness"
 	"github.com/modicum-proxy/modicum/internal/minimize"
 )
 
@@ -71,7 +71,7 @@ func (m *metrics) record(e *minimize.Entry) {
 }
 
 // recordConsent counts what a registry of consents did.
-func (m *metrics) recordConsent(c consent.Count) {
+func (m *metrics) recordConsent(c freshness.Count) {
 	if c.Lookup != "" {
 		m.lookups.WithLabelValues(c.Lookup).Inc()
 		return

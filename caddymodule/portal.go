@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -14,10 +13,12 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/service"
 	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/pages"
 	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/regular"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 // provisionConsents makes what knows the choices of people, and the pages on
@@ -38,7 +39,7 @@ func (h *Handler) provisionConsents() error {
 		if h.Portal != "" || len(h.Subject) > 0 {
 			return errors.New("portal and subject need a store: minimize { store sqlite <path> } in the global options")
 		}
-		h.engine.Consents = unstored{&consent.Service{Words: languages, Now: time.Now}}
+		h.engine.Consents = unstored{&service.Service{Words: languages, Now: time.Now}}
 		return nil
 	}
 	identify, fields, err := h.subjects()
@@ -46,7 +47,7 @@ func (h *Handler) provisionConsents() error {
 		return err
 	}
 	h.registry = h.app.store
-	h.consents = &consent.Service{
+	h.consents = &service.Service{
 		Registry: h.registry.Registry, Keys: h.app.keys, Identify: identify, Fields: fields, Words: languages,
 		Limits:  newConsentLimits(time.Now),
 		Address: h.app.keptAddress(), Now: time.Now, NewID: newEventID,
@@ -89,7 +90,7 @@ func declares(set *policy.Set, field string) bool {
 // unstored knows what a request itself says, where no choices are kept: Global
 // Privacy Control and the cookies of consent platforms. A tick counts for the
 // submission that carries it.
-type unstored struct{ *consent.Service }
+type unstored struct{ *service.Service }
 
 // Record implements [minimize.Consents].
 func (unstored) Record(_ context.Context, _ http.Header, _ *consent.Inquiry, ticked policy.PurposeSet) (policy.PurposeSet, error) {
@@ -136,30 +137,19 @@ func clientIP(r *http.Request) string {
 	return ip
 }
 
-// keptAddress returns what evidence holds of a client's address: nothing
-// unless the operator wants it.
-func (a *App) keptAddress() func(*http.Request) netip.Prefix {
-	if a.Evidence == nil || a.Evidence.IP == "off" {
+// keptAddress returns what evidence holds of a client's address; nil if
+// nothing.
+func (a *App) keptAddress() func(*http.Request) string {
+	if a.Evidence == nil {
 		return nil
 	}
-	full := a.Evidence.IP == "full"
-	return func(r *http.Request) netip.Prefix {
-		ip, err := netip.ParseAddr(clientIP(r))
-		if err != nil {
-			return netip.Prefix{}
-		}
-		ip = ip.Unmap().WithZone("")
-		bits := ip.BitLen()
-		switch {
-		case full:
-		case ip.Is4():
-			bits = 24
-		default:
-			bits = 48
-		}
-		prefix, _ := ip.Prefix(bits) // the bits are within the address's
-		return prefix
+	switch a.Evidence.IP {
+	case "truncated":
+		return func(r *http.Request) string { return subject.Network(clientIP(r)) }
+	case "full":
+		return func(r *http.Request) string { return subject.Address(clientIP(r)) }
 	}
+	return nil
 }
 
 // languages returns those of the pages, with the operator's.

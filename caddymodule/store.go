@@ -2,16 +2,13 @@ package caddymodule
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"net"
-	"os"
 	"regexp"
 	"strings"
 	"sync"
@@ -22,11 +19,13 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/freshness"
+	"github.com/modicum-proxy/modicum/internal/consent/service"
 	"github.com/modicum-proxy/modicum/internal/minimize"
 	"github.com/modicum-proxy/modicum/internal/pages"
-	"github.com/modicum-proxy/modicum/internal/regular"
 	"github.com/modicum-proxy/modicum/internal/store/postgres"
 	"github.com/modicum-proxy/modicum/internal/store/sqlite"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 // Store says where the choices of people are kept.
@@ -80,7 +79,7 @@ var registries = caddy.NewUsagePool()
 
 // liveRegistry is a store in use.
 type liveRegistry struct {
-	*consent.Registry
+	*freshness.Registry
 
 	key     string // in the pool
 	log     *slog.Logger
@@ -89,9 +88,9 @@ type liveRegistry struct {
 	running sync.WaitGroup
 
 	mu     sync.Mutex
-	beside *consent.Keys // those of the file beside the store; nil: they were not used yet
-	terms  consent.Terms // of evidence
-	users  int           // requests that may use it yet
+	beside *subject.Keys   // those of the file beside the store; nil: they were not used yet
+	terms  freshness.Terms // of evidence
+	users  int             // requests that may use it yet
 	closed bool
 }
 
@@ -108,14 +107,14 @@ func (a *App) acquireRegistry() (*liveRegistry, error) {
 		return nil, fmt.Errorf("store: %w", err)
 	}
 	keys, write, missing := a.consentKeys()
-	if missing != nil && !errors.Is(missing, errKeyMissing) {
+	if missing != nil && !errors.Is(missing, subject.ErrKeyMissing) {
 		return nil, fmt.Errorf("consent_key: %w", missing)
 	}
 	value, loaded, err := registries.LoadOrNew(id, func() (caddy.Destructor, error) {
 		if missing != nil {
 			return nil, missing
 		}
-		registry, err := consent.NewRegistry(consent.Options{
+		registry, err := freshness.NewRegistry(freshness.Options{
 			Open: func(ctx context.Context) (consent.Store, error) {
 				if err := write(); err != nil {
 					return nil, err
@@ -151,7 +150,7 @@ func (a *App) acquireRegistry() (*liveRegistry, error) {
 
 // keysBeside returns the keys of the file beside the store. When it was lost
 // while the store is in use, they are still known.
-func (l *liveRegistry) keysBeside(keys *consent.Keys, loaded bool, missing error) (*consent.Keys, error) {
+func (l *liveRegistry) keysBeside(keys *subject.Keys, loaded bool, missing error) (*subject.Keys, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
@@ -231,73 +230,27 @@ func checkDSN(dsn string) error {
 	return nil
 }
 
-// errKeyMissing says that pseudonyms are stored and their key is not there.
-var errKeyMissing = errors.New("nobody whose choices are stored would be known again: restore it, name another as consent_key, or move the store away to begin anew")
-
-// consentKeys returns the keys, and how a new one is written before the
-// store is used.
-func (a *App) consentKeys() (*consent.Keys, func() error, error) {
-	nothing := func() error { return nil }
+// consentKeys returns the keys, and a function that writes a new one before
+// the store is used.
+func (a *App) consentKeys() (*subject.Keys, func() error, error) {
 	if a.ConsentKey != nil {
 		data, err := a.ConsentKey.read()
 		if err != nil {
 			return nil, nil, err
 		}
-		keys, err := consent.ParseKeys(data)
-		return keys, nothing, err
+		keys, err := subject.ParseKeys(data)
+		return keys, func() error { return nil }, err
 	}
 	if a.Store.Engine != "sqlite" {
 		return nil, nil, errors.New("a store of several proxies needs a key that they share: consent_key file <path>, made with `openssl rand -hex 32`")
 	}
-	// One machine, one file: the key stands beside it.
-	store := a.Store.file()
-	path := store + ".key"
-	data, err := regular.ReadFile(path, maxNamedFile)
-	if err == nil {
-		keys, err := consent.ParseKeys(data)
-		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", path, err)
-		}
-		return keys, nothing, nil
-	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, err
-	}
-	stored, err := os.Stat(store)
-	switch {
-	case err == nil && stored.IsDir():
-		return nil, nil, fmt.Errorf("the consent store %s is a directory: name a file in it", store)
-	case err == nil && stored.Size() > 0:
-		return nil, nil, fmt.Errorf("the key %s of the consent store is missing: %w", path, errKeyMissing)
-	}
-	secret := make([]byte, 32)
-	_, _ = rand.Read(secret) // it never fails
-	data = []byte(hex.EncodeToString(secret) + "\n")
-	keys, err := consent.ParseKeys(data)
-	return keys, func() error { return writeKey(path, data) }, err
-}
-
-// writeKey writes a new key where there is none. Configurations are checked
-// without being used, so this waits until the store is opened.
-func writeKey(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600) //nolint:gosec // G304: the operator names the file
-	if errors.Is(err, fs.ErrExist) {
-		if there, err := regular.ReadFile(path, maxNamedFile); err == nil && string(there) == string(data) {
-			return nil
-		}
-		return fmt.Errorf("the key %s was made by another process meanwhile: reload", path)
-	}
-	if err != nil {
-		return fmt.Errorf("making the key of consents beside the store, in a directory that has to exist and be ours to write in: %w", err)
-	}
-	_, err = file.Write(data)
-	return errors.Join(err, file.Sync(), file.Close())
+	return subject.KeysBeside(a.Store.file())
 }
 
 // start opens the store and ends what has reached its term, now and then. A
 // store that does not answer does not keep the site from starting; one that
 // we refuse does.
-func (l *liveRegistry) start(terms consent.Terms) error {
+func (l *liveRegistry) start(terms freshness.Terms) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	if err := l.Open(ctx); err != nil && !transient(err) {
@@ -315,7 +268,7 @@ func (l *liveRegistry) start(terms consent.Terms) error {
 }
 
 // evidence returns how long it is kept.
-func (l *liveRegistry) evidence() consent.Terms {
+func (l *liveRegistry) evidence() freshness.Terms {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.terms
@@ -377,8 +330,8 @@ func newEventID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 // Interface guards.
 var (
 	_ caddy.Destructor  = (*liveRegistry)(nil)
-	_ minimize.Consents = (*consent.Service)(nil)
-	_ pages.Consents    = (*consent.Service)(nil)
+	_ minimize.Consents = (*service.Service)(nil)
+	_ pages.Consents    = (*service.Service)(nil)
 	_ consent.Store     = (*sqlite.Store)(nil)
 	_ consent.Archive   = (*sqlite.Store)(nil)
 	_ consent.Keeper    = (*sqlite.Store)(nil)

@@ -1,29 +1,18 @@
 package caddymodule
 
 import (
-	"bytes"
 	"cmp"
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/json"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 
-	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/minimize"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 // Subject says what a person is known by, besides our own cookie. Exactly one
@@ -63,8 +52,7 @@ type JWT struct {
 	// Audience has to be among the token's aud. Default: any.
 	Audience string `json:"audience,omitempty"`
 
-	key        any
-	algorithms []jose.SignatureAlgorithm
+	verifier *subject.Verifier
 }
 
 // login is a way to learn who logged in, and in which realm that is a name.
@@ -72,9 +60,9 @@ type JWT struct {
 type login func(*http.Request) (name, realm string)
 
 // subjects reads the options into what the service needs.
-func (h *Handler) subjects() (identify func(*http.Request) (consent.Identity, bool), fields map[string]consent.Kind, err error) {
+func (h *Handler) subjects() (identify func(*http.Request) (subject.Identity, bool), fields map[string]subject.Kind, err error) {
 	var logins []login
-	fields = map[string]consent.Kind{}
+	fields = map[string]subject.Kind{}
 	for i := range h.Subject {
 		s := &h.Subject[i]
 		switch {
@@ -91,8 +79,8 @@ func (h *Handler) subjects() (identify func(*http.Request) (consent.Identity, bo
 			}
 			logins = append(logins, s.jwt)
 		case s.Field != "":
-			kind := consent.Kind(s.Kind)
-			if kind != consent.ByEmail && kind != consent.ByPhone {
+			kind := subject.Kind(s.Kind)
+			if kind != subject.ByEmail && kind != subject.ByPhone {
 				return nil, nil, fmt.Errorf("subject field %s %q: expected email or phone", s.Field, s.Kind)
 			}
 			if s.Realm != "" {
@@ -106,16 +94,16 @@ func (h *Handler) subjects() (identify func(*http.Request) (consent.Identity, bo
 	if len(logins) == 0 {
 		return nil, fields, nil
 	}
-	return func(r *http.Request) (consent.Identity, bool) {
+	return func(r *http.Request) (subject.Identity, bool) {
 		for _, who := range logins {
 			if name, realm := who(r); name != "" {
 				if realm == "" {
 					realm = minimize.Hostname(r)
 				}
-				return consent.Identity{Kind: consent.ByUser, Value: name, Realm: realm}, true
+				return subject.Identity{Kind: subject.ByUser, Value: name, Realm: realm}, true
 			}
 		}
-		return consent.Identity{}, false
+		return subject.Identity{}, false
 	}, fields, nil
 }
 
@@ -155,7 +143,7 @@ func (s *Subject) header(r *http.Request) (name, realm string) {
 
 // jwt returns the claim of a token, and who issued it.
 func (s *Subject) jwt(r *http.Request) (name, realm string) {
-	name, issuer := s.JWT.subject(r)
+	name, issuer := s.JWT.verifier.Verify(r)
 	return name, cmp.Or(s.Realm, issuer)
 }
 
@@ -166,114 +154,21 @@ func fromTrustedProxy(r *http.Request) bool {
 	return trusted
 }
 
-// clockSkew is how far the clocks of whoever signs and of this machine may
-// be apart.
-const clockSkew = time.Minute
-
-// subject returns the claim of a token that is valid now, and its issuer.
-func (j *JWT) subject(r *http.Request) (name, issuer string) {
-	compact := ""
-	if j.Cookie != "" {
-		if cookies := r.CookiesNamed(j.Cookie); len(cookies) == 1 {
-			compact = cookies[0].Value
-		}
-	} else if scheme, token, ok := strings.Cut(r.Header.Get("Authorization"), " "); ok && strings.EqualFold(scheme, "Bearer") {
-		compact = strings.TrimSpace(token)
-	}
-	if compact == "" {
-		return "", ""
-	}
-	token, err := jwt.ParseSigned(compact, j.algorithms)
-	if err != nil {
-		return "", ""
-	}
-	var registered jwt.Claims
-	claims := map[string]any{}
-	if err := token.Claims(j.key, &registered, &claims); err != nil {
-		return "", ""
-	}
-	expected := jwt.Expected{Issuer: j.Issuer, Time: time.Now()}
-	if j.Audience != "" {
-		expected.AnyAudience = jwt.Audience{j.Audience}
-	}
-	if registered.Expiry == nil || registered.ValidateWithLeeway(expected, clockSkew) != nil {
-		return "", "" // a token that never ends cannot be taken back
-	}
-	name, _ = claims[j.Claim].(string)
-	return name, registered.Issuer
-}
-
 var errNoKey = errors.New("subject jwt: expected a key: key file <path> or key env <name>")
 
-// provision reads the key, which says what algorithms are accepted: a public
-// key must not be taken for a shared secret.
+// provision reads the key.
 func (j *JWT) provision() error {
-	setDefault(&j.Claim, "sub")
 	if j.Key == nil {
 		return errNoKey
 	}
 	data, err := j.Key.read()
-	if err != nil {
-		return fmt.Errorf("subject jwt: key: %w", err)
-	}
-	block, _ := pem.Decode(data)
-	switch {
-	case block != nil:
-		j.key, err = publicKey(block)
-	case bytes.HasPrefix(bytes.TrimSpace(data), []byte("{")):
-		var set jose.JSONWebKeySet
-		err = json.Unmarshal(data, &set)
-		if err == nil && len(set.Keys) == 0 {
-			err = errors.New("the JWK set has no keys")
-		}
-		for i := range set.Keys {
-			if !set.Keys[i].IsPublic() {
-				err = errors.New("the JWK set holds a private or symmetric key: expected public keys")
-			}
-		}
-		j.key = set
-	case len(data) < 32:
-		err = fmt.Errorf("the secret has %d bytes, at least 32 are needed", len(data))
-	default:
-		j.key = data
+	if err == nil {
+		j.verifier, err = subject.NewVerifier(subject.TokenOptions{
+			Key: data, Cookie: j.Cookie, Claim: j.Claim, Issuer: j.Issuer, Audience: j.Audience,
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("subject jwt: key: %w", err)
 	}
-	j.algorithms = algorithms(j.key)
 	return nil
-}
-
-func publicKey(block *pem.Block) (any, error) {
-	if block.Type == "CERTIFICATE" {
-		certificate, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			return nil, err
-		}
-		return certificate.PublicKey, nil
-	}
-	if strings.Contains(block.Type, "PRIVATE") {
-		return nil, errors.New("the file holds a private key: expected the public one, which is enough to verify")
-	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, fmt.Errorf("expected a public key in PKIX form: %w", err)
-	}
-	return key, nil
-}
-
-func algorithms(key crypto.PublicKey) []jose.SignatureAlgorithm {
-	switch key.(type) {
-	case *rsa.PublicKey:
-		return []jose.SignatureAlgorithm{jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512}
-	case *ecdsa.PublicKey:
-		return []jose.SignatureAlgorithm{jose.ES256, jose.ES384, jose.ES512}
-	case ed25519.PublicKey:
-		return []jose.SignatureAlgorithm{jose.EdDSA}
-	case []byte:
-		return []jose.SignatureAlgorithm{jose.HS256, jose.HS384, jose.HS512}
-	}
-	return []jose.SignatureAlgorithm{ // of a set, whose keys are public
-		jose.RS256, jose.RS384, jose.RS512, jose.PS256, jose.PS384, jose.PS512, jose.ES256, jose.ES384, jose.ES512, jose.EdDSA,
-	}
 }

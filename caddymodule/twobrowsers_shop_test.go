@@ -19,7 +19,6 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
-	"github.com/go-jose/go-jose/v4"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -55,7 +54,7 @@ https://news.shop.test:%[1]s, https://other.test:%[1]s {
 	respond "<title>Not the shop</title>"
 }`, port, secure))
 	return &shop{
-		site: s, token: tokens(t, jose.HS256, []byte(secret), ""), chromium: chromium,
+		site: s, token: tokens(t, secret), chromium: chromium,
 		origin: "https://shop.test:" + port, sibling: "https://news.shop.test:" + port, other: "https://other.test:" + port,
 	}
 }

@@ -15,7 +15,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
-	"github.com/modicum-proxy/modicum/internal/consent/desk"
+	"github.com/modicum-proxy/modicum/internal/consent/operator"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 var consentCommand = caddycmd.Command{
@@ -56,31 +57,31 @@ type consentOptions struct {
 // consentBackend executes the consent commands: in a running Modicum, or in a
 // store that the command opens.
 type consentBackend interface {
-	List(ctx context.Context, w io.Writer, q *desk.Query) error
-	Export(ctx context.Context, w io.Writer, q *desk.Query) error
-	Withdraw(ctx context.Context, q *desk.Query) ([]desk.Withdrawal, error)
+	List(ctx context.Context, w io.Writer, q *operator.Query) error
+	Export(ctx context.Context, w io.Writer, q *operator.Query) error
+	Withdraw(ctx context.Context, q *operator.Query) ([]operator.Withdrawal, error)
 }
 
 // subcommand returns a command whose body calls a backend.
-func (o *consentOptions) subcommand(use, short string, define func(cmd *cobra.Command), run func(cmd *cobra.Command, b consentBackend, q *desk.Query) error) *cobra.Command {
+func (o *consentOptions) subcommand(use, short string, define func(cmd *cobra.Command), run func(cmd *cobra.Command, b consentBackend, q *operator.Query) error) *cobra.Command {
 	cmd := &cobra.Command{Use: use, Short: short}
-	person := map[consent.Kind]*string{}
-	subject := cmd.Flags().String("subject", "", "The person, by the subject as consent list prints it")
-	for kind, help := range map[consent.Kind]string{
-		consent.ByEmail: "an e-mail address", consent.ByPhone: "a telephone number",
-		consent.ByUser: "the user of a login (with --realm)", consent.ByCookie: "the value of the cookie " + consent.CookieName,
+	person := map[subject.Kind]*string{}
+	pseudonym := cmd.Flags().String("subject", "", "The person, by the subject as consent list prints it")
+	for kind, help := range map[subject.Kind]string{
+		subject.ByEmail: "an e-mail address", subject.ByPhone: "a telephone number",
+		subject.ByUser: "the user of a login (with --realm)", subject.ByCookie: "the value of the cookie " + subject.CookieName,
 	} {
 		person[kind] = cmd.Flags().String(string(kind), "", "The person, by "+help)
 	}
 	realm := cmd.Flags().String("realm", "", "The realm of --user: the issuer of its tokens, the `realm` of the Caddyfile, or else the host of the site")
-	q := new(desk.Query)
+	q := new(operator.Query)
 	cmd.Flags().StringVar(&q.Purpose, "purpose", "", "Only this purpose")
 	define(cmd)
 	setRun(cmd, func(cmd *cobra.Command, args []string) (int, error) {
 		if len(args) > 0 {
 			return exitUsage, fmt.Errorf("expected flags only; see %s --help", cmd.CommandPath())
 		}
-		q.Subject = consent.Subject(*subject)
+		q.Subject = consent.Subject(*pseudonym)
 		if err := readPerson(q, person, cmd.InOrStdin()); err != nil {
 			return exitUsage, err
 		}
@@ -102,7 +103,7 @@ func (o *consentOptions) subcommand(use, short string, define func(cmd *cobra.Co
 }
 
 // readPerson sets the identity of a query to the one that the flags give.
-func readPerson(q *desk.Query, person map[consent.Kind]*string, stdin io.Reader) error {
+func readPerson(q *operator.Query, person map[subject.Kind]*string, stdin io.Reader) error {
 	for kind, value := range person {
 		if *value == "" {
 			continue
@@ -117,7 +118,7 @@ func readPerson(q *desk.Query, person map[consent.Kind]*string, stdin io.Reader)
 			}
 			*value = strings.TrimSpace(line)
 		}
-		q.Identity = &desk.Identity{Kind: kind, Value: *value}
+		q.Identity = &operator.Identity{Kind: kind, Value: *value}
 	}
 	return nil
 }
@@ -127,7 +128,7 @@ func consentStatus(err error) int {
 	switch {
 	case err == nil:
 		return 0
-	case errors.Is(err, desk.ErrQuery), errors.Is(err, errNoModicum):
+	case errors.Is(err, operator.ErrQuery), errors.Is(err, errNoModicum):
 		return exitUsage
 	}
 	return exitRefused
@@ -141,7 +142,7 @@ func (o *consentOptions) withdraw() *cobra.Command {
 			all = cmd.Flags().Bool("all", false, "The consents to all purposes")
 			asJSON = cmd.Flags().Bool("json", false, "Print one JSON document")
 		},
-		func(cmd *cobra.Command, b consentBackend, q *desk.Query) error {
+		func(cmd *cobra.Command, b consentBackend, q *operator.Query) error {
 			q.All = *all
 			withdrawn, err := b.Withdraw(cmd.Context(), q)
 			if err != nil {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/text/runes"
 	"golang.org/x/text/transform"
 
-	"github.com/modicum-proxy/modicum/internal/consent/desk"
+	"github.com/modicum-proxy/modicum/internal/consent/operator"
 )
 
 // export is `consent export`.
@@ -27,8 +27,8 @@ func (o *consentOptions) export() *cobra.Command {
 			output = cmd.Flags().String("output", "-", "The file to write; - is standard output")
 			choices = cmd.Flags().String("choices", "", "For dpv, the address of the page of choices")
 		},
-		func(cmd *cobra.Command, b consentBackend, q *desk.Query) error {
-			q.Format, q.Choices = desk.Format(*format), *choices
+		func(cmd *cobra.Command, b consentBackend, q *operator.Query) error {
+			q.Format, q.Choices = operator.Format(*format), *choices
 			write := func(w io.Writer) error {
 				w, done := withProgress(w, cmd.ErrOrStderr())
 				defer done()

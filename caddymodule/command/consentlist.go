@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/modicum-proxy/modicum/internal/consent/desk"
+	"github.com/modicum-proxy/modicum/internal/consent/operator"
 	"github.com/modicum-proxy/modicum/internal/consent/record"
 	"github.com/modicum-proxy/modicum/internal/terminal"
 )
@@ -23,7 +23,7 @@ func (o *consentOptions) list() *cobra.Command {
 			limit = cmd.Flags().Int("limit", 1000, "The maximum number of lines; 0: all")
 			asJSON = cmd.Flags().Bool("json", false, "Print one JSON document")
 		},
-		func(cmd *cobra.Command, b consentBackend, q *desk.Query) error {
+		func(cmd *cobra.Command, b consentBackend, q *operator.Query) error {
 			q.Limit = max(*limit, 0)
 			if *asJSON {
 				return b.List(cmd.Context(), cmd.OutOrStdout(), q)
@@ -45,11 +45,11 @@ person is, but it identifies their choices.`
 const subjectSize = 8 + 1 + 43
 
 // printRows prints the states as they arrive.
-func printRows(cmd *cobra.Command, b consentBackend, q *desk.Query) error {
+func printRows(cmd *cobra.Command, b consentBackend, q *operator.Query) error {
 	w := cmd.OutOrStdout()
 	p := terminal.PaletteFor(w)
 	n := 0
-	err := forEach(cmd.Context(), func(ctx context.Context, w io.Writer) error { return b.List(ctx, w, q) }, func(r desk.Row) {
+	err := forEach(cmd.Context(), func(ctx context.Context, w io.Writer) error { return b.List(ctx, w, q) }, func(r operator.Row) {
 		if n++; n == q.Limit {
 			return
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
-	"github.com/modicum-proxy/modicum/internal/consent/desk"
+	"github.com/modicum-proxy/modicum/internal/consent/operator"
 )
 
 // errNoModicum means that no Modicum answered.
@@ -54,17 +54,17 @@ func newAdminClient(address string) (*adminClient, error) {
 }
 
 // List implements [consentBackend].
-func (c *adminClient) List(ctx context.Context, w io.Writer, q *desk.Query) error {
+func (c *adminClient) List(ctx context.Context, w io.Writer, q *operator.Query) error {
 	return c.stream(ctx, w, "list", q)
 }
 
 // Export implements [consentBackend].
-func (c *adminClient) Export(ctx context.Context, w io.Writer, q *desk.Query) error {
+func (c *adminClient) Export(ctx context.Context, w io.Writer, q *operator.Query) error {
 	return c.stream(ctx, w, "export", q)
 }
 
 // Withdraw implements [consentBackend].
-func (c *adminClient) Withdraw(ctx context.Context, q *desk.Query) (withdrawn []desk.Withdrawal, err error) {
+func (c *adminClient) Withdraw(ctx context.Context, q *operator.Query) (withdrawn []operator.Withdrawal, err error) {
 	body, err := c.do(ctx, http.MethodPost, "withdraw", q)
 	if err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (c *adminClient) Withdraw(ctx context.Context, q *desk.Query) (withdrawn []
 }
 
 // stream copies the answer to a query to w.
-func (c *adminClient) stream(ctx context.Context, w io.Writer, path string, q *desk.Query) error {
+func (c *adminClient) stream(ctx context.Context, w io.Writer, path string, q *operator.Query) error {
 	method := http.MethodPost
 	if q.Subject == "" && q.Identity == nil {
 		method = http.MethodGet
@@ -94,7 +94,7 @@ func (c *adminClient) stream(ctx context.Context, w io.Writer, path string, q *d
 }
 
 // do sends a query and returns the body of the answer.
-func (c *adminClient) do(ctx context.Context, method, path string, q *desk.Query) (io.ReadCloser, error) {
+func (c *adminClient) do(ctx context.Context, method, path string, q *operator.Query) (io.ReadCloser, error) {
 	target := c.origin + "/minimize/consent/" + path
 	var body io.Reader
 	if method == http.MethodGet {
@@ -136,7 +136,7 @@ func hasConsents(res *http.Response) bool {
 }
 
 // parameters returns a query without a person as URL parameters.
-func parameters(q *desk.Query) url.Values {
+func parameters(q *operator.Query) url.Values {
 	v := url.Values{}
 	for name, value := range map[string]string{"purpose": q.Purpose, "format": string(q.Format), "choices": q.Choices} {
 		if value != "" {
@@ -173,7 +173,7 @@ func (c *adminClient) answerError(res *http.Response) error {
 	e := &answerError{message: answer.Error}
 	switch res.StatusCode {
 	case http.StatusBadRequest:
-		e.kind = desk.ErrQuery
+		e.kind = operator.ErrQuery
 	case http.StatusServiceUnavailable:
 		e.kind = consent.ErrUnavailable
 	}

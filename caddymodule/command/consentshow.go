@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
-	"github.com/modicum-proxy/modicum/internal/consent/desk"
+	"github.com/modicum-proxy/modicum/internal/consent/operator"
 	"github.com/modicum-proxy/modicum/internal/consent/record"
 	"github.com/modicum-proxy/modicum/internal/terminal"
 )
@@ -20,9 +20,9 @@ func (o *consentOptions) show() *cobra.Command {
 	var asJSON *bool
 	cmd := o.subcommand("show (--subject <subject>|--email <address>|…) [--purpose <purpose>] [--json]", "Shows the evidence of one person",
 		func(cmd *cobra.Command) { asJSON = cmd.Flags().Bool("json", false, "Print one JSON document") },
-		func(cmd *cobra.Command, b consentBackend, q *desk.Query) error {
+		func(cmd *cobra.Command, b consentBackend, q *operator.Query) error {
 			if q.Subject == "" && q.Identity == nil {
-				return fmt.Errorf("%w: expected a person, such as --subject <subject> or --email <address>", desk.ErrQuery)
+				return fmt.Errorf("%w: expected a person, such as --subject <subject> or --email <address>", operator.ErrQuery)
 			}
 			if *asJSON {
 				return b.Export(cmd.Context(), cmd.OutOrStdout(), q)
@@ -37,7 +37,7 @@ the visitor who sent a form, and the address in the form.`
 }
 
 // printPerson prints the events of a person and the texts shown.
-func printPerson(cmd *cobra.Command, b consentBackend, q *desk.Query) error {
+func printPerson(cmd *cobra.Command, b consentBackend, q *operator.Query) error {
 	w := cmd.OutOrStdout()
 	p := terminal.PaletteFor(w)
 	rows := [][]string{{"time", "choice", "purpose", "by", "subject", "until", "text", "policy"}}

@@ -13,11 +13,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
-	"github.com/modicum-proxy/modicum/internal/consent/desk"
+	"github.com/modicum-proxy/modicum/internal/consent/freshness"
+	"github.com/modicum-proxy/modicum/internal/consent/operator"
 	"github.com/modicum-proxy/modicum/internal/policy"
-	"github.com/modicum-proxy/modicum/internal/regular"
 	"github.com/modicum-proxy/modicum/internal/store/postgres"
 	"github.com/modicum-proxy/modicum/internal/store/sqlite"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 // dsnVariable is the environment variable with the connection string of
@@ -47,7 +48,7 @@ func (o *consentOptions) openStore(ctx context.Context) (consentBackend, func() 
 	if err != nil {
 		return nil, nil, err
 	}
-	registry, err := consent.NewRegistry(consent.Options{Open: store.open})
+	registry, err := freshness.NewRegistry(freshness.Options{Open: store.open})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -57,7 +58,7 @@ func (o *consentOptions) openStore(ctx context.Context) (consentBackend, func() 
 		}
 		return nil, nil, errors.Join(err, registry.Close())
 	}
-	d := &desk.Desk{
+	service := &operator.Service{
 		Registry: registry, Now: time.Now, NewID: func() uuid.UUID { return uuid.Must(uuid.NewV7()) },
 		Policies: func() []*policy.Set { return sets },
 	}
@@ -66,9 +67,9 @@ func (o *consentOptions) openStore(ctx context.Context) (consentBackend, func() 
 		if len(sets) > 0 {
 			country = sets[0].Controller.Country
 		}
-		d.Subjects = func(id consent.Identity) ([]consent.Subject, error) { return keys.Named(id, country) }
+		service.Subjects = func(id subject.Identity) ([]consent.Subject, error) { return keys.Named(id, country) }
 	}
-	return d, registry.Close, nil
+	return service, registry.Close, nil
 }
 
 // namedStore is the store that --store names.
@@ -110,23 +111,16 @@ func parseStore(value string) (*namedStore, error) {
 // keys returns the keys in the file beside a SQLite store. It returns nil if
 // there is no such file: the keys are then part of a configuration, which the
 // command does not read.
-func (s *namedStore) keys() *consent.Keys {
+func (s *namedStore) keys() *subject.Keys {
 	if s.file == "" {
 		return nil
 	}
-	data, err := regular.ReadFile(s.file+".key", maxKeyFile)
-	if err != nil {
-		return nil
-	}
-	keys, err := consent.ParseKeys(data)
+	keys, err := subject.ReadKeyFile(s.file)
 	if err != nil {
 		return nil
 	}
 	return keys
 }
-
-// maxKeyFile bounds the file of the keys in bytes.
-const maxKeyFile = 1 << 20
 
 // policies returns the policy that the store is used with, or none if there is
 // none.

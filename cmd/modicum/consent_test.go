@@ -26,6 +26,7 @@ import (
 	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/store/postgres"
 	"github.com/modicum-proxy/modicum/internal/store/sqlite"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
 // TestConsentScript runs the consent commands as a shell would, in a store
@@ -89,9 +90,9 @@ func keepConsents(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	secret := strings.Repeat("0123456789abcdef", 4)
 	ts.Check(os.WriteFile(ts.MkAbs(args[0])+".key", []byte(secret), 0o600))
-	keys, err := consent.ParseKeys([]byte(secret))
+	keys, err := subject.ParseKeys([]byte(secret))
 	ts.Check(err)
-	ada := keys.Subjects(consent.Identity{Kind: consent.ByEmail, Value: "ada@shop.example"})[0]
+	ada := keys.Subjects(subject.Identity{Kind: subject.ByEmail, Value: "ada@shop.example"})[0]
 	set, diagnostics := policy.Compile(policy.Source{Name: args[1], Data: []byte(ts.ReadFile(args[1]))})
 	ts.Check(diagnostics.Err())
 	newsletter, _ := set.PurposeID("newsletter")

@@ -1,5 +1,7 @@
 package consent
 
+import "errors"
+
 // Status is what a person's choice about a purpose comes to now.
 type Status string
 
@@ -31,6 +33,12 @@ type Choice struct {
 	Lagging bool
 }
 
+// Objects reports whether the choice is an objection, which stops processing
+// on any basis.
+func (c *Choice) Objects() bool {
+	return c.Latest.Action == Object && c.Source == c.Latest.Source || c.Source == FromGPC
+}
+
 // Decision is a choice that a person makes now.
 type Decision struct {
 	Purpose string
@@ -39,3 +47,12 @@ type Decision struct {
 	Notice string
 	Shown  *Shown
 }
+
+// Errors of those who choose too often.
+var (
+	// ErrTooMany means that nothing was stored.
+	ErrTooMany = errors.New("too many choices come from this person or network")
+	// ErrTooManyGrants means that the withdrawals were stored and the grants were
+	// not.
+	ErrTooManyGrants = errors.New("too many consents come from this person or network")
+)

@@ -1,9 +1,10 @@
-// Package consent knows what people chose: who chose (subjects), by which
-// means (sources), what was kept of it (events), and what stands of it now,
-// on every proxy from the moment that the person was told so (the registry).
+// Package consent defines what a choice about consent is: its events, the
+// state that they add up to, which source prevails, and what a store promises.
 package consent
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/google/uuid"
@@ -128,4 +129,21 @@ type Record struct {
 	// takes back is taken back for both, but what one grants is granted by that
 	// one only, since a browser can be shared.
 	Latest []State
+}
+
+// State returns the latest event of one subject about a purpose; the zero
+// State if there is none.
+func (r *Record) State(subject Subject, purpose string) State {
+	for i := range r.Latest {
+		if state := &r.Latest[i]; state.Subject == subject && state.Purpose == purpose {
+			return *state
+		}
+	}
+	return State{}
+}
+
+// NewShown returns a text as it was shown, with its digest.
+func NewShown(language, text string) *Shown {
+	sum := sha256.Sum256([]byte(text))
+	return &Shown{Digest: hex.EncodeToString(sum[:]), Language: language, Text: text}
 }

@@ -87,7 +87,7 @@ func Tell(told []Told, said *signal.Signals, id policy.PurposeID) []Told {
 // wins over all that grant. What refuses counts from any source, what grants
 // only from those of the table: an unknown is a no.
 func Decide(latest State, told []Told, now time.Time, current func(notice string) bool) (Status, Source) {
-	status := latest.status(now, current)
+	status := latest.Status(now, current)
 	if status == Granted || status == Denied {
 		return status, latest.Source
 	}
@@ -106,8 +106,8 @@ func Decide(latest State, told []Told, now time.Time, current func(notice string
 	return status, FromNobody
 }
 
-// status returns what the latest choice comes to by itself.
-func (s *State) status(now time.Time, current func(notice string) bool) Status {
+// Status returns what the latest choice comes to by itself.
+func (s *State) Status(now time.Time, current func(notice string) bool) Status {
 	switch s.Action {
 	case "":
 		return Unasked

@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,6 +28,9 @@ var (
 	// ErrTooManyLinks says that a person has [MaxLinked] subjects already.
 	ErrTooManyLinks = errors.New("too many subjects are linked to one person")
 )
+
+// Unavailable returns an error that wraps [ErrUnavailable] and its cause.
+func Unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, err) }
 
 // MaxLinked is the most subjects that one person can have.
 const MaxLinked = 16

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/service"
 	"github.com/modicum-proxy/modicum/internal/minimize"
 	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -100,7 +101,7 @@ type Explainer struct {
 	set     *policy.Set
 	engine  *minimize.Engine
 	granted policy.PurposeSet // by the person who submits
-	signals *consent.Service  // without a store: what the request itself says
+	signals *service.Service  // without a store: what the request itself says
 	source  string            // of what decided about the last submission
 }
 
@@ -117,7 +118,7 @@ func New(set *policy.Set) (*Explainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Explainer{set: set, signals: &consent.Service{Words: languages, Now: time.Now}}
+	e := &Explainer{set: set, signals: &service.Service{Words: languages, Now: time.Now}}
 	e.engine = &minimize.Engine{
 		Policies: policies, Consents: e, Recorder: entryOf{e}, Undeclared: minimize.Strip, Limits: submission.DefaultLimits(),
 		Now: time.Now, NewReceipt: func() string { return Receipt },

@@ -1,0 +1,52 @@
+package freshness
+
+import (
+	"sync"
+	"time"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+)
+
+// A store that does not answer would make every submission wait for the
+// timeout. After so many failures in a row nobody waits, for so long; then
+// it is tried again, and one more failure is enough.
+const (
+	breakerFailures = 3
+	breakerPause    = time.Second
+)
+
+// breaker keeps away from a store that fails. The zero value is closed and
+// needs a clock.
+type breaker struct {
+	now func() time.Time
+
+	mu       sync.Mutex
+	failures int
+	until    time.Time // nobody tries before
+	cause    error
+}
+
+// allow returns why the store is not to be asked now.
+func (b *breaker) allow() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.failures >= breakerFailures && b.now().Before(b.until) {
+		return b.cause
+	}
+	return nil
+}
+
+// report tells what came of asking.
+func (b *breaker) report(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if err == nil {
+		b.failures, b.cause = 0, nil
+		return
+	}
+	b.failures++
+	b.cause = consent.Unavailable(err)
+	if b.failures >= breakerFailures {
+		b.until = b.now().Add(breakerPause)
+	}
+}

@@ -1,0 +1,152 @@
+package freshness
+
+import (
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+)
+
+// horizon is what this process knows of the store's history: up to which
+// mark, and which subjects changed since their records may have been cached.
+// A record is used only while it is not older than the last change that the
+// horizon knows of each of its subjects.
+type horizon struct {
+	mu    sync.RWMutex
+	known consent.Mark
+	// epoch counts the histories: what was read of another one is worthless.
+	epoch uint64
+	// floor is the revision that every record has to have at least. It
+	// stands for the changes that were forgotten.
+	floor   consent.Revision
+	changed map[consent.Subject]consent.Revision
+	// unsure counts the choices of each subject that may be committed at this
+	// moment. Their records are not believed meanwhile.
+	unsure map[consent.Subject]int
+	// lost says that unsure grew past [maxChanged]: no cached record is
+	// believed any more, as long as the process runs.
+	lost bool
+}
+
+// maxChanged bounds the memory. Past it the horizon forgets which subjects
+// changed, and all records are read again.
+const maxChanged = 1 << 16
+
+// advance takes over what a read of the feed told.
+func (h *horizon) advance(c consent.Changes) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case c.Diverged:
+		h.epoch++
+		h.floor = 0
+		h.changed = nil
+	case c.More:
+		h.floor = c.Head.Revision
+		h.changed = nil
+	default:
+		h.noteLocked(c.Subjects)
+		if len(h.changed) > maxChanged {
+			h.floor = c.Head.Revision
+			h.changed = nil
+		}
+	}
+	h.known = c.Head
+}
+
+// note takes over what this process itself committed. It does not advance
+// the mark: others may have committed before.
+func (h *horizon) note(at consent.Revision, events []consent.Event) {
+	changed := make(map[consent.Subject]consent.Revision, len(events))
+	for i := range events {
+		changed[events[i].Subject] = at
+		if other := events[i].Other; other != "" {
+			changed[other] = at
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.noteLocked(changed)
+	if len(h.changed) > maxChanged {
+		h.floor = max(h.floor, at)
+		h.changed = nil
+	}
+}
+
+// doubt takes over that choices are on their way to the store.
+func (h *horizon) doubt(events []consent.Event) { h.count(events, 1) }
+
+// trust takes over that it is known what became of them.
+func (h *horizon) trust(events []consent.Event) { h.count(events, -1) }
+
+func (h *horizon) count(events []consent.Event, by int) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.lost {
+		return
+	}
+	if h.unsure == nil {
+		h.unsure = make(map[consent.Subject]int)
+	}
+	for i := range events {
+		for _, subject := range []consent.Subject{events[i].Subject, events[i].Other} {
+			if h.unsure[subject] += by; h.unsure[subject] == 0 {
+				delete(h.unsure, subject)
+			}
+		}
+	}
+	if len(h.unsure) > maxChanged {
+		h.lost, h.unsure = true, nil
+	}
+}
+
+func (h *horizon) noteLocked(changed map[consent.Subject]consent.Revision) {
+	if h.changed == nil {
+		h.changed = maps.Clone(changed)
+		return
+	}
+	for subject, at := range changed {
+		h.changed[subject] = max(h.changed[subject], at)
+	}
+}
+
+// since returns the mark that the feed is asked about.
+func (h *horizon) since() consent.Mark {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.known
+}
+
+// current returns the mark and the epoch that a load begins with.
+func (h *horizon) current() (consent.Mark, uint64) {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.known, h.epoch
+}
+
+// covers tells whether a record holds every change that the horizon knows of.
+func (h *horizon) covers(c *cached) bool {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	if h.lost || c.epoch != h.epoch || c.asOf < h.lastLocked(c.Subjects) {
+		return false
+	}
+	return !slices.ContainsFunc(c.Subjects, func(s consent.Subject) bool { return h.unsure[s] > 0 })
+}
+
+// last returns the revision of the last change of subjects that the horizon
+// knows of.
+func (h *horizon) last(subjects []consent.Subject) consent.Revision {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	return h.lastLocked(subjects)
+}
+
+func (h *horizon) lastLocked(subjects []consent.Subject) consent.Revision {
+	last := h.floor
+	for _, subject := range subjects {
+		last = max(last, h.changed[subject])
+	}
+	return last
+}

@@ -1,0 +1,36 @@
+package consent
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// Inquiry asks about the person behind a submission.
+type Inquiry struct {
+	Request *http.Request
+	Set     *policy.Set
+	// Purposes are those that the answer is needed for.
+	Purposes policy.PurposeSet
+	// Fields are the values of those fields of the submission that identify a
+	// person, by name.
+	Fields map[string]string
+	// Hidden reports that the submission holds a field that identifies a
+	// person, but that its value could not be read.
+	Hidden bool
+	// Receipt is the ledger's reference of the submission.
+	Receipt string
+	// Began is when the submission began to arrive.
+	Began time.Time
+}
+
+// Answer tells what stands.
+type Answer struct {
+	policy.Standing
+
+	// Source says who decided about the purposes that are granted or objected
+	// to; several are joined by commas; empty: nobody did; "unknown": that
+	// cannot be known.
+	Source string
+}

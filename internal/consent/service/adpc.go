@@ -1,0 +1,62 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/modicum-proxy/modicum/internal/consent/signal"
+	"github.com/modicum-proxy/modicum/internal/policy"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
+)
+
+// Listen keeps what a browser tells by ADPC, as far as it changes what stands.
+// The header comes with every request, also with those that must not wait for
+// a store: it is not tried for longer than a decision is, and the browser
+// says it again.
+func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error {
+	n := s.noticesOf(set)
+	said := n.signals.Read(r.Header)
+	if foreign(r) {
+		said.ADPC.Consented = policy.PurposeSet{} // the page that asks may be another site's
+	}
+	if said.ADPC.IsEmpty() {
+		return nil
+	}
+	who := s.identify(r, set, nil)
+	if who.owner() == "" && said.ADPC.Consented.IsEmpty() {
+		return nil // nothing stands of nobody
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), s.Registry.Timeout())
+	defer cancel()
+	records, err := s.find(ctx, who)
+	if err != nil {
+		return err
+	}
+	var decisions []consent.Decision
+	for _, told := range []struct {
+		purposes policy.PurposeSet
+		action   consent.Action
+	}{{said.ADPC.Consented, consent.Grant}, {said.ADPC.Withdrawn, consent.Withdraw}, {said.ADPC.Objected, consent.Object}} {
+		for id := range told.purposes.All() {
+			stored := s.choice(id, who, records, &signal.Signals{}, s.Now(), n)
+			repeats := stored.Latest.Action == told.action && s.takenBackByAll(stored.Purpose, who, records)
+			if told.action == consent.Grant {
+				repeats = stored.Latest.Action == consent.Grant && stored.Status == consent.Granted
+			}
+			if repeats {
+				continue // browsers say it with every request
+			}
+			text, shown := n.tell(r, id)
+			decisions = append(decisions, consent.Decision{Purpose: text.Purpose, Action: told.action, Notice: text.ID, Shown: shown})
+		}
+	}
+	if len(decisions) == 0 {
+		return nil
+	}
+	if err = s.Choose(r.WithContext(ctx), h, set, consent.FromADPC, decisions); errors.Is(err, consent.ErrTooMany) || errors.Is(err, consent.ErrTooManyGrants) {
+		return nil // it says so again, and what it takes back counts without being stored
+	}
+	return err
+}
