@@ -21,20 +21,20 @@ import (
 
 const (
 	defaultPollInterval = 5 * time.Second
-	// settleTime is how long it may take to write a file: editors do it in
+	// writeTime is how long an editor may take to write a file, which it does in
 	// several steps.
-	settleTime = 50 * time.Millisecond
+	writeTime = 50 * time.Millisecond
 )
 
-// pool holds the policies of all configurations that are loaded, old and
-// new: a reload overlaps them.
+// pool holds the policies of all loaded configurations: a reload loads the new one
+// before it unloads the old one.
 var pool = caddy.NewUsagePool()
 
-// livePolicy is a policy set that follows its files: a changed, valid set is
-// put in force in place, an invalid one is refused and the old one stays.
+// livePolicy is a policy set that follows its files. When they change, a valid set
+// replaces the one in force; an invalid set is refused.
 type livePolicy struct {
 	*minimize.Policies
-	key   string // in the pool: the files, their content, the pseudonym key, and how they are followed
+	key   string // in the pool: the files, their content, the pseudonym key, and the poll interval
 	files []string
 	poll  time.Duration
 
@@ -42,30 +42,30 @@ type livePolicy struct {
 	cancel    context.CancelFunc
 	watching  sync.WaitGroup
 
-	// read reads files; that of tests is slow.
-	read func(patterns ...string) ([]policy.Source, error)
-	// refreshing is held from when the files are read until they are in
-	// force: what was read last stays. It comes before mu, which is not held
-	// while a file system is waited for.
+	// readFiles is [policy.ReadFiles], except in tests.
+	readFiles func(patterns ...string) ([]policy.Source, error)
+	// refreshing is held while the files are read and put in force, so that the
+	// last files read stay in force. It is locked before mu, which is never held
+	// during a read: a file system may not answer.
 	refreshing sync.Mutex
 
 	mu     sync.Mutex
-	logger *zap.Logger // of the configuration that started last: the logs of others are closed
+	logger *zap.Logger // of the configuration that started last: older ones may be closed
 	digest string      // of the files as last read, valid or not
 	status policyStatus
 }
 
-// policyStatus is what the admin endpoint tells of a policy.
+// policyStatus is what the admin endpoint reports about a policy.
 type policyStatus struct {
 	Files   []string  `json:"files"`
 	Version string    `json:"version"`
 	Loaded  time.Time `json:"loaded"`
-	// Error says why the files as they are now are not in force.
+	// Error says why the current files are not in force; empty if they are.
 	Error string `json:"error,omitempty"`
 }
 
-// acquirePolicy returns the policy of files from the pool, read and checked
-// when it is not there.
+// acquirePolicy returns the policy of files from the pool. If it is not there, it
+// is read and compiled.
 func acquirePolicy(files []string, key []byte, logger *zap.Logger, poll caddy.Duration) (*livePolicy, error) {
 	sources, err := policy.ReadFiles(files...)
 	if err != nil {
@@ -84,7 +84,7 @@ func acquirePolicy(files []string, key []byte, logger *zap.Logger, poll caddy.Du
 			return nil, err
 		}
 		return &livePolicy{
-			Policies: holder, key: poolKey, files: files, read: policy.ReadFiles,
+			Policies: holder, key: poolKey, files: files, readFiles: policy.ReadFiles,
 			logger: logger, poll: time.Duration(poll), digest: digest,
 			status: policyStatus{Files: files, Version: set.Version, Loaded: time.Now()},
 		}, nil
@@ -94,12 +94,12 @@ func acquirePolicy(files []string, key []byte, logger *zap.Logger, poll caddy.Du
 	}
 	p := value.(*livePolicy)
 	if loaded {
-		p.refresh(context.Background()) // what is in force may be newer than what its key says
+		p.refresh(context.Background()) // the pool may hold a later policy than that of its key
 	}
 	return p, nil
 }
 
-// compile compiles sources, and logs what is legal but odd.
+// compile compiles sources, and logs warnings.
 func compile(sources []policy.Source, logger *zap.Logger) (*policy.Set, error) {
 	set, diagnostics := policy.Compile(sources...)
 	if err := diagnostics.Err(); err != nil {
@@ -111,7 +111,7 @@ func compile(sources []policy.Source, logger *zap.Logger) (*policy.Set, error) {
 	return set, nil
 }
 
-// watch begins to follow the files, and to tell logger of it.
+// watch starts to follow the files, and to log to logger.
 func (p *livePolicy) watch(logger *zap.Logger) {
 	p.mu.Lock()
 	p.logger = logger
@@ -119,33 +119,32 @@ func (p *livePolicy) watch(logger *zap.Logger) {
 	p.watchOnce.Do(func() {
 		var ctx context.Context
 		ctx, p.cancel = context.WithCancel(context.Background())
-		notices, err := fsnotify.NewWatcher()
+		watcher, err := fsnotify.NewWatcher()
 		if err != nil {
 			logger.Warn("watching the policy files: only polling them", zap.Error(err))
-		} else {
-			dirs := map[string]bool{}
-			for _, file := range p.files {
-				dirs[filepath.Dir(file)] = true
-			}
-			for dir := range dirs {
-				if err := notices.Add(dir); err != nil {
-					logger.Warn("watching the policy files: only polling them", zap.String("directory", dir), zap.Error(err))
-				}
+			p.watching.Go(func() { p.follow(ctx, nil, nil) })
+			return
+		}
+		// The directory has to be watched: editors replace a file.
+		dirs := map[string]bool{}
+		for _, file := range p.files {
+			dirs[filepath.Dir(file)] = true
+		}
+		for dir := range dirs {
+			if err := watcher.Add(dir); err != nil {
+				logger.Warn("watching the policy files: only polling them", zap.String("directory", dir), zap.Error(err))
 			}
 		}
-		p.watching.Go(func() { p.follow(ctx, notices) })
+		p.watching.Go(func() {
+			defer watcher.Close() //nolint:errcheck // nothing can be done about it
+			p.follow(ctx, watcher.Events, watcher.Errors)
+		})
 	})
 }
 
-// follow looks at the files when the file system tells of a change, and
-// every now and then.
-func (p *livePolicy) follow(ctx context.Context, notices *fsnotify.Watcher) {
-	var events chan fsnotify.Event
-	var lost chan error
-	if notices != nil {
-		defer notices.Close() //nolint:errcheck // nothing is left to do
-		events, lost = notices.Events, notices.Errors
-	}
+// follow reads the files again when the file system reports a change of them, and
+// at every poll interval.
+func (p *livePolicy) follow(ctx context.Context, events <-chan fsnotify.Event, errors <-chan error) {
 	ticker := time.NewTicker(p.poll)
 	defer ticker.Stop()
 	p.refresh(ctx) // they may have changed since they were read
@@ -157,20 +156,33 @@ func (p *livePolicy) follow(ctx context.Context, notices *fsnotify.Watcher) {
 			if !p.changed(ctx) {
 				continue
 			}
-			if !settle(ctx, events, lost) {
-				return
+		case <-errors: //nolint:errcheck // so many events arrived that some were lost
+		case event := <-events:
+			if !p.concerns(event) {
+				continue
 			}
-		case <-lost: //nolint:errcheck // so many notices came that some were lost
-		case <-events:
-			if !settle(ctx, events, lost) {
-				return
-			}
+		}
+		if !awaitWriter(ctx, events, errors) {
+			return
 		}
 		p.refresh(ctx)
 	}
 }
 
-// changed tells whether the files are others than those that were read last.
+// concerns reports whether an event of a watched directory may change the files.
+// Other names are ignored: a database beside the policy is written all the time.
+func (p *livePolicy) concerns(event fsnotify.Event) bool {
+	name := filepath.Base(event.Name)
+	if name == "..data" { // Kubernetes replaces this link to change a ConfigMap
+		return true
+	}
+	return slices.ContainsFunc(p.files, func(pattern string) bool {
+		matched, _ := filepath.Match(filepath.Base(pattern), name)
+		return matched || name == filepath.Base(pattern) || filepath.Clean(event.Name) == filepath.Dir(pattern)
+	})
+}
+
+// changed reports whether the files differ from those that were read last.
 func (p *livePolicy) changed(ctx context.Context) bool {
 	sources, err := p.sources(ctx)
 	p.mu.Lock()
@@ -178,41 +190,42 @@ func (p *livePolicy) changed(ctx context.Context) bool {
 	return err != nil || policy.Digest(sources) != p.digest
 }
 
-// settle waits until whoever writes a file is done. It is false when ctx is.
-func settle(ctx context.Context, events chan fsnotify.Event, lost chan error) bool {
-	settled := time.After(settleTime)
+// awaitWriter waits until an editor has had the time to write its files, and
+// discards the events of that time. It returns false if ctx is done.
+func awaitWriter(ctx context.Context, events <-chan fsnotify.Event, errors <-chan error) bool {
+	written := time.After(writeTime)
 	for {
 		select {
 		case <-ctx.Done():
 			return false
 		case <-events:
-		case <-lost: //nolint:errcheck // as above
-		case <-settled:
+		case <-errors: //nolint:errcheck // as in follow
+		case <-written:
 			return true
 		}
 	}
 }
 
-// sources reads the files, unless ctx is done before they are read. No call
-// ends the wait for a file system that does not answer, as one of a network
-// may not: whatever waits then is left behind, and ends by itself.
+// sources reads the files, or returns the error of ctx if that is done earlier.
+// Nothing can cancel a read from a file system that does not answer, such as that
+// of a network: the goroutine is abandoned, and ends when the read does.
 func (p *livePolicy) sources(ctx context.Context) ([]policy.Source, error) {
+	var sources []policy.Source
+	var err error
 	read := make(chan struct{})
-	var found []policy.Source
-	var problem error
 	go func() {
 		defer close(read)
-		found, problem = p.read(p.files...)
+		sources, err = p.readFiles(p.files...)
 	}()
 	select {
 	case <-read:
-		return found, problem
+		return sources, err
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-// refresh puts the files in force when they changed and are valid.
+// refresh puts the files in force if they have changed and are valid.
 func (p *livePolicy) refresh(ctx context.Context) {
 	p.refreshing.Lock()
 	defer p.refreshing.Unlock()
@@ -246,14 +259,14 @@ func (p *livePolicy) refresh(ctx context.Context) {
 	p.logger.Info("a changed policy is in force", zap.Strings("files", p.files), zap.String("version", set.Version))
 }
 
-// state returns what there is to tell of the policy.
+// state returns the status of the policy.
 func (p *livePolicy) state() policyStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.status
 }
 
-// Destruct ends the watching. Requests in flight keep their set.
+// Destruct stops following the files. Requests in flight keep their set.
 func (p *livePolicy) Destruct() error {
 	p.watchOnce.Do(func() {})
 	if p.cancel != nil {

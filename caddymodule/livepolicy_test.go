@@ -3,16 +3,21 @@
 package caddymodule
 
 import (
+	"context"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"github.com/fsnotify/fsnotify"
 	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
@@ -130,7 +135,7 @@ func TestPolicyOnSlowFileSystem(t *testing.T) {
 	}
 	reading, answer := make(chan bool, 1), make(chan bool)
 	defer close(answer)
-	p.read = func(...string) ([]policy.Source, error) {
+	p.readFiles = func(...string) ([]policy.Source, error) {
 		select {
 		case reading <- true:
 		default:
@@ -163,7 +168,7 @@ func TestRefreshesInTurn(t *testing.T) {
 	}
 	defer pool.Delete(p.key) //nolint:errcheck // a test
 	before := p.state().Version
-	p.read = func(files ...string) ([]policy.Source, error) {
+	p.readFiles = func(files ...string) ([]policy.Source, error) {
 		if p.refreshing.TryLock() {
 			p.refreshing.Unlock()
 			t.Error("another may refresh meanwhile")
@@ -175,4 +180,92 @@ func TestRefreshesInTurn(t *testing.T) {
 	if after := p.state().Version; after == before || p.Load().Version != after {
 		t.Errorf("in force is %s, then %s", before, after)
 	}
+}
+
+// Each write to a database beside the policy is an event of the directory.
+func TestPolicyIgnoresOtherFiles(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "privacy.yaml")
+	writeFile(t, file, shopPolicy)
+	for name, tt := range map[string]struct {
+		files string // that the policy has
+		event string // the name in it
+		want  int    // reads
+	}{
+		"the file":                       {"privacy.yaml", "privacy.yaml", 1},
+		"a file of a glob":               {"*.yaml", "other.yaml", 1},
+		"the data of a ConfigMap":        {"privacy.yaml", "..data", 1},
+		"the directory":                  {"privacy.yaml", ".", 1},
+		"a database":                     {"privacy.yaml", "consent.db-wal", 0},
+		"a file beside those of a glob":  {"*.yaml", "consent.db-wal", 0},
+		"a new directory of a ConfigMap": {"privacy.yaml", "..2026_11_22_09_08_07.1234567890", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p, err := acquirePolicy([]string{filepath.Join(dir, tt.files)}, nil, zap.NewNop(), caddy.Duration(time.Hour))
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer pool.Delete(p.key) //nolint:errcheck // a test
+				reads := 0
+				p.readFiles = func(files ...string) ([]policy.Source, error) {
+					reads++
+					return policy.ReadFiles(files...)
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				events := make(chan fsnotify.Event)
+				p.watching.Go(func() { p.follow(ctx, events, nil) })
+				synctest.Wait()
+				reads = 0
+				events <- fsnotify.Event{Name: filepath.Join(dir, tt.event), Op: fsnotify.Write}
+				time.Sleep(2 * writeTime)
+				synctest.Wait()
+				if reads != tt.want {
+					t.Errorf("the files were read %d times, want %d", reads, tt.want)
+				}
+				cancel()
+			})
+		})
+	}
+}
+
+// TestPolicyInConfigMap: Kubernetes replaces a link to a directory beside the
+// file, which is itself a link, and does not touch the file.
+func TestPolicyInConfigMap(t *testing.T) {
+	dir := t.TempDir()
+	link := func(target, name string) {
+		t.Helper()
+		temporary := filepath.Join(dir, name+"_tmp")
+		if err := errors.Join(os.Symlink(target, temporary), os.Rename(temporary, filepath.Join(dir, name))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, content := range map[string]string{"..1": shopPolicy, "..2": withoutName} {
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, filepath.Join(dir, name, "privacy.yaml"), content)
+	}
+	link("..1", "..data")
+	link(filepath.Join("..data", "privacy.yaml"), "privacy.yaml")
+	p, err := acquirePolicy([]string{filepath.Join(dir, "privacy.yaml")}, nil, zap.NewNop(), caddy.Duration(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pool.Delete(p.key) //nolint:errcheck // a test
+	read := make(chan bool, 2)
+	p.readFiles = func(files ...string) ([]policy.Source, error) {
+		defer func() { read <- true }()
+		return policy.ReadFiles(files...)
+	}
+	inForce := make(chan bool, 1)
+	p.watch(zap.New(zapcore.NewCore(zapcore.NewJSONEncoder(zapcore.EncoderConfig{}), zapcore.AddSync(io.Discard), zap.InfoLevel), zap.Hooks(func(e zapcore.Entry) error {
+		if e.Message == "a changed policy is in force" {
+			inForce <- true
+		}
+		return nil
+	})))
+	within(t, "the first read", func() { <-read })
+	link("..2", "..data")
+	within(t, "the new policy", func() { <-inForce })
 }
