@@ -1,16 +1,11 @@
 package caddymodule
 
 import (
-	"path/filepath"
-	"slices"
-	"strconv"
 	"strings"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
-	"github.com/dustin/go-humanize"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
@@ -35,8 +30,8 @@ func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	return httpcaddyfile.App{Name: "minimize", Value: caddyconfig.JSON(app, nil)}, nil
 }
 
-// parseDirective takes no matcher, so that a policy's path may begin with a
-// slash.
+// parseDirective accepts no matcher, so that the path of a policy may begin with
+// a slash.
 func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	handler := new(Handler)
 	if err := handler.UnmarshalCaddyfile(h.Dispenser); err != nil {
@@ -68,16 +63,7 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 // Relative paths are relative to the Caddyfile.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	seen := map[string]bool{}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		if err := once(d, seen, option); err != nil {
-			return err
-		}
-		var err error
+	return block(d, func(option string) (err error) {
 		switch option {
 		case "policy":
 			a.Policy, a.PolicyDigest, err = policyFiles(d, d.RemainingArgs())
@@ -98,11 +84,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		default:
 			err = d.Errf("unknown option %q: expected policy, pseudonym_key, poll_interval, store, consent_key, evidence or languages", option)
 		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+		return err
+	})
 }
 
 // UnmarshalCaddyfile sets up the handler. Syntax:
@@ -136,32 +119,20 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 //		}
 //	}
 //
-// Without policy files, that of the global option counts. Relative paths
-// are relative to the Caddyfile.
+// Without policy files, those of the global option are used. Relative paths are
+// relative to the Caddyfile.
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
-	var err error
 	if files := d.RemainingArgs(); len(files) > 0 {
 		if files[0] == "*" || strings.HasPrefix(files[0], "@") {
 			return d.Errf("%s: minimize takes no matcher: write it as handle %s { minimize … }", files[0], files[0])
 		}
+		var err error
 		if h.Policy, h.PolicyDigest, err = policyFiles(d, files); err != nil {
 			return err
 		}
 	}
-	seen := map[string]bool{}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		if option != "except" && option != "subject" {
-			if err := once(d, seen, option); err != nil {
-				return err
-			}
-		}
-		if err := h.unmarshalOption(d, option); err != nil {
-			return err
-		}
-	}
-	return nil
+	return block(d, func(option string) error { return h.unmarshalOption(d, option) }, "except", "subject")
 }
 
 func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err error) {
@@ -195,10 +166,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 		}
 		h.Except = append(h.Except, paths...)
 	case "show_undeclared":
-		h.ShowUndeclared = true
-		if d.NextArg() {
-			return d.ArgErr()
-		}
+		h.ShowUndeclared, err = true, none(d)
 	case "notice":
 		h.Notice, err = argument(d)
 	case "portal":
@@ -219,92 +187,8 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	return err
 }
 
-// once refuses an option that is given again.
-func once(d *caddyfile.Dispenser, seen map[string]bool, option string) error {
-	if seen[option] {
-		return d.Errf("the option %q of minimize is given twice", option)
-	}
-	seen[option] = true
-	return nil
-}
-
-// argument returns the only argument of an option.
-func argument(d *caddyfile.Dispenser) (string, error) {
-	args := d.RemainingArgs()
-	if len(args) != 1 {
-		return "", d.ArgErr()
-	}
-	return args[0], nil
-}
-
-func word(d *caddyfile.Dispenser, words ...string) (string, error) {
-	option := d.Val()
-	arg, err := argument(d)
-	if err != nil {
-		return "", err
-	}
-	if slices.Contains(words, arg) {
-		return arg, nil
-	}
-	return "", d.Errf("%s %q: expected one of %q", option, arg, words)
-}
-
-func size(d *caddyfile.Dispenser) (int64, error) {
-	option := d.Val()
-	arg, err := argument(d)
-	if err != nil {
-		return 0, err
-	}
-	n, err := humanize.ParseBytes(arg)
-	if err != nil || n == 0 || n > 1<<40 {
-		return 0, d.Errf("%s %q: expected a size such as 1MiB", option, arg)
-	}
-	return int64(n), nil
-}
-
-func number(d *caddyfile.Dispenser) (int, error) {
-	option := d.Val()
-	arg, err := argument(d)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(arg)
-	if err != nil || n <= 0 {
-		return 0, d.Errf("%s %q: expected a number above 0", option, arg)
-	}
-	return n, nil
-}
-
-func duration(d *caddyfile.Dispenser) (caddy.Duration, error) {
-	option := d.Val()
-	arg, err := argument(d)
-	if err != nil {
-		return 0, err
-	}
-	t, err := caddy.ParseDuration(arg)
-	if err != nil || t <= 0 {
-		return 0, d.Errf("%s %q: expected a duration such as 30s", option, arg)
-	}
-	return caddy.Duration(t), nil
-}
-
-func secret(d *caddyfile.Dispenser) (*Secret, error) {
-	args := d.RemainingArgs()
-	if len(args) != 2 {
-		return nil, d.Errf("expected `file <path>` or `env <name>`: a secret is never written into the Caddyfile")
-	}
-	switch args[0] {
-	case "file":
-		return &Secret{File: beside(d, args[1])}, nil
-	case "env":
-		return &Secret{Env: args[1]}, nil
-	}
-	return nil, d.Err("expected `file <path>` or `env <name>`: a secret is never written into the Caddyfile")
-}
-
-// policyFiles resolves the names of policy files, and takes the digest that
-// lets a reload see their change. Files that cannot be read now are an error
-// when the policy is loaded, with more to say.
+// policyFiles returns the paths of policy files, and the digest of their content,
+// by which Caddy notices in a reload that they have changed.
 func policyFiles(d *caddyfile.Dispenser, files []string) ([]string, string, error) {
 	if len(files) == 0 {
 		return nil, "", d.ArgErr()
@@ -317,14 +201,6 @@ func policyFiles(d *caddyfile.Dispenser, files []string) ([]string, string, erro
 		return nil, "", d.WrapErr(err)
 	}
 	return files, policy.Digest(sources), nil
-}
-
-// beside makes a path relative to the Caddyfile's directory, as `import` does.
-func beside(d *caddyfile.Dispenser, path string) string {
-	if filepath.IsAbs(path) {
-		return path
-	}
-	return filepath.Join(filepath.Dir(d.File()), path)
 }
 
 // Interface guards.

@@ -162,29 +162,3 @@ func (j *JWT) unmarshalOption(d *caddyfile.Dispenser, option string) (err error)
 	}
 	return err
 }
-
-// block reads the options of a block, each given once.
-func block(d *caddyfile.Dispenser, read func(option string) error) error {
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	seen := map[string]bool{}
-	for nesting := d.Nesting(); d.NextBlock(nesting); {
-		option := d.Val()
-		if err := once(d, seen, option); err != nil {
-			return err
-		}
-		if err := read(option); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// none refuses arguments.
-func none(d *caddyfile.Dispenser) error {
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	return nil
-}
