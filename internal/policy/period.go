@@ -33,7 +33,7 @@ func ParsePeriod(text string) (p Period, ok bool) {
 // is no period. A month that lacks the day of t ends the period on its last
 // day, so that data is never kept too long.
 func (p Period) After(t time.Time) time.Time {
-	months := 0
+	months := p.Count
 	switch p.Unit {
 	case "h":
 		return t.Add(time.Duration(p.Count) * time.Hour)
@@ -42,9 +42,8 @@ func (p Period) After(t time.Time) time.Time {
 	case "w":
 		return bounded(t.AddDate(0, 0, 7*p.Count))
 	case "mo":
-		months = p.Count
 	case "y":
-		months = 12 * p.Count
+		months *= 12
 	default:
 		return time.Time{}
 	}

@@ -8,14 +8,14 @@ func (s *jsonPass) note(f *frame, slot int32) {
 	switch {
 	case slot != 0:
 		n := &s.shapes.slots[slot]
-		if n.noted == s.shapes.texts {
+		if n.reported == s.shapes.texts {
 			return
 		}
-		n.noted = s.shapes.texts
-	case f.noted:
+		n.reported = s.shapes.texts
+	case f.reported:
 		return
 	default:
-		f.noted = true
+		f.reported = true
 	}
 	switch {
 	case s.rep.full():
@@ -100,6 +100,8 @@ func (s *jsonPass) tooMany(i int) error {
 func (s *jsonPass) broken(i int, fl flags) error {
 	e := &Error{Status: 400, Offset: int64(i)}
 	switch fl { //nolint:exhaustive // the flags below broken are no faults
+	case noScalar:
+		return s.expected("value", i)
 	case badNumber:
 		e.Rule, e.Detail = "json-syntax", "a number does not follow the JSON grammar"
 	case longNumber:

@@ -6,20 +6,24 @@ import (
 	"unicode/utf8"
 )
 
-// flags tell what a token holds, or why it is none.
+// flags say what a token holds, or why it is none.
 type flags uint8
 
 const (
-	separator   flags = 1 << iota // '&', ';' or '='
-	escaped                       // a backslash escape
-	nonASCII                      // checked UTF-8
-	broken                        // here and above: no token; the reason follows
-	badNumber   = broken | 1
-	longNumber  = broken | 2
-	badString   = broken | 3
-	badEscape   = broken | 4
-	loneHalf    = broken | 5
-	invalidUTF8 = broken | 6
+	separator flags = 1 // '&', ';' or '='
+	escaped   flags = 2 // a backslash escape
+)
+
+// From broken on there is no token, and the flags are the reason.
+const (
+	broken flags = 8 + iota
+	badNumber
+	longNumber
+	badString
+	badEscape
+	loneHalf
+	invalidUTF8
+	noScalar
 )
 
 // literals are the three words of JSON, found by three bits of their first
@@ -41,40 +45,48 @@ const (
 	highs = 0x8080808080808080
 )
 
-// scanString reads the string whose opening quote is b[i]. It returns the
-// position after the closing quote, or that of the fault. b ends in zeros.
+// scanScalar reads the string, number or literal at b[i]. It returns the
+// position after it, or that of the fault. b ends in zeros.
+func scanScalar(b []byte, i int) (end int, k kind, fl flags) {
+	switch c := b[i]; {
+	case c == '"':
+		end, fl = scanString(b, i)
+		return end, kindText, fl
+	case c-'0' < 10 || c == '-':
+		end, fl = scanNumber(b, i)
+		return end, kindNumber, fl
+	}
+	l := &literals[b[i]>>1&7]
+	if binary.LittleEndian.Uint64(b[i:])&l.mask != l.word {
+		return i, 0, noScalar
+	}
+	return i + l.size, l.kind, 0
+}
+
+// scanString reads the string whose opening quote is b[i], as scanScalar does.
 func scanString(b []byte, i int) (end int, fl flags) {
 	start := i
 	i++
-	high := uint64(0)
+	high := uint64(0) // of all words read; of those behind the string too
 	for {
 		w := b[i : i+16]
-		v0 := binary.LittleEndian.Uint64(w)
-		v1 := binary.LittleEndian.Uint64(w[8:])
-		stop, v := special(v0), v0
-		if next := special(v1); stop == 0 {
-			high |= v0
-			i += 8
-			stop, v = next, v1
-		}
-		if stop == 0 {
-			high |= v
-			i += 8
+		v0, v1 := binary.LittleEndian.Uint64(w), binary.LittleEndian.Uint64(w[8:])
+		high |= v0 | v1
+		s0, s1 := special(v0), special(v1)
+		if s0|s1 == 0 {
+			i += 16
 			continue
 		}
-		n := bits.TrailingZeros64(stop) >> 3
-		high |= v & (1<<(n*8) - 1)
-		i += n
-		if b[i] == '"' {
-			if high&highs != 0 {
-				fl |= nonASCII
-				if !utf8.Valid(b[start:i]) {
-					return start, invalidUTF8
-				}
+		// No branch here: where strings end cannot be predicted.
+		n0, n1 := bits.TrailingZeros64(s0), bits.TrailingZeros64(s1)
+		in1 := -(n0 >> 6) // all ones if the first word has no special byte
+		i += (n0 + n1&in1) >> 3
+		switch b[i] {
+		case '"':
+			if high&highs != 0 && !utf8.Valid(b[start:i]) {
+				return start, invalidUTF8
 			}
 			return i + 1, fl
-		}
-		switch b[i] {
 		case '&', ';', '=':
 			fl |= separator
 			i++

@@ -1,11 +1,11 @@
 package submission
 
-// enter decides about a container at node at before it is read: which node
-// stands for what it holds, and whether anything of it may go on.
-func (s *jsonPass) enter(f *frame, at, slot int32, object bool, start, key int) (inside int32, write bool) {
-	n := &s.plan.nodes[at]
+// enter decides about a container before it is read: which node its members
+// or elements are looked up at, and whether anything in it may go on.
+func (s *jsonPass) enter(f *frame, it item, object bool) (node int32, write bool) {
+	n := &s.plan.nodes[it.node]
 	if len(s.stack) == 1 {
-		return at, true // what arrives is JSON even when nothing is kept
+		return it.node, true // what goes on is JSON even if nothing is kept
 	}
 	known, write := n.element != void, n.array
 	if object {
@@ -13,26 +13,37 @@ func (s *jsonPass) enter(f *frame, at, slot int32, object bool, start, key int) 
 	}
 	switch {
 	case known:
-		return at, write && f.write
+		return it.node, write && f.write
 	case n.leaf != none:
-		s.strip(f, n.leaf, ReasonWrongType, slot, start, key)
+		s.strip(f, n.leaf, ReasonWrongType, it)
 	case f.node != void:
 		s.rep.Undeclared++
-		s.note(f, slot)
+		s.note(f, it.slot)
 	}
 	return void, false
 }
 
-// scalar is a value that a field has to decide about.
+// scalar is a string, number or literal in the text.
 type scalar struct {
-	node, slot int32
-	start, key int // of its member
-	from, end  int
-	kind       kind
-	flags      flags
+	item
+	from, end int
+	kind      kind
+	flags     flags
 }
 
-// decide lets the field of a scalar say what goes on.
+// scalar decides about a scalar of any kind of item; object has a shorter way
+// for most of its own.
+func (s *jsonPass) scalar(f *frame, v scalar) {
+	switch {
+	case s.plan.nodes[v.node].scalar != strip:
+		s.decide(f, v)
+	case f.node != void:
+		s.rep.Undeclared++
+		s.note(f, v.slot)
+	}
+}
+
+// decide applies a field to a scalar and writes what goes on.
 func (s *jsonPass) decide(f *frame, v scalar) {
 	leaf := s.plan.nodes[v.node].leaf
 	field := &s.plan.fields[leaf]
@@ -45,22 +56,22 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 		s.rep.watch(leaf, text)
 	}
 	if !field.Kept {
-		s.strip(f, leaf, field.Reason, v.slot, v.start, v.key)
+		s.strip(f, leaf, field.Reason, v.item)
 		return
 	}
 	if field.File {
-		s.strip(f, leaf, ReasonWrongType, v.slot, v.start, v.key)
+		s.strip(f, leaf, ReasonWrongType, v.item)
 		return
 	}
 	as := v.kind
 	if field.Rule != nil {
 		if !s.rep.spend(field.Rule, len(text)) {
-			return // document refuses it
+			return // Plan.JSON refuses the text
 		}
 		var reason string
 		s.scratch, as, reason = field.Rule.apply(s.scratch[:0], text, v.kind)
 		if reason != "" {
-			s.strip(f, leaf, reason, v.slot, v.start, v.key)
+			s.strip(f, leaf, reason, v.item)
 			return
 		}
 	}
@@ -72,7 +83,7 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 		s.write(f, v)
 		return
 	}
-	s.lead(f, v.slot, v.start, v.key)
+	s.lead(f, v.item)
 	s.flush()
 	if as == kindText {
 		s.out = appendJSONString(s.out, s.scratch)
@@ -81,9 +92,9 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 	}
 }
 
-// write lets a scalar go on as it came.
+// write writes a scalar as it came, but for separators of forms.
 func (s *jsonPass) write(f *frame, v scalar) {
-	s.lead(f, v.slot, v.start, v.key)
+	s.lead(f, v.item)
 	if v.flags&separator == 0 {
 		s.emit(v.from, v.end)
 	} else {
@@ -91,44 +102,55 @@ func (s *jsonPass) write(f *frame, v scalar) {
 	}
 }
 
-// strip reports that a field's value is left out, and writes the constant
-// that stands in for it.
-func (s *jsonPass) strip(f *frame, leaf int32, reason string, slot int32, start, key int) {
+// strip records that a field's value is left out, and writes the constant that
+// the policy has in its place, if any.
+func (s *jsonPass) strip(f *frame, leaf int32, reason string, it item) {
 	s.rep.strip(leaf, reason)
 	if c := s.plan.fields[leaf].Otherwise; c != nil && f.write {
-		s.lead(f, slot, start, key)
+		s.lead(f, it)
 		s.flush()
 		s.out = append(s.out, c.JSON...)
 	}
 }
 
-// lead writes what stands before a value: the comma, and the name of a
-// member. start is where the member or element begins in the input, key
-// where its colon ends.
-func (s *jsonPass) lead(f *frame, slot int32, start, key int) {
-	if f.empty {
-		f.empty = false
-	} else if s.b[start-1] == ',' {
-		start--
-		s.emit(start, start+1)
-		start++
-	} else {
-		s.flush()
-		s.out = append(s.out, ',')
-	}
-	if slot == 0 {
+// lead writes what stands before a value: the comma, and the name of a member.
+func (s *jsonPass) lead(f *frame, it item) {
+	start := s.comma(f, it.start)
+	if it.slot == 0 {
+		s.emit(start, it.start)
 		return
 	}
-	n := &s.shapes.slots[slot]
-	if n.odd == 0 && key-start == int(n.size) {
-		s.emit(start, key)
+	n := &s.shapes.slots[it.slot]
+	if n.rewrite == 0 && it.value-it.start == int(n.size) {
+		s.emit(start, it.value)
 		return
 	}
+	s.emit(start, it.start)
 	s.flush()
 	s.out = append(appendJSONString(s.out, s.shapes.name(n)), ':')
 }
 
-// emit notes that b[from:to] goes on as it came.
+// copyItem writes a member or element, b[start:end], as it came.
+func (s *jsonPass) copyItem(f *frame, start, end int) {
+	s.emit(s.comma(f, start), end)
+}
+
+// comma separates what begins at b[start] from what is written in f before it.
+// It returns start−1 if the comma is b[start-1], for the caller to emit.
+func (s *jsonPass) comma(f *frame, start int) int {
+	switch {
+	case f.empty:
+		f.empty = false
+	case s.b[start-1] == ',':
+		return start - 1
+	default:
+		s.flush()
+		s.out = append(s.out, ',')
+	}
+	return start
+}
+
+// emit writes b[from:to], as soon as something else follows it.
 func (s *jsonPass) emit(from, to int) {
 	if from != s.to {
 		s.flush()
@@ -155,41 +177,7 @@ func (s *jsonPass) emitEscaped(from, to int) {
 	}
 }
 
-// name reads a name that was not predicted, as far as the colon after it.
-func (s *jsonPass) name(f *frame, i int) (slot int32, end int, err error) {
-	b := s.b
-	if b[i] != '"' {
-		return 0, 0, s.expected("a name in double quotes", i)
-	}
-	end, fl := scanString(b, i)
-	if fl >= broken {
-		return 0, 0, s.broken(end, fl)
-	}
-	name := unquote(b[i:end], fl)
-	if len(name) > s.lim.Name {
-		return 0, 0, &Error{Status: 413, Rule: "name-length", Detail: "a name is longer than the limit (max_name)", Offset: int64(i)}
-	}
-	hash := hashName(name)
-	if slot = s.shapes.find(f.shape, name, hash); slot == 0 {
-		slot = s.shapes.add(f.shape, name, hash, fl)
-		n := &s.shapes.slots[slot]
-		n.node = s.plan.member(f.node, name, hash)
-		n.act, n.leaf = s.plan.nodes[n.node].scalar, s.plan.nodes[n.node].leaf
-	} else if n := &s.shapes.slots[slot]; n.size == 0 && fl&escaped == 0 {
-		s.shapes.foresee(n, fl)
-	}
-	if f.prev == 0 {
-		s.shapes.places[f.shape].first = slot
-	} else {
-		s.shapes.slots[f.prev].next = slot
-	}
-	if end = skipSpace(b, end); b[end] != ':' {
-		return 0, 0, s.expected("':'", end)
-	}
-	return slot, end + 1, nil
-}
-
-// large marks a name past the 64th of its place, and tells whether the
+// large marks a name after the 64th of its place, and reports whether the
 // object had it already.
 func (s *jsonPass) large(f *frame, slot int32) (had bool) {
 	if f.id == 0 {
@@ -206,7 +194,7 @@ func (p *Plan) member(at int32, name []byte, hash uint32) int32 {
 	}
 	free := n.openMember(name)
 	if _, ok := parseIndex(name); ok && free != void && n.element == at {
-		return at // {"0": …} is a list to PHP
+		return at // {"0": …} is a list for PHP
 	}
 	return free
 }

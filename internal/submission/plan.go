@@ -230,7 +230,7 @@ func (p *Plan) settle() {
 		if n.leaf != none {
 			f := &p.fields[n.leaf]
 			n.live, n.scalar = f.Kept || f.Otherwise != nil, decide
-			if f.Kept && !f.File && f.Rule == nil && !f.Watch && !f.Box {
+			if f.Kept && !f.File && f.Rule == nil && !f.Watch && !f.Box && f.Implied == nil {
 				n.scalar = keep
 			}
 		}
