@@ -96,6 +96,7 @@ type options struct {
 	before   string // directives of the site, beside ours
 	proxy    string // the block of reverse_proxy
 	level    string // of the log
+	address  string // of the site; http://shop.test
 }
 
 // startSite loads a Caddyfile and stops Caddy at the end of the test.
@@ -136,6 +137,9 @@ func (s *site) caddyfile(o options) string {
 	if o.level == "" {
 		o.level = "INFO"
 	}
+	if o.address == "" {
+		o.address = "http://shop.test"
+	}
 	text := fmt.Sprintf(`{
 	admin unix/%[1]s/admin.sock
 	persist_config off
@@ -148,7 +152,7 @@ func (s *site) caddyfile(o options) string {
 	}
 	%[2]s
 }
-http://shop.test {
+%[7]s {
 	bind unix/%[1]s/site.sock
 	%[4]s
 	minimize privacy.yaml {
@@ -158,7 +162,7 @@ http://shop.test {
 		%[5]s
 	}
 }
-`, s.dir, o.global, o.minimize, o.before, o.proxy, o.level)
+`, s.dir, o.global, o.minimize, o.before, o.proxy, o.level, o.address)
 	return strings.ReplaceAll(text, "APP_SOCKET", s.dir+"/app.sock")
 }
 

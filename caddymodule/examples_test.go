@@ -29,11 +29,11 @@ type example struct {
 	port      string // the variable that it listens on; PORT
 	upstream  string // the variable of the application's address; UPSTREAM
 	env       map[string]string
-	exchanges []exchange
+	exchanges []sample
 }
 
-// exchange is a request, and what becomes of it.
-type exchange struct {
+// sample is a request, and what becomes of it.
+type sample struct {
 	on          string // method and target
 	host        string // localhost
 	contentType string
@@ -57,7 +57,7 @@ var examples = []example{
 	{folder: "wordpress", env: map[string]string{"MODE": "report"}, exchanges: wordpressReportExchanges},
 }
 
-var shopExchanges = []exchange{
+var shopExchanges = []sample{
 	{on: "GET /"},
 	{
 		on: "PUT /api/profile", contentType: jsonType,
@@ -99,7 +99,7 @@ var shopExchanges = []exchange{
 
 // The database is down: what needs no consent, and what nobody can object to,
 // goes on.
-var proxiesExchanges = []exchange{
+var proxiesExchanges = []sample{
 	{
 		on: "POST /bookings", contentType: formType, body: "email=ada@example.org&tickets=2&birthday=1990-12-10&invite=on&postcode=10969",
 		forwarded: "email=ada%40example.org&tickets=2",
@@ -108,7 +108,7 @@ var proxiesExchanges = []exchange{
 	{on: "GET /"},
 }
 
-var apiExchanges = []exchange{
+var apiExchanges = []sample{
 	{
 		on: "POST /v1/rides", contentType: jsonType,
 		body:      `{"rider": {"name": "Mari", "phone": "+372 5123 4567", "birthday": "1990-12-10"}, "pickup": {"lat": 59.436962, "lon": 24.753574}, "needs": {"wheelchair": true}, "vehicle": "limousine"}`,
@@ -145,7 +145,7 @@ var apiExchanges = []exchange{
 	{on: "GET /v1/rides?page=2", answered: []string{"Privacy-Receipt", ""}},
 }
 
-var sitesExchanges = []exchange{
+var sitesExchanges = []sample{
 	{
 		on: "POST /orders", host: "shop.localhost", contentType: jsonType,
 		body:      `{"email": "ada@example.org", "items": [{"sku": "apple", "note": "for Eve"}], "age": 36}`,
@@ -177,7 +177,7 @@ var sitesExchanges = []exchange{
 
 const feedback = "POST /wp-json/contact-form-7/v1/contact-forms/123/feedback"
 
-var wordpressExchanges = []exchange{
+var wordpressExchanges = []sample{
 	{
 		on: "POST /wp-comments-post.php", contentType: formType, body: "author=Ada&email=ada@example.org&url=https://ada.example&comment=How true.&comment_post_ID=45",
 		forwarded: "author=Ada&email=ada%40example.org&comment=How%20true.&comment_post_ID=45",
@@ -214,7 +214,7 @@ var wordpressExchanges = []exchange{
 	{on: "GET /?s=a"},
 }
 
-var wordpressReportExchanges = []exchange{
+var wordpressReportExchanges = []sample{
 	{
 		on: "POST /wp-comments-post.php", contentType: formType, body: "author=Ada&url=https://ada.example&comment=a b",
 		forwarded: "author=Ada&url=https://ada.example&comment=a b", answered: []string{"Privacy-Stripped", "", "Link", ""},
@@ -328,7 +328,7 @@ func confined(t *testing.T, dir string, config []byte) []byte {
 }
 
 // check makes the request and holds what comes against what is promised.
-func (x exchange) check(t *testing.T, s *site, address string) {
+func (x sample) check(t *testing.T, s *site, address string) {
 	t.Helper()
 	s.log.reset()
 	r := s.request(x.on, x.contentType, strings.NewReader(x.body), x.headers...)
@@ -368,7 +368,7 @@ func (x exchange) check(t *testing.T, s *site, address string) {
 
 // target is what the application gets of a method and a target: no test has
 // more than one undeclared parameter, in the last place.
-func (x exchange) target() string {
+func (x sample) target() string {
 	before, _, _ := strings.Cut(x.on, "&")
 	return before
 }

@@ -192,65 +192,44 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 }
 
 // ServeHTTP minimizes the request, forwards it and announces what was done.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
-	t := follow(r)
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
+	x := begin(w, r)
+	defer func() { x.end(err) }()
 	if h.registry != nil {
 		h.registry.begin()
 		defer h.registry.end()
 	}
-	sound := minimize.NormalizeTarget(r) == nil // or else the engine refuses it
-	if sound && h.servePortal(w, r) {
-		return nil
+	if minimize.NormalizeTarget(r) == nil { // the engine refuses any other
+		if h.servePortal(w, r) {
+			return nil
+		}
+		h.hearSignals(w, r)
+		if h.excepted(r) {
+			h.engine.Shield(r)
+			subject.HideCookie(r.Header)
+			return next.ServeHTTP(w, r)
+		}
 	}
-	if sound {
-		h.listen(w, r)
-	}
-	if sound && h.excepted(r) {
-		h.engine.Shield(r)
-		subject.HideCookie(r.Header)
-		return next.ServeHTTP(w, r)
-	}
-	came, body := r, r.Body
-	waits := r.ProtoMajor == 1 && len(r.Header["Expect"]) > 0
-	t.begin()
-	s := h.engine.Process(w, t.r)
-	t.decided(s)
-	r = t.forward()
+	expects := r.ProtoMajor == 1 && len(r.Header["Expect"]) > 0
+	s := x.process(h.engine)
 	subject.HideCookie(r.Header)
-	subject.HideCookie(came.Header) // with which the routes of errors begin
-	if s == nil {
+	subject.HideCookie(x.header)
+	switch {
+	case s == nil:
 		return next.ServeHTTP(w, r)
-	}
-	defer t.end() // a form that is not read to its end is recorded by Close
-	defer s.Close()
-	if waits && !s.Forward() {
-		// The client has not sent the body; the server would wait for it
-		// before it answers, to use the connection again.
-		w.Header().Set("Connection", "close")
-	}
-	err := h.serve(w, r, s, next)
-	if err != nil && s.Mode == minimize.Enforce {
-		withhold(w, came, body)
-	}
-	return err
-}
-
-// serve forwards the request and announces what was done, or answers that it
-// is refused.
-func (h *Handler) serve(w http.ResponseWriter, r *http.Request, s *minimize.Submission, next caddyhttp.Handler) error {
-	if !s.Forward() {
-		s.Announce(w.Header())
-		return h.refuse(w, r, s.Refusal)
-	}
-	if s.Mode == minimize.Enforce {
+	case !s.Forward():
+		if expects {
+			// The client has not sent the body; the server would wait for it
+			// before it answers, to use the connection again.
+			w.Header().Set("Connection", "close")
+		}
+		return h.refuse(x, s.Refusal)
+	case s.Mode == minimize.Enforce:
 		hideOriginal(r, r.URL.RawQuery, s.Streaming())
 	}
-	rw := &announcer{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, s: s}
-	defer rw.conceal()
-	err := next.ServeHTTP(rw, r)
-	if refusal := s.StreamRefusal(); refusal != nil && !rw.announced {
-		s.Announce(w.Header())
-		return h.refuse(w, r, refusal)
+	err = next.ServeHTTP(x, r)
+	if refusal := s.StreamRefusal(); refusal != nil && !x.announced {
+		return h.refuse(x, refusal)
 	}
 	return err
 }

@@ -1,9 +1,7 @@
 package caddymodule
 
 import (
-	"io"
 	"net/http"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -43,28 +41,5 @@ func hideQuery(r *http.Request, query string) {
 	original.URL.RawQuery = query
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Set("http.request.orig_uri", original.URL.RequestURI())
-	}
-}
-
-// drainTime is how long withhold waits for what is left of a body.
-const drainTime = time.Second
-
-// withhold empties a request that ended in an error, before the handlers of
-// errors get it: one of them may forward it to the application. body is the
-// one that came. Handlers before us may have made copies of the request, of
-// which the server goes on with the first: so the body itself is closed.
-func withhold(w http.ResponseWriter, r *http.Request, body io.Closer) {
-	r.URL.RawQuery = ""
-	hideQuery(r, "")
-	if r.ContentLength == 0 || body == nil {
-		return
-	}
-	client := http.NewResponseController(w)
-	_ = client.SetReadDeadline(time.Now().Add(drainTime)) // not every writer can
-	_ = body.Close()
-	_ = client.SetReadDeadline(time.Time{}) // as above
-	r.Body, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, 0, nil, nil
-	for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding", "Trailer", "Expect"} {
-		r.Header.Del(name)
 	}
 }

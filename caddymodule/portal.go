@@ -101,7 +101,7 @@ func (unstored) Record(_ context.Context, _ http.Header, _ *consent.Inquiry, tic
 func (h *Handler) servePortal(w http.ResponseWriter, r *http.Request) bool {
 	switch {
 	case h.pages != nil && strings.HasPrefix(r.URL.Path, h.Portal):
-		h.listen(w, r)
+		h.hearSignals(w, r)
 		h.pages.ServeHTTP(w, r)
 	case h.gpc != nil && r.URL.Path == pages.GPCPath:
 		h.gpc.ServeHTTP(w, r)
@@ -111,9 +111,9 @@ func (h *Handler) servePortal(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// listen hears what a browser says by ADPC, with any request, and offers it
-// what it may consent to.
-func (h *Handler) listen(w http.ResponseWriter, r *http.Request) {
+// hearSignals stores what a browser says by ADPC, with any request, and offers
+// it what it may consent to.
+func (h *Handler) hearSignals(w http.ResponseWriter, r *http.Request) {
 	if h.consents == nil {
 		return
 	}

@@ -33,7 +33,9 @@ var refusalPage = template.Must(template.New("refusal").Parse(refusalHTML))
 
 // refuse answers a refused submission: by the site's handle_errors where it
 // has one, by a small page or problem+json otherwise.
-func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refusal *submission.Error) error {
+func (*Handler) refuse(x *exchange, refusal *submission.Error) error {
+	w, r := x.ResponseWriter, x.r
+	x.submission.Announce(w.Header())
 	if refusal.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "5")
 	}
@@ -70,7 +72,7 @@ func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, refusal *submis
 	return nil
 }
 
-// handlesErrors tells whether the site has a handle_errors: all sites of a
+// handlesErrors reports whether the site has a handle_errors: all sites of a
 // server share its routes.
 func handlesErrors(r *http.Request, err error) bool {
 	server, ok := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
@@ -84,7 +86,7 @@ func handlesErrors(r *http.Request, err error) bool {
 	})
 }
 
-// acceptsHTML tells whether a person's browser asks.
+// acceptsHTML reports whether a browser asks, for a person.
 func acceptsHTML(h http.Header) bool {
 	for _, value := range h["Accept"] {
 		if strings.Contains(value, "text/html") {

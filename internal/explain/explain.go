@@ -177,7 +177,7 @@ func (e *Explainer) Explain(ctx context.Context, ask Request) (*Explanation, err
 	} else {
 		told.NearestPattern = policy.Nearest(ask.On, e.patterns())
 	}
-	s := e.engine.Process(nil, r) //nolint:contextcheck // the request bears it
+	s := e.engine.Process(ctx, nil, r)
 	if s == nil {
 		told.Verdict = minimize.None.String()
 		told.Forwarded = &Forwarded{Target: r.URL.RequestURI(), Header: r.Header}

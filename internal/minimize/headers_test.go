@@ -1,6 +1,7 @@
 package minimize
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -247,7 +248,7 @@ func TestConceal(t *testing.T) {
 	} {
 		e, _ := newEngine(t, shop)
 		r := request(test.on, test.contentType, strings.NewReader(test.body))
-		s := e.Process(httptest.NewRecorder(), r)
+		s := e.Process(context.Background(), httptest.NewRecorder(), r)
 		_, _ = io.Copy(io.Discard, r.Body)
 		told := http.Header{}
 		s.Announce(told)
@@ -286,7 +287,7 @@ func TestAnnounce(t *testing.T) {
 		"Privacy-Purpose": {"everything"}, "Privacy-Stripped": {`"nothing"`}, "Privacy-Receipt": {"a", "b"},
 		"Link": {`</style.css>; rel=preload`},
 	}
-	s := e.Process(nil, request("POST /checkout", jsonType, strings.NewReader(`{"name":"a","csrf_token":"b"}`)))
+	s := e.Process(context.Background(), nil, request("POST /checkout", jsonType, strings.NewReader(`{"name":"a","csrf_token":"b"}`)))
 	defer s.Close()
 	s.Announce(told)
 	want := http.Header{
@@ -306,7 +307,7 @@ func TestAnnounce(t *testing.T) {
 	}
 	silent := http.Header{}
 	e.Mode = Report
-	s = e.Process(nil, request("POST /checkout", jsonType, strings.NewReader(`{"name":"a"}`)))
+	s = e.Process(context.Background(), nil, request("POST /checkout", jsonType, strings.NewReader(`{"name":"a"}`)))
 	defer s.Close()
 	if s.Announce(silent); len(silent) > 0 {
 		t.Errorf("report mode tells %v", silent)

@@ -1,12 +1,14 @@
-// Package minimize is the engine: it takes one request through match,
-// decide, rebuild and record, in that order and never back, and leaves it
-// holding only what a declared purpose allows.
+// Package minimize is the engine: it takes one request through the steps
+// route, read, learn, ask, decide, write, record and forward, in that order and
+// never back, and leaves it with only what a declared purpose allows.
 package minimize
 
 import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
@@ -14,7 +16,7 @@ import (
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
-// Mode says whether the engine changes what it forwards.
+// Mode is whether the engine changes what it forwards.
 type Mode uint8
 
 const (
@@ -31,7 +33,7 @@ func (m Mode) String() string {
 	return "enforce"
 }
 
-// Fallback says what becomes of a request that the policy does not cover.
+// Fallback is what becomes of a request that the policy does not cover.
 // The zero value refuses it.
 type Fallback uint8
 
@@ -83,57 +85,13 @@ type Consents interface {
 	Record(ctx context.Context, h http.Header, inq *consent.Inquiry, ticked policy.PurposeSet) (counted policy.PurposeSet, err error)
 }
 
-// Recorder records a submission before the application sees its end. On an
-// error the application does not get the submission. The entry and what it
-// holds belong to the caller again when Record returns.
-type Recorder interface {
-	Record(ctx context.Context, e *Entry) error
-}
-
-// Entry says what became of one submission: names and counts, never values.
-type Entry struct {
-	Time time.Time
-	// Duration is how long reading, deciding and rebuilding took, with the
-	// time that the body took to arrive.
-	Duration   time.Duration
-	Receipt    string // a UUIDv7
-	Mode       Mode
-	Verdict    Verdict
-	Policy     string // the version of the policy set
-	Collection string // empty for a gap
-	// On is the method and the pattern of the policy that led to the
-	// collection, "POST /checkout". Of a gap it is the method, with the path
-	// where the operator asked for names: a path can name a person.
-	On       string
-	Purposes []string // that let something pass, those not personal apart
-	// Consent says what decided about consents and objections, as
-	// [consent.Source] names it, several joined by commas; "unknown": the
-	// store did not tell; empty: nothing did.
-	Consent  string
-	Kept     []string // fields, as the policy names them
-	Stripped []StrippedField
-	// Undeclared counts what no field declares; Names holds the first of
-	// their names where the operator asked for them.
-	Undeclared int
-	Names      []string
-	// Status and Rule say why a submission was refused.
-	Status int
-	Rule   string
-}
-
-// StrippedField is a declared field that was left out, and why.
-type StrippedField struct {
-	Name   string
-	Reason string
-}
-
 // Engine takes requests through the steps. Its fields are set before its
 // first use and not changed afterwards.
 type Engine struct {
 	Policies *Policies
 	Consents Consents // nil: only what a submission itself carries
-	// Identifying are the fields, by name, whose values tell Consents whom
-	// a submission is about.
+	// Identifying are the names of the fields by whose values Consents
+	// identifies the person behind a submission.
 	Identifying []string
 	Recorder    Recorder
 	// OriginalPath returns the escaped path that a request came with, where a
@@ -153,9 +111,14 @@ type Engine struct {
 	ShowUndeclared bool
 	// Notice is the address of the site's privacy notice; empty: none.
 	Notice string
-	// Log is told of panics; nil: nobody is.
+	// Log receives panics and failures of the consent store. nil: nothing does.
 	Log *slog.Logger
 	// Now and NewReceipt are the clock and the source of receipts.
 	Now        func() time.Time
 	NewReceipt func() string
+
+	// onStep receives the name of each step as it begins. nil, but in tests.
+	onStep   func(step string)
+	watchers atomic.Pointer[watchers]
+	works    sync.Pool // of [*work]
 }

@@ -177,7 +177,7 @@ type result struct {
 // transport does.
 func process(e *Engine, r *http.Request) result {
 	w := httptest.NewRecorder()
-	s := e.Process(w, r)
+	s := e.Process(context.Background(), w, r)
 	res := result{Submission: s, header: r.Header}
 	if s != nil {
 		defer s.Close()

@@ -1,6 +1,7 @@
 package minimize
 
 import (
+	"net/http"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -53,3 +54,25 @@ func plainSegment(rest string) bool {
 	segment, _, more := strings.Cut(rest, "/")
 	return segment != "." && segment != ".." && (segment != "" || !more)
 }
+
+// paths are the escaped paths of a request.
+type paths struct {
+	now      string
+	original string // before a rewrite; empty: there was none
+}
+
+func (e *Engine) paths(r *http.Request) paths {
+	at := paths{now: r.URL.EscapedPath()}
+	if e.OriginalPath != nil {
+		if original := e.OriginalPath(r); original != at.now {
+			at.original = original
+		}
+	}
+	return at
+}
+
+// plain reports whether each of the paths is a [PlainPath].
+func (p paths) plain() bool { return PlainPath(p.now) && (p.original == "" || PlainPath(p.original)) }
+
+// tooLong reports whether the original path is longer than any that is read.
+func (p paths) tooLong() bool { return len(p.original) > 3*maxPath } // it is escaped

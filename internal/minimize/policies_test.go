@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,34 @@ func TestSwapKeepsSetInFlight(t *testing.T) {
 	}
 }
 
+// A set that was replaced is garbage once no request runs on it: what was
+// compiled for it must not keep it.
+func TestSwapReleasesTheOldSet(t *testing.T) {
+	e, _ := newEngine(t, shop, known(&people{}))
+	var released atomic.Bool
+	func() {
+		send := func() {
+			process(e, request("POST /checkout", jsonType, strings.NewReader(`{"name":"a","email":"b@c.example"}`)))
+			e.Policies.cache.Wait()
+		}
+		send()
+		runtime.AddCleanup(e.Policies.Load(), func(released *atomic.Bool) { released.Store(true) }, &released)
+		if err := e.Policies.Swap(compiled(t, shop)); err != nil {
+			t.Fatal(err)
+		}
+		send()
+		send()
+	}()
+	for range 100 {
+		runtime.GC()
+		if released.Load() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the old set is still referenced")
+}
+
 func TestSwapRefuses(t *testing.T) {
 	policies, err := NewPolicies(compiled(t, shop), nil)
 	if err != nil {
@@ -52,7 +81,7 @@ func TestSwapRefuses(t *testing.T) {
 	}
 }
 
-// Two keys of one hash must not share an allow-list: one person's consent
+// Two keys of one hash must not share an decision: one person's consent
 // would let another's fields pass. Here every key has the hash of every other.
 func TestCacheEntriesOfOneHash(t *testing.T) {
 	policies, err := NewPolicies(compiled(t, shop), nil)
@@ -67,17 +96,15 @@ func TestCacheEntriesOfOneHash(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	keys := []allowKey{
+	keys := []decisionKey{
 		{edition: set, collection: set.Collections[0], standing: policy.Standing{}},
 		{edition: set, collection: set.Collections[0], standing: granted},
 		{edition: set, collection: set.Collections[0], standing: policy.Standing{Objected: granted.Granted}},
 		{edition: set, collection: set.Collections[1], standing: policy.Standing{}},
 		{edition: set, collection: nil, standing: policy.Standing{}},
-		{edition: set, collection: set.Collections[0], learns: true},
-		{edition: set, collection: set.Collections[0], learns: true, identifying: "email\x00"},
 		{edition: other, collection: other.Collections[0], standing: policy.Standing{}},
 	}
-	lists := make([]*allowList, len(keys))
+	lists := make([]*decision, len(keys))
 	for i, key := range keys {
 		lists[i] = compile(key)
 	}
@@ -88,8 +115,8 @@ func TestCacheEntriesOfOneHash(t *testing.T) {
 			policies.cache.Wait()
 		}
 		for _, key := range keys {
-			if l := policies.allowList(key); l.allowKey != key {
-				t.Fatalf("with the list of %+v in its place, %+v got that of %+v", keys[stored], key, l.allowKey)
+			if l := policies.decide(key); l.decisionKey != key {
+				t.Fatalf("with the list of %+v in its place, %+v got that of %+v", keys[stored], key, l.decisionKey)
 			}
 			policies.cache.Wait()
 		}
@@ -103,21 +130,21 @@ func TestCacheIsUsedAndBounded(t *testing.T) {
 	}
 	defer policies.Close()
 	set := policies.current.Load()
-	first := policies.allowList(allowKey{edition: set, collection: set.Collections[0]})
+	first := policies.decide(decisionKey{edition: set, collection: set.Collections[0]})
 	policies.cache.Wait()
-	if again := policies.allowList(allowKey{edition: set, collection: set.Collections[0]}); again != first {
+	if again := policies.decide(decisionKey{edition: set, collection: set.Collections[0]}); again != first {
 		t.Error("compiled again")
 	}
 	// A client chooses what it consents to, but not how much memory that costs.
-	for i := range 3 * maxAllowLists / typicalAllowList {
+	for i := range 3 * maxDecisions / typicalDecision {
 		st := policy.Standing{Granted: policy.PurposeSet{uint64(i)}}
-		policies.allowList(allowKey{edition: set, collection: set.Collections[1], standing: st})
+		policies.decide(decisionKey{edition: set, collection: set.Collections[1], standing: st})
 	}
 	policies.cache.Wait()
 	size := int64(0)
-	policies.cache.IterValues(func(l *allowList) bool { size += l.size(); return false })
-	if size > maxAllowLists || size < maxAllowLists/4 {
-		t.Errorf("the cache holds %d bytes of lists, of %d", size, maxAllowLists)
+	policies.cache.IterValues(func(l *decision) bool { size += l.size(); return false })
+	if size > maxDecisions || size < maxDecisions/4 {
+		t.Errorf("the cache holds %d bytes of lists, of %d", size, maxDecisions)
 	}
 }
 
@@ -192,7 +219,7 @@ func TestCloseInFlight(t *testing.T) {
 				for i := range 200 {
 					st := policy.Standing{Granted: policy.PurposeSet{uint64(g*1000 + i)}} //nolint:gosec // G115: small numbers
 					set := e.Policies.current.Load()
-					if l := e.Policies.allowList(allowKey{edition: set, collection: set.Collections[0], standing: st}); l.standing != st {
+					if l := e.Policies.decide(decisionKey{edition: set, collection: set.Collections[0], standing: st}); l.standing != st {
 						t.Errorf("got %v", l)
 						return
 					}
@@ -208,9 +235,9 @@ func TestCloseInFlight(t *testing.T) {
 	}
 }
 
-// BenchmarkAllowList compares what a request pays for its allow-list: from
+// BenchmarkDecide compares what a request pays for its decision: from
 // the cache, and compiled each time.
-func BenchmarkAllowList(b *testing.B) {
+func BenchmarkDecide(b *testing.B) {
 	for _, fields := range []int{10, 100} {
 		var text strings.Builder
 		text.WriteString("version: 1\ncontroller: {name: A, contact: a@a.example}\npurposes: {p: {title: T, basis: contract, retention: 1y}, c: {title: C, basis: consent, retention: 1y}}\ncollections:\n  a:\n    on: POST /a\n    fields:\n")
@@ -227,24 +254,24 @@ func BenchmarkAllowList(b *testing.B) {
 			b.Helper()
 			b.ReportAllocs()
 			for b.Loop() {
-				policies.allowList(allowKey{edition: set, collection: set.Collections[0]})
+				policies.decide(decisionKey{edition: set, collection: set.Collections[0]})
 			}
 		}
-		policies.allowList(allowKey{edition: set, collection: set.Collections[0]})
+		policies.decide(decisionKey{edition: set, collection: set.Collections[0]})
 		policies.cache.Wait()
 		b.Run(fmt.Sprintf("fields=%d/cached", fields), lookup)
 		b.Run(fmt.Sprintf("fields=%d/cached, parallel", fields), func(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					policies.allowList(allowKey{edition: set, collection: set.Collections[0]})
+					policies.decide(decisionKey{edition: set, collection: set.Collections[0]})
 				}
 			})
 		})
 		b.Run(fmt.Sprintf("fields=%d/compiled each time", fields), func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				compile(allowKey{edition: set, collection: set.Collections[0]})
+				compile(decisionKey{edition: set, collection: set.Collections[0]})
 			}
 		})
 	}
@@ -280,7 +307,7 @@ func BenchmarkProcess(b *testing.B) {
 				reader.Reset(body.String())
 				r.Body, r.ContentLength = nopCloser{reader}, int64(body.Len())
 				r.Header["Content-Type"] = []string{jsonType}
-				s := e.Process(nil, r)
+				s := e.Process(context.Background(), nil, r)
 				if s.Refusal != nil {
 					b.Fatal(s.Refusal)
 				}
@@ -299,7 +326,7 @@ func BenchmarkProcess(b *testing.B) {
 				r.Body, r.ContentLength = nopCloser{reader}, int64(len(large))
 				r.Header["Content-Type"] = []string{jsonType}
 				start := time.Now()
-				s := e.Process(nil, r)
+				s := e.Process(context.Background(), nil, r)
 				took[i] = time.Since(start)
 				s.Close()
 			}
@@ -313,7 +340,7 @@ func BenchmarkProcess(b *testing.B) {
 		r := request("GET /page?utm=1", "", nil)
 		b.ReportAllocs()
 		for b.Loop() {
-			if e.Process(nil, r) != nil {
+			if e.Process(context.Background(), nil, r) != nil {
 				b.Fatal("looked at")
 			}
 		}

@@ -1,96 +1,125 @@
 package minimize
 
 import (
-	"net/http"
+	"context"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
-// record writes the entry. What cannot be recorded is refused, even where
-// refusals are only reported.
+// Recorder records a submission before the application sees its end. On an
+// error the application does not get the submission. The entry and what it
+// holds belong to the caller again when Record returns.
+type Recorder interface {
+	Record(ctx context.Context, e *Entry) error
+}
+
+// Entry says what became of one submission: names and counts, never values.
+type Entry struct {
+	Time time.Time
+	// Duration is how long reading, deciding and rebuilding took, with the
+	// time that the body took to arrive.
+	Duration   time.Duration
+	Receipt    string // a UUIDv7
+	Mode       Mode
+	Verdict    Verdict
+	Policy     string // the version of the policy set
+	Collection string // empty for a gap
+	// On is the method and the pattern of the policy that led to the
+	// collection, "POST /checkout". Of a gap it is the method, with the path
+	// where the operator asked for names: a path can name a person.
+	On       string
+	Purposes []string // that let something pass, those not personal apart
+	// Consent says what decided about consents and objections, as
+	// [consent.Source] names it, several joined by commas; "unknown": the
+	// store did not tell; empty: nothing did.
+	Consent  string
+	Kept     []string // fields, as the policy names them
+	Stripped []StrippedField
+	// Undeclared counts what no field declares; Names holds the first of
+	// their names where the operator asked for them.
+	Undeclared int
+	Names      []string
+	// Status and Rule say why a submission was refused.
+	Status int
+	Rule   string
+}
+
+// StrippedField is a declared field that was left out, and why.
+type StrippedField struct {
+	Name   string
+	Reason string
+}
+
+// refuse ends a submission with a refusal, and records that.
+func (s *Submission) refuse(err error) {
+	s.Verdict, s.Refusal = Refused, asRefusal(err)
+	s.record()
+}
+
+// record records the submission. One that cannot be recorded is refused, even
+// where refusals are only reported.
 func (s *Submission) record() {
-	if err := s.write(s.entry()); err != nil && (s.Refusal == nil || s.Mode == Report) {
+	if err := s.hand(s.entry()); err != nil && (s.Refusal == nil || s.Mode == Report) {
 		s.Verdict, s.Refusal = Refused, unrecorded()
 	}
 }
 
-// writeRefusal records a refusal in another goroutine than the request's, or
-// after a panic: it looks at nothing that a reader may still be changing,
-// and lets no panic of the recorder out.
-func (s *Submission) writeRefusal(status int, rule string) (err error) {
+// recordRefusal records a refusal in a goroutine other than the request's, or
+// after a panic: it reads nothing that another goroutine may still change, and
+// recovers from a panic of the recorder.
+func (s *Submission) recordRefusal(refusal *submission.Error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.engine.logPanic(v)
 			err = unrecorded()
 		}
 	}()
-	now := s.engine.Now()
-	return s.write(&Entry{
-		Time: now, Duration: now.Sub(s.start), Receipt: s.Receipt, Mode: s.Mode, Verdict: Refused, Policy: s.Set.Version,
-		Collection: s.collection(), On: s.on(), Status: status, Rule: rule,
-	})
+	e := new(Entry)
+	s.describe(e, Refused, refusal)
+	return s.hand(e)
 }
 
-// write hands an entry to the recorder and keeps its summary.
-func (s *Submission) write(e *Entry) error {
+// hand hands an entry to the recorder, and takes over what may be told of it.
+func (s *Submission) hand(e *Entry) error {
+	s.engine.step("record")
+	stripped, declared := "", ""
+	if s.Mode == Enforce && e.Verdict != Refused {
+		stripped, declared = s.strippedHeaders()
+	}
 	s.mu.Lock()
 	s.summary = Summary{
 		Collection: e.Collection, Verdict: e.Verdict, Rule: e.Rule, Purposes: e.Purposes,
 		Kept: len(e.Kept), Stripped: len(e.Stripped), Undeclared: e.Undeclared,
 	}
+	s.stripped, s.declared = stripped, declared
 	s.mu.Unlock()
-	return s.engine.Recorder.Record(s.r.Context(), e)
+	return s.engine.Recorder.Record(s.ctx, e)
 }
 
-// Rules of refusals that hold in every mode, besides those of the target and
-// host: no record, no delivery, and nothing that our code failed at.
-const (
-	ruleUnrecorded = "unrecorded"
-	ruleInternal   = "internal"
-)
-
-// final tells whether a refusal holds in report mode too.
-func final(refusal *submission.Error) bool {
-	if refusal == nil {
-		return false
-	}
-	switch refusal.Rule {
-	case ruleUnrecorded, ruleInternal, ruleTarget, ruleHost:
-		return true
-	}
-	return false
-}
-
-func internal() *submission.Error {
-	return &submission.Error{
-		Status: http.StatusInternalServerError, Rule: ruleInternal, Offset: -1,
-		Detail: "the submission could not be read because of a fault of the proxy",
-	}
-}
-
-func unrecorded() *submission.Error {
-	return &submission.Error{
-		Status: http.StatusServiceUnavailable, Rule: ruleUnrecorded, Offset: -1,
-		Detail: "the submission cannot be recorded at the moment",
-	}
-}
-
-// entry returns the entry of the submission as far as it was read.
-func (s *Submission) entry() *Entry {
-	e, now := &s.work.entry, s.engine.Now()
+// describe fills in what is known of a submission apart from its content.
+func (s *Submission) describe(e *Entry, verdict Verdict, refusal *submission.Error) {
+	now := s.engine.Now()
 	*e = Entry{
-		Time: now, Duration: now.Sub(s.start), Receipt: s.Receipt, Mode: s.Mode, Verdict: s.Verdict, Policy: s.Set.Version,
-		Collection: s.collection(), On: s.on(), Kept: e.Kept[:0], Stripped: e.Stripped[:0],
+		Time: now, Duration: now.Sub(s.began), Receipt: s.Receipt, Mode: s.Mode, Verdict: verdict, Policy: s.Set.Version,
+		Collection: s.collection(), On: s.route(), Kept: e.Kept[:0], Stripped: e.Stripped[:0],
 	}
-	if s.Refusal != nil {
-		e.Status, e.Rule = s.Refusal.Status, s.Refusal.Rule
+	if refusal != nil {
+		e.Status, e.Rule = refusal.Status, refusal.Rule
 	}
-	if s.list == nil || s.Refusal != nil {
-		return e // nothing is collected of what is refused
+}
+
+// entry returns the entry of the submission. Of what is refused nothing is
+// collected.
+func (s *Submission) entry() *Entry {
+	e := &s.work.entry
+	s.describe(e, s.Verdict, s.Refusal)
+	if s.decision == nil || s.Refusal != nil {
+		return e
 	}
-	e.Purposes, e.Consent = s.list.purposes, s.asked.source()
+	e.Purposes, e.Consent = s.decision.purposes, s.work.source
 	report := &s.work.report
 	for i := range report.Outcomes {
 		o := &report.Outcomes[i]
@@ -108,20 +137,13 @@ func (s *Submission) entry() *Entry {
 	return e
 }
 
-func (s *Submission) collection() string {
-	if s.Collection == nil {
-		return ""
-	}
-	return s.Collection.Name
-}
-
-// on says where the request led, in the words of the policy.
-func (s *Submission) on() string {
+// route returns where the request led, in the words of the policy.
+func (s *Submission) route() string {
 	switch {
-	case strings.ContainsAny(s.pattern, " \t"):
-		return s.pattern
-	case s.pattern != "":
-		return s.r.Method + " " + s.pattern
+	case strings.ContainsAny(s.on, " \t"):
+		return s.on
+	case s.on != "":
+		return s.r.Method + " " + s.on
 	case s.engine.ShowUndeclared:
 		return s.r.Method + " " + s.r.URL.EscapedPath()
 	}

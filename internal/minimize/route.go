@@ -1,26 +1,90 @@
 package minimize
 
 import (
+	"io"
 	"net/http"
 	"path"
 	"strings"
+	"time"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
-// route returns where a request leads and whether it submits data: a body, a
-// query sent with an unsafe method, or a query to a path that a collection may
-// serve. An upgrade always counts as a submission.
-func (e *Engine) route(set *policy.Set, r *http.Request, at paths, upgrade bool) (to policy.Route, submits bool) {
-	if !upgrade && !hasBody(r) && r.URL.RawQuery == "" {
-		return set.Match(r.Method, hostname(r.Host), at.now), false
-	}
-	to = lookup(set, r, r.Method, at)
-	return to, upgrade || hasBody(r) || !isSafe(r.Method) || to.Collection != nil
+// destination is where a request leads.
+type destination struct {
+	edition    *edition
+	collection *policy.Collection // nil: none declares the route
+	pattern    string             // that led to the collection
+	paths      paths
+	submits    bool              // the request submits data, or must be recorded
+	unread     bool              // it goes on as it came: the operator decided so
+	refusal    *submission.Error // nil: it is not refused for where it leads
+	deadline   ReadDeadline      // of a body
 }
 
-// lookup returns where a request leads by its path and by the one it came with,
-// by which FastCGI applications route.
+// route finds where a request leads, and whether it submits data: a body, a
+// query sent with an unsafe method, or a query to a path that a collection may
+// serve. An upgrade always counts as a submission.
+func (e *Engine) route(w http.ResponseWriter, r *http.Request) destination {
+	e.step("route")
+	to := destination{refusal: NormalizeTarget(r)}
+	e.Shield(r)
+	to.edition, to.paths = e.Policies.current.Load(), e.paths(r)
+	if to.refusal == nil && to.paths.tooLong() {
+		to.refusal = pathTooLong()
+	}
+	if to.refusal != nil {
+		to.submits = true
+		return to
+	}
+	upgrade := isUpgrade(r)
+	if hasBody(r) {
+		to.deadline = NewReadDeadline(w, r)
+	}
+	if !upgrade {
+		e.detectBody(r, to.deadline)
+	}
+	if !upgrade && !hasBody(r) && r.URL.RawQuery == "" {
+		found := to.edition.Match(r.Method, hostname(r.Host), to.paths.now)
+		to.collection, to.pattern = found.Collection, found.Pattern
+		return to
+	}
+	found := lookup(to.edition.Set, r, r.Method, to.paths)
+	to.collection, to.pattern = found.Collection, found.Pattern
+	to.submits = upgrade || hasBody(r) || !isSafe(r.Method) || to.collection != nil
+	if to.submits {
+		to.unread, to.refusal = e.admit(&to, found.Ambiguous, upgrade)
+	}
+	return to
+}
+
+// admit decides about a submission by where it leads, before its content: it
+// goes on unread, is refused, or is read.
+func (e *Engine) admit(to *destination, ambiguous, upgrade bool) (unread bool, refusal *submission.Error) {
+	declared := to.collection != nil
+	switch {
+	case !to.paths.plain():
+		return false, refused(http.StatusBadRequest, "ambiguous-path",
+			"the path can be read in two ways (dot segment, empty segment, path parameter or escaped separator)")
+	case ambiguous:
+		return false, refused(http.StatusBadRequest, "ambiguous-route",
+			"applications that ignore letter case, a final slash, a suffix or invisible characters take the path for that of another collection; "+
+				"a pattern that spells the path out makes it a route of its own")
+	case upgrade && !declared && e.Uninspected == Pass:
+		return true, nil
+	case upgrade:
+		return false, refused(http.StatusForbidden, "upgrade", "what follows an upgrade cannot be inspected")
+	case !declared && e.Undeclared == Pass:
+		return true, nil
+	case !declared && e.Undeclared == Reject:
+		return false, refused(http.StatusForbidden, "undeclared", "no collection of the policy declares this route")
+	}
+	return false, nil
+}
+
+// lookup returns where a request leads by its path and by the path before a
+// rewrite, by which FastCGI applications route.
 func lookup(set *policy.Set, r *http.Request, method string, at paths) policy.Route {
 	host := hostname(r.Host)
 	now := set.Route(method, host, at.now)
@@ -29,8 +93,8 @@ func lookup(set *policy.Set, r *http.Request, method string, at paths) policy.Ro
 	}
 	original := set.Route(method, host, at.original)
 	if strings.HasSuffix(at.original, at.now) && !strings.EqualFold(path.Ext(at.now), ".php") {
-		// A prefix was taken off, for which an open pattern says nothing. The path
-		// of a script stands for any other, whatever the client puts before it.
+		// A prefix was removed, for which an open pattern says nothing. The path
+		// of a script stands for any other, whatever the client writes before it.
 		if now.Collection == nil || original.Literal {
 			return now.Or(original)
 		}
@@ -44,7 +108,7 @@ func lookup(set *policy.Set, r *http.Request, method string, at paths) policy.Ro
 }
 
 // Disguised reports whether a path matches no collection as written although
-// an application may serve a declared route under it. `except` then does not
+// an application may serve a declared route under it. `except` must then not
 // apply.
 func (e *Engine) Disguised(r *http.Request) bool {
 	set, at := e.Policies.Load(), e.paths(r)
@@ -55,24 +119,43 @@ func (e *Engine) Disguised(r *http.Request) bool {
 	return to.Ambiguous || to.Collection != nil && set.Match(r.Method, hostname(r.Host), at.now).Collection == nil
 }
 
-// paths are the escaped paths of a request.
-type paths struct {
-	now      string
-	original string // before it was rewritten; empty: it was not
-}
-
-func (e *Engine) paths(r *http.Request) paths {
-	at := paths{now: r.URL.EscapedPath()}
-	if e.OriginalPath != nil {
-		if original := e.OriginalPath(r); original != at.now {
-			at.original = original
-		}
+// detectBody finds out whether a body of unknown length exists at all. HTTP/3
+// does not say so for a GET, and some clients send an empty body in chunks:
+// without this, both would be bodies of no type.
+func (e *Engine) detectBody(r *http.Request, deadline ReadDeadline) {
+	if !hasBody(r) || r.ContentLength > 0 || r.Header["Content-Type"] != nil && !isSafe(r.Method) && r.Method != http.MethodDelete {
+		return
 	}
-	return at
+	if e.BodyTimeout > 0 {
+		deadline.Set(time.Now().Add(e.BodyTimeout))
+	}
+	first := make([]byte, 1)
+	n, err := io.ReadFull(r.Body, first)
+	if err == io.EOF {
+		r.Body, r.ContentLength, err = http.NoBody, 0, nil
+	} else {
+		r.Body = replay(first[:n], r.Body, err)
+	}
+	if e.BodyTimeout > 0 && err == nil {
+		deadline.Reset()
+	}
 }
 
-// plain reports whether the paths are [PlainPath]s.
-func (p paths) plain() bool { return PlainPath(p.now) && (p.original == "" || PlainPath(p.original)) }
+func hasBody(r *http.Request) bool {
+	return r.ContentLength != 0 && r.Body != nil && r.Body != http.NoBody
+}
 
-// tooLong reports whether the path that came is longer than any that is read.
-func (p paths) tooLong() bool { return len(p.original) > 3*maxPath } // it is escaped
+// isSafe reports whether nothing is submitted by a method in general.
+func isSafe(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
+}
+
+// isUpgrade reports whether the connection is to become something other than
+// HTTP.
+func isUpgrade(r *http.Request) bool {
+	return r.Method == http.MethodConnect || len(r.Header["Upgrade"]) > 0
+}

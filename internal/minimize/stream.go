@@ -9,37 +9,73 @@ import (
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
-// streamed is a form that is forwarded while it is read, by a goroutine of
-// the transport. It is recorded once: when it was read, or when it is clear
+// stream is a form that is forwarded while it is read, by a goroutine of the
+// transport. It is recorded once: when it has been read, or when it is clear
 // that it will not be.
-type streamed struct {
-	form *submission.Multipart
-	src  *source
-	s    *Submission
+type stream struct {
+	form    *submission.Multipart
+	client  *clientBody
+	decoder io.Closer // nil: none is open
+	length  int64     // of what goes on; −1: unknown
+	report  bool      // it goes on as it came
+	// check checks the form that was read, storeTicks stores the consents that it
+	// gives; recordKept and recordRefusal record what became of it.
+	check         func() error
+	storeTicks    func() error
+	recordKept    func() error
+	recordRefusal func(*submission.Error) error
+	logPanic      func(any)
 
-	reading  sync.Mutex // is held by Read
+	reading sync.Mutex // is held by Read
+
 	mu       sync.Mutex
 	recorded bool
 	closed   bool
 	refusal  *submission.Error
-	stripped string // the header, once the form was read
-	declared string // the same without what no field declares
 }
 
-func (b *streamed) Read(p []byte) (n int, err error) {
+// beginStream begins to write a form that is still arriving. What the person
+// submitted in it is recorded when all parts have been read and before the
+// application sees the end.
+func (s *Submission) beginStream(doc *document) {
+	form := submission.NewMultipart(doc.arriving, doc.media.Boundary, s.decision.plan, s.engine.Limits, &s.work.report)
+	b := &stream{
+		form: form, client: &doc.client, decoder: doc.decoder, length: -1, report: s.Mode == Report,
+		check:         s.check,
+		storeTicks:    s.storePending,
+		recordKept:    func() error { return s.hand(s.entry()) },
+		recordRefusal: s.recordRefusal,
+		logPanic:      s.engine.logPanic,
+	}
+	form.BeforeEnd = b.end
+	doc.body, doc.arriving, doc.decoder = nil, nil, nil // the stream has them
+	s.stream = b
+	if b.report {
+		form.Observe = true
+		s.r.Body = b
+		return
+	}
+	s.values[valueContentType] = doc.media.ContentType(form.Boundary())
+	if s.r.ContentLength > 0 && s.r.Header["Content-Encoding"] == nil {
+		b.length = form.KeepLength(s.r.ContentLength)
+	}
+}
+
+// Read implements [io.Reader].
+func (b *stream) Read(p []byte) (n int, err error) {
 	b.reading.Lock()
 	defer b.reading.Unlock()
-	// The transport's goroutine has nobody else to catch a panic of ours.
+	// Nothing else recovers from a panic in the transport's goroutine.
 	defer func() {
 		if v := recover(); v != nil {
-			b.s.engine.logPanic(v)
-			n, err = 0, b.fail(internal())
+			b.logPanic(v)
+			n, err = 0, b.fail(internalFault())
 		}
 	}()
 	n, err = b.form.Read(p)
 	if fault := b.form.Err(); fault != nil {
 		// In report mode it goes on all the same, if that can be recorded.
-		if refusal := b.fail(fault); final(refusal) {
+		if refusal := b.fail(fault); isFinal(refusal) {
 			return 0, refusal
 		}
 		return n, err
@@ -50,23 +86,23 @@ func (b *streamed) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-// end checks and records the form when all of it was read, before the
+// end checks and records the form once all of it has been read, before the
 // application sees the end.
-func (b *streamed) end(inQuery []int) error {
+func (b *stream) end() error {
 	err := b.form.Err()
 	if err == nil {
-		err = b.s.sound(inQuery)
+		err = b.check()
 	}
 	if err != nil {
-		if b.s.Mode == Enforce {
+		if !b.report {
 			return err
 		}
-		if refusal := b.fail(err); final(refusal) {
+		if refusal := b.fail(err); isFinal(refusal) {
 			return refusal
 		}
 	}
-	// Whoever closes the form waits for this, so that the record and what the
-	// application gets agree; at most as long as a choice waits to be stored.
+	// Close waits for this, so that the record and what the application gets
+	// agree: at most as long as a choice waits to be stored.
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
@@ -75,64 +111,65 @@ func (b *streamed) end(inQuery []int) error {
 	case b.recorded:
 		return nil
 	}
-	ticked := b.s.asked.ticked
-	if err := b.s.keep(); err != nil {
-		return consentUnstored()
-	}
-	if b.s.asked.ticked != ticked {
-		return consentTakenBack()
+	if err := b.storeTicks(); err != nil {
+		return err
 	}
 	b.recorded = true
-	if err := b.s.write(b.s.entry()); err != nil {
+	if err := b.recordKept(); err != nil {
 		b.refusal = unrecorded()
 		return b.refusal
 	}
-	b.stripped, b.declared = b.s.strippedHeader(true), b.s.strippedHeader(false)
 	return nil
 }
 
 // fail records that the form was refused in mid-stream, and returns why. The
-// application got no end of it.
-func (b *streamed) fail(err error) *submission.Error {
+// application did not get its end.
+func (b *stream) fail(err error) *submission.Error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.refusal == nil {
 		b.refusal = asRefusal(err)
-		b.src.bound()
+		b.client.bound()
 	}
 	if !b.recorded {
 		b.recorded = true
-		if b.s.writeRefusal(b.refusal.Status, b.refusal.Rule) != nil {
+		if b.recordRefusal(b.refusal) != nil {
 			b.refusal = unrecorded()
 		}
 	}
 	return b.refusal
 }
 
-// failLate refuses the form if a read of it was late. That read has ended, or is
-// about to.
-func (b *streamed) failLate() {
-	if !b.src.isLate() {
-		return // it may wait for the client yet
+// refused returns why the form was refused, or nil. ended reports that the
+// context of the request has ended, which a Read that was late can be the cause
+// of: that Read has ended then, or is about to.
+func (b *stream) refused(ended bool) *submission.Error {
+	if ended && b.client.isLate() {
+		b.reading.Lock()
+		if b.client.isLate() { // it was not in time after all
+			_ = b.fail(os.ErrDeadlineExceeded) // it stays the reason
+		}
+		b.reading.Unlock()
 	}
-	b.reading.Lock()
-	defer b.reading.Unlock()
-	if b.src.isLate() { // it was not in time after all
-		_ = b.fail(os.ErrDeadlineExceeded) // it stays the reason
-	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.refusal
 }
 
-// Close implements [io.Closer]. A form whose end nobody waited for is
-// recorded as such.
-func (b *streamed) Close() error {
+// Close implements [io.Closer]. A form that was not read to its end is recorded
+// as such.
+func (b *stream) Close() error {
 	b.mu.Lock()
 	b.closed = true
 	if !b.recorded {
 		b.recorded = true
-		_ = b.s.writeRefusal(http.StatusBadRequest, "incomplete") // it is over already
+		_ = b.recordRefusal(refused(http.StatusBadRequest, "incomplete", "the body did not arrive whole")) // it is over already
 	}
 	b.mu.Unlock()
 	err := b.form.Close()
-	b.src.stop()
+	b.client.stop()
+	if b.decoder != nil {
+		_ = b.decoder.Close() // it only gives back memory
+	}
 	return err
 }

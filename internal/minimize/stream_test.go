@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -102,7 +103,7 @@ func TestRecordComesBeforeTheEnd(t *testing.T) {
 		}
 		return nil
 	}
-	s := e.Process(httptest.NewRecorder(), r)
+	s := e.Process(context.Background(), httptest.NewRecorder(), r)
 	defer s.Close()
 	if recorded {
 		t.Error("recorded before the form was read")
@@ -196,7 +197,7 @@ func TestPanicInStream(t *testing.T) {
 	t.Run("at Close", func(t *testing.T) {
 		e, j := newEngine(t, shop)
 		j.before = func(*Entry) error { panic("of the recorder") }
-		s := e.Process(httptest.NewRecorder(), request("POST /upload", formData, strings.NewReader(bigForm())))
+		s := e.Process(context.Background(), httptest.NewRecorder(), request("POST /upload", formData, strings.NewReader(bigForm())))
 		s.Close()
 	})
 }
@@ -205,7 +206,7 @@ func TestPanicInStream(t *testing.T) {
 func TestAbandonedStream(t *testing.T) {
 	e, j := newEngine(t, shop)
 	r := request("POST /upload", formData, strings.NewReader(bigForm()))
-	s := e.Process(httptest.NewRecorder(), r)
+	s := e.Process(context.Background(), httptest.NewRecorder(), r)
 	if _, err := io.ReadFull(r.Body, make([]byte, 100)); err != nil {
 		t.Fatal(err)
 	}
@@ -227,7 +228,7 @@ func TestCloseWhileReading(t *testing.T) {
 	for i := range 60 {
 		j.entries = nil
 		r := request("POST /upload", formData, strings.NewReader(body))
-		s := e.Process(httptest.NewRecorder(), r)
+		s := e.Process(context.Background(), httptest.NewRecorder(), r)
 		_, boundary, _ := strings.Cut(r.Header.Get("Content-Type"), "boundary=")
 		var wg sync.WaitGroup
 		var read bytes.Buffer
@@ -252,7 +253,7 @@ func TestCloseBeforeTheEnd(t *testing.T) {
 	var s *Submission
 	body := &atEnd{Reader: strings.NewReader(bigForm()), do: func() { s.Close() }}
 	r := request("POST /upload", formData, body)
-	s = e.Process(httptest.NewRecorder(), r)
+	s = e.Process(context.Background(), httptest.NewRecorder(), r)
 	_, boundary, _ := strings.Cut(r.Header.Get("Content-Type"), "boundary=")
 	read, err := io.ReadAll(r.Body)
 	if err == nil || bytes.Contains(read, []byte(boundary+"--")) {
@@ -330,7 +331,7 @@ func TestHeldBodyAfterClose(t *testing.T) {
 	e, _ := newEngine(t, shop)
 	for range 100 {
 		r := request("POST /checkout", jsonType, strings.NewReader(`{"name":"the first of two"}`))
-		s := e.Process(httptest.NewRecorder(), r)
+		s := e.Process(context.Background(), httptest.NewRecorder(), r)
 		body := r.Body
 		if _, err := body.Read(make([]byte, 1)); err != nil {
 			t.Fatal(err)
@@ -340,7 +341,7 @@ func TestHeldBodyAfterClose(t *testing.T) {
 		wg.Go(func() { _, _ = body.Read(make([]byte, 1)) })
 		wg.Wait()
 		next := request("POST /checkout", jsonType, strings.NewReader(`{"name":"the second of two"}`))
-		defer e.Process(httptest.NewRecorder(), next).Close()
+		defer e.Process(context.Background(), httptest.NewRecorder(), next).Close()
 		if rest, err := io.ReadAll(body); len(rest) > 0 || err == nil {
 			t.Fatalf("read %q, %v", rest, err)
 		}

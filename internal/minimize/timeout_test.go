@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -31,11 +32,11 @@ func (l *pipeListener) Addr() net.Addr { return &net.UnixAddr{Name: "pipe", Net:
 
 // client is the other end of a connection to a server that forwards nothing:
 // it answers with what the application would read, and takes its time.
-func client(t *testing.T, e *Engine, think time.Duration) net.Conn {
+func client(t *testing.T, e *Engine, think time.Duration, changes ...func(*http.Server)) net.Conn {
 	t.Helper()
 	l := &pipeListener{conns: make(chan net.Conn), done: make(chan struct{})}
 	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { //nolint:gosec // G112: a test
-		s := e.Process(w, r) //nolint:contextcheck // it takes the request's
+		s := e.Process(context.Background(), w, r) //nolint:contextcheck // it takes the request's
 		defer s.Close()
 		if !s.Forward() {
 			http.Error(w, s.Refusal.Rule, s.Refusal.Status)
@@ -43,13 +44,16 @@ func client(t *testing.T, e *Engine, think time.Duration) net.Conn {
 		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
-			refusal := s.StreamRefusal() //nolint:contextcheck // as above
+			refusal := s.StreamRefusal()
 			http.Error(w, refusal.Rule, refusal.Status)
 			return
 		}
 		time.Sleep(think)
 		_, _ = fmt.Fprintf(w, "%d bytes, context %v", len(body), r.Context().Err())
 	})}
+	for _, change := range changes {
+		change(server)
+	}
 	go server.Serve(l) //nolint:errcheck // it ends with the test
 	here, there := net.Pipe()
 	l.conns <- there
@@ -208,6 +212,35 @@ func TestDeadlineEndsWithTheBody(t *testing.T) {
 			if status != 200 || !strings.HasSuffix(answer, "context <nil>") {
 				t.Errorf("%s: answered %d %q", contentType, status, answer)
 			}
+		})
+	}
+}
+
+// The server has a deadline for the whole request (read_timeout). Ours must not
+// put it off, nor take it away: the rest of a form that streams has it still.
+func TestServersReadTimeoutStays(t *testing.T) {
+	// Each MiB comes in the time that it may take, the whole does not.
+	long := form(part{"must", "", "here"}, part{"file", "f", strings.Repeat("x", 4_000_000)})
+	pieces := []string{long[:1_300_000], long[1_300_000:2_600_000], long[2_600_000:]}
+	chunk := func(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
+	for name, pieces := range map[string][]string{
+		"a form that streams": {head("/upload", formData, len(long)) + pieces[0], pieces[1], pieces[2]},
+		"a form of unknown length that streams": {
+			"DELETE /checkout HTTP/1.1\r\nHost: a\r\nContent-Type: " + formData + "\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(pieces[0]),
+			chunk(pieces[1]), chunk(pieces[2]) + "0\r\n\r\n",
+		},
+		"a body of unknown length": {"POST /checkout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "4\r\nname", "\r\n"},
+		"a GET that may have one":  {"GET /checkout HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", "4\r\nname", "\r\n"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, _ := newEngine(t, shop, func(e *Engine) { e.BodyTimeout = 30 * time.Second })
+				c := client(t, e, 0, func(s *http.Server) { s.ReadTimeout = 40 * time.Second })
+				status, _, took := ask(t, c, 25*time.Second, pieces...)
+				if status < 400 || took > 42*time.Second {
+					t.Errorf("answered %d after %v, want a refusal after 40s at most", status, took)
+				}
+			})
 		})
 	}
 }

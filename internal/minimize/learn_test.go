@@ -210,10 +210,10 @@ func TestLearningRunsNoRules(t *testing.T) {
 	e, _ := newEngine(t, text, known(&people{withdrew: "a@b.example"}))
 	e.Limits.Fields = 1 << 20
 	body := `{"subscribe":true,"email":"a@b.example","phones":[` + strings.TrimSuffix(strings.Repeat(`"+493012345678",`, 2000), ",") + `]}`
-	learns := allowKey{edition: e.Policies.current.Load(), collection: e.Policies.Load().Collections[0], learns: true, identifying: e.identifying()}
+	learner := watch(e.Policies.current.Load(), e.Policies.Load().Collections[0], e.Identifying)
 	report := new(submission.Report)
-	report.Reset(compile(learns).plan)
-	out, err := compile(learns).plan.JSON(nil, []byte(body), e.Limits, report)
+	report.Reset(learner.plan)
+	out, err := learner.plan.JSON(nil, []byte(body), e.Limits, report)
 	if err != nil || string(out) != "{}" {
 		t.Errorf("learning writes %.100q, %v", out, err)
 	}
@@ -246,6 +246,41 @@ func TestConsentTakenBackMeanwhile(t *testing.T) {
 		refusal := got.StreamRefusal()
 		if refusal == nil || refusal.Rule != "consent-taken-back" || refusal.Status != http.StatusConflict || entry.Rule != "consent-taken-back" || strings.HasSuffix(got.body, "--\r\n") {
 			t.Errorf("streamed: %v, recorded %+v, the end of what went on %q", refusal, entry, got.body[max(0, len(got.body)-40):])
+		}
+	}
+}
+
+// A form that is refused gives no consent: its sender corrects it, and may take
+// the tick out.
+func TestRefusedFormGivesNoConsent(t *testing.T) {
+	text := strings.Replace(shop, "      phone: {for: delivery, type: phone}", "      phone: {for: delivery, type: phone, required: true}", 1)
+	for _, body := range []string{
+		"name=a&subscribe=on&email=a%40b.example",
+		"name=a&subscribe=on&email=a%40b.example&phone=none",
+	} {
+		p := &people{}
+		e, _ := newEngine(t, text, known(p))
+		if got := process(e, request("POST /checkout", formType, strings.NewReader(body))); got.rule() != "required" || len(p.recorded) > 0 {
+			t.Errorf("%s: refused by %q, stored %v", body, got.rule(), p.recorded)
+		}
+	}
+	p := &people{}
+	e, _ := newEngine(t, text, known(p))
+	if got := process(e, request("POST /checkout", formType, strings.NewReader("phone=%2B493012345678&subscribe=on&email=a%40b.example"))); got.rule() != "" || len(p.recorded) != 1 {
+		t.Errorf("refused by %q, stored %v", got.rule(), p.recorded)
+	}
+}
+
+// The names of identifying fields were joined by zero bytes once, which made a
+// field without a name identify people.
+func TestNamelessFieldIdentifiesNobody(t *testing.T) {
+	e, _ := newEngine(t, strings.Replace(shop, `    fields: {"**": delivery}`, `    fields: {"**": delivery}`+"\n    consents: {newsletter: subscribe}", 1), known(&people{withdrew: "a@b.example"}))
+	ed := e.Policies.current.Load()
+	for c, d := range e.watching(ed) {
+		for _, i := range d.identifying {
+			if name := c.Fields[i].Name; name != "email" {
+				t.Errorf("%s: the field %q identifies people", c.Name, name)
+			}
 		}
 	}
 }

@@ -10,17 +10,18 @@ import (
 )
 
 // checkMethod refuses a form that asks the application to take it for a
-// request of another method, when that is another collection's.
+// request of another method, if that leads to another collection.
 func (s *Submission) checkMethod() error {
-	for _, i := range s.list.method {
-		method, ok := s.work.report.Watched(i)
-		if s.work.report.Unclear(i) {
+	report := &s.work.report
+	for _, i := range s.decision.method {
+		method, ok := report.Watched(i)
+		if report.Unclear(i) {
 			return methodOverride("the field that overrides the method comes with two values or a long one")
 		}
 		if !ok || method == "" {
 			continue
 		}
-		other := lookup(s.Set, s.r, method, s.at)
+		other := lookup(s.Set, s.r, method, s.work.to.paths)
 		if other.Collection != nil && (other.Collection != s.Collection || other.Ambiguous) {
 			return methodOverride("the field that overrides the method leads to the collection " + other.Collection.Name + ", whose fields are others")
 		}
@@ -29,11 +30,11 @@ func (s *Submission) checkMethod() error {
 }
 
 func methodOverride(detail string) error {
-	return &submission.Error{Status: http.StatusBadRequest, Rule: "method-override", Offset: -1, Detail: detail}
+	return refused(http.StatusBadRequest, "method-override", detail)
 }
 
-// implied returns the fields that override the method, where "**" lets them pass
-// without a word of the policy: they are looked at all the same.
+// implied returns the fields that override the method, where "**" lets them
+// pass although the policy does not name them: they are checked all the same.
 func implied(c *policy.Collection) []submission.Field {
 	open := slices.IndexFunc(c.Fields, func(f policy.Field) bool { return slices.Equal(f.Path, []string{"**"}) })
 	if open < 0 || slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return overridesMethod(f.Path) }) {

@@ -20,7 +20,7 @@ type Finding struct {
 	Consent string
 }
 
-// Findings tells what became of each field that the collection declares, in
+// Findings returns what became of each field that the collection declares, in
 // the order of the policy. It is for the time between the end of the body
 // and Close. A refused submission has no findings: nothing of it went on.
 func (s *Submission) Findings() []Finding {
@@ -31,13 +31,13 @@ func (s *Submission) Findings() []Finding {
 	for i := range findings {
 		field, outcome := &s.Collection.Fields[i], s.work.report.Outcomes[i]
 		f := Finding{Field: field, Kept: int(outcome.Kept), Stripped: int(outcome.Stripped), Reason: outcome.Reason}
-		verdict := s.Collection.Decide(field, s.list.standing)
+		verdict := s.Collection.Decide(field, s.decision.standing)
 		if verdict.Kept {
 			f.Purpose = s.Set.Purposes[verdict.Purpose].Name
 		} else if f.Reason == "" {
 			f.Reason = verdict.Reason
 		}
-		for _, tick := range s.list.ticks {
+		for _, tick := range s.decision.ticks {
 			if tick.field == i {
 				f.Consent = s.Set.Purposes[tick.purpose].Name
 			}
@@ -50,7 +50,7 @@ func (s *Submission) Findings() []Finding {
 // UndeclaredNames returns the first names that no field declares, and whether
 // there were more. They are for the sender, and for an operator who asks.
 func (s *Submission) UndeclaredNames() (names []string, more bool) {
-	if s.Refusal != nil || s.work == nil || s.list == nil {
+	if s.Refusal != nil || s.work == nil || s.decision == nil {
 		return nil, false
 	}
 	return slices.Collect(s.work.report.Names()), s.work.report.More()

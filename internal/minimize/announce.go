@@ -1,0 +1,122 @@
+package minimize
+
+import (
+	"net/http"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+)
+
+// Headers of ours. They are deleted from what clients send.
+const (
+	headerPurpose  = "Privacy-Purpose"
+	headerStripped = "Privacy-Stripped"
+	headerReceipt  = "Privacy-Receipt"
+)
+
+// Announce sets the response headers that say what is collected and what was
+// left out, over any of these names that the application set.
+func (s *Submission) Announce(h http.Header) {
+	if s.Mode == Report {
+		return
+	}
+	s.mu.Lock()
+	answer := s.answer
+	s.mu.Unlock()
+	for name, values := range answer {
+		h[name] = append(h[name], values...)
+		if isSafe(s.r.Method) {
+			h.Set("Cache-Control", "no-store") // the cookie is one person's
+		}
+	}
+	delete(h, headerPurpose)
+	delete(h, headerStripped)
+	delete(h, headerReceipt)
+	if s.engine.Notice != "" && s.Collection != nil {
+		h["Link"] = append(h["Link"], "<"+s.engine.Notice+`>; rel="privacy-policy"`)
+	}
+	if s.decision != nil && s.decision.header != "" {
+		s.header(h, headerPurpose, valueToldPurpose, s.decision.header)
+	}
+	if s.Receipt == "" {
+		return
+	}
+	s.header(h, headerReceipt, valueToldReceipt, `"`+s.Receipt+`"`)
+	if stripped, _ := s.leftOut(); stripped != "" {
+		s.header(h, headerStripped, valueToldStripped, stripped)
+	}
+}
+
+// Conceal removes what no field declares from the headers of a response, for
+// anyone other than the sender: servers log them. It is for the time between
+// the response and Close.
+func (s *Submission) Conceal(h http.Header) {
+	if h[headerStripped] == nil || s.Mode == Report || s.engine.ShowUndeclared {
+		return
+	}
+	if _, declared := s.leftOut(); declared != "" {
+		h.Set(headerStripped, declared)
+	} else {
+		h.Del(headerStripped)
+	}
+}
+
+// leftOut returns the headers that name what was left out, as far as that is
+// known when the application answers.
+func (s *Submission) leftOut() (stripped, declared string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stripped, s.declared
+}
+
+// maxStripped bounds the header that names what was left out, in bytes: servers
+// in front of us accept only so much of headers.
+const maxStripped = 2 << 10
+
+// strippedHeaders returns Privacy-Stripped for the sender, and without what no
+// field declares.
+func (s *Submission) strippedHeaders() (all, declared string) {
+	if s.decision == nil || !s.work.report.StrippedAny() {
+		return "", ""
+	}
+	all = s.strippedHeader(true)
+	if s.work.report.Undeclared == 0 {
+		return all, all
+	}
+	return all, s.strippedHeader(false)
+}
+
+// strippedHeader names what was left out; undeclared adds the names that no
+// field declares, which are for the sender alone. It ends by saying whether
+// there was more.
+func (s *Submission) strippedHeader(undeclared bool) string {
+	b, report := s.work.header[:0], &s.work.report
+	more := !undeclared && report.Undeclared > 0 || report.More()
+	item := func(name, reason string) {
+		if len(b) > maxStripped {
+			more = true
+			return
+		}
+		if len(b) > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(append(appendString(b, name), ";reason="...), reason...)
+	}
+	for i := range report.Outcomes {
+		if o := &report.Outcomes[i]; o.Stripped > 0 {
+			item(s.Collection.Fields[i].Name, o.Reason)
+		}
+	}
+	if undeclared {
+		for name := range report.Names() {
+			item(name, policy.ReasonNoPurpose)
+		}
+	}
+	if more {
+		if len(b) > 0 {
+			b = append(b, ", "...)
+		}
+		b = append(b, "others;reason=no_purpose"...)
+	}
+	s.work.header = b
+	return string(b)
+}

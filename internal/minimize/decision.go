@@ -1,0 +1,142 @@
+package minimize
+
+import (
+	"hash/maphash"
+	"slices"
+	"strings"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// decisionKey is what a decision is compiled for.
+type decisionKey struct {
+	edition    *edition
+	collection *policy.Collection // nil: the decision without any field
+	standing   policy.Standing
+}
+
+// decision is what may pass of the submissions to one collection, given the
+// consents and objections in force.
+type decision struct {
+	decisionKey
+	plan        *submission.Plan
+	purposes    []string // that let something pass and are about a person
+	header      string   // purposes as a structured field
+	required    []int    // indexes of fields
+	open        []bool   // parallel to the fields: many names lead to it
+	ticks       []tick
+	identifying []int // indexes of fields
+	method      []int // indexes of the fields that override the method
+}
+
+// tick is a field whose value can give a consent.
+type tick struct {
+	field   int
+	purpose policy.PurposeID
+	value   string // empty: any of the usual words for yes
+}
+
+// consents reports whether a value of the field gives the consent.
+func (t *tick) consents(value string) bool {
+	if t.value != "" {
+		return value == t.value
+	}
+	switch strings.ToLower(value) {
+	case "on", "true", "1", "yes":
+		return true
+	}
+	return false
+}
+
+// decide returns the decision for a key, compiled if it is not in the cache.
+// A cached decision counts only if it has the whole key, so that two keys of
+// one hash are never confused. Of a policy that is no longer in force none is
+// cached.
+func (p *Policies) decide(key decisionKey) *decision {
+	hash := maphash.Comparable(p.seed, key)
+	p.open.RLock()
+	defer p.open.RUnlock()
+	if d, ok := p.cache.Get(hash); ok && d.decisionKey == key {
+		return d
+	}
+	d := compile(key)
+	if key.edition == p.current.Load() {
+		p.cache.Set(hash, d, d.size())
+	}
+	return d
+}
+
+// size estimates the bytes that a decision occupies in the cache.
+func (d *decision) size() int64 {
+	size := 512 + d.plan.Size() + int64(len(d.header))
+	return size + int64(16*len(d.purposes)+8*len(d.required)+len(d.open)+48*len(d.ticks)+8*len(d.identifying)+8*len(d.method))
+}
+
+// compile decides about every field of a collection.
+func compile(key decisionKey) *decision {
+	d, fields := newDecision(key)
+	if key.collection != nil {
+		d.allow(fields)
+	}
+	d.plan = key.edition.plans[key.collection].With(fields)
+	return d
+}
+
+// newDecision returns a decision that lets nothing pass yet, and the fields to
+// make its plan of.
+func newDecision(key decisionKey) (*decision, []submission.Field) {
+	d, fields := &decision{decisionKey: key}, fieldsOf(key.collection)
+	if key.collection == nil {
+		return d, fields
+	}
+	c := key.collection
+	d.open = make([]bool, len(c.Fields))
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		d.open[i] = slices.ContainsFunc(f.Path, isOpen)
+		if f.Required {
+			d.required = append(d.required, i)
+		}
+		for _, consent := range c.Consents {
+			if slices.Equal(consent.Path, f.Path) {
+				fields[i].Box = true
+				d.ticks = append(d.ticks, tick{field: i, purpose: consent.Purpose, value: consent.Value})
+			}
+		}
+	}
+	return d, fields
+}
+
+// allow lets those fields pass that a purpose allows.
+func (d *decision) allow(fields []submission.Field) {
+	c := d.collection
+	var purposes policy.PurposeSet
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		verdict := c.Decide(f, d.standing)
+		if verdict.Kept {
+			purposes = purposes.With(verdict.Purpose)
+		}
+		fields[i].Kept, fields[i].Reason, fields[i].Rule = verdict.Kept, verdict.Reason, d.edition.rules[f]
+		if f.Otherwise != nil {
+			fields[i].Otherwise = &submission.Constant{JSON: f.Otherwise.JSON, Text: f.Otherwise.Text}
+		}
+	}
+	for i := len(c.Fields); i < len(fields); i++ {
+		open := &fields[*fields[i].Implied]
+		fields[i].Kept, fields[i].Reason, fields[i].Rule = open.Kept, open.Reason, open.Rule
+	}
+	for i := range fields {
+		if overridesMethod(fields[i].Path) {
+			d.method = append(d.method, i)
+			fields[i].Watch = true
+		}
+	}
+	for id := range purposes.All() {
+		if purpose := &d.edition.Purposes[id]; purpose.Basis != policy.NotPersonal {
+			d.purposes = append(d.purposes, purpose.Name)
+		}
+	}
+	d.header = tokenList(d.purposes)
+}

@@ -1,0 +1,128 @@
+package minimize
+
+import (
+	"slices"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// facts are what a submission says of the person who sent it.
+type facts struct {
+	// identities are the values of the identifying fields, by field name.
+	identities map[string]string
+	// hidden reports that there is an identity which cannot be read.
+	hidden bool
+	ticked policy.PurposeSet
+	// refusal is why the submission will be refused whatever is known of the
+	// person; nil: that is not known before it is written.
+	refusal *submission.Error
+}
+
+// learn reads the watched fields of a document: those that identify a person,
+// and those that give a consent. It does nothing in collections without any.
+// Nothing is written, and only the values of required fields are checked.
+func (e *Engine) learn(s *Submission, doc *document) (facts, error) {
+	e.step("learn")
+	var f facts
+	w := s.work
+	d := e.watching(w.to.edition)[s.Collection]
+	if d == nil {
+		return f, nil
+	}
+	w.report.Reset(d.plan)
+	if err := w.writeQuery(doc, d, e.Limits); err != nil {
+		return f, err
+	}
+	if doc.arriving != nil {
+		submission.WatchPrefix(doc.body, doc.media.Boundary, d.plan, e.Limits, &w.report)
+	} else {
+		if _, err := w.writeBody(doc, d, e.Limits); err != nil {
+			return f, err
+		}
+		if err := w.mergeQuery(s.Collection); err != nil {
+			return f, err
+		}
+		f.refusal = missing(s.Collection, d.required, w.report.Outcomes, false)
+	}
+	f.identities, f.hidden = identities(s.Collection, d, &w.report, doc.arriving != nil)
+	if !isSafe(s.r.Method) { // whoever follows a link has chosen nothing
+		f.ticked = ticked(d, &w.report)
+	}
+	return f, nil
+}
+
+// identities returns the values of the identifying fields, and whether there is
+// one that cannot be read. If only the beginning of the document was read, more
+// can follow.
+func identities(c *policy.Collection, d *decision, report *submission.Report, beginning bool) (values map[string]string, hidden bool) {
+	for _, i := range d.identifying {
+		value, ok := report.Watched(i)
+		open := slices.ContainsFunc(c.Fields[i].Path, isOpen)
+		hidden = hidden || report.Unclear(i) || beginning && (!ok || open)
+		if value == "" {
+			continue
+		}
+		if values == nil {
+			values = make(map[string]string, len(d.identifying))
+		}
+		values[c.Fields[i].Name] = value
+	}
+	return values, hidden
+}
+
+// isOpen reports whether a segment of a path stands for many names.
+func isOpen(segment string) bool { return segment == "*" || segment == "**" }
+
+// ticked returns the purposes whose field gives consent.
+func ticked(d *decision, report *submission.Report) (purposes policy.PurposeSet) {
+	for _, t := range d.ticks {
+		if value, ok := report.Watched(t.field); ok && t.consents(value) {
+			purposes = purposes.With(t.purpose)
+		}
+	}
+	return purposes
+}
+
+// watchers are the decisions by which an engine learns, of those collections of
+// an edition that have fields to watch.
+type watchers struct {
+	edition *edition
+	of      map[*policy.Collection]*decision
+}
+
+// watching returns the watchers of an edition.
+func (e *Engine) watching(ed *edition) map[*policy.Collection]*decision {
+	if w := e.watchers.Load(); w != nil && w.edition == ed {
+		return w.of
+	}
+	w := &watchers{edition: ed, of: make(map[*policy.Collection]*decision)}
+	for _, c := range ed.Collections {
+		if d := watch(ed, c, e.Identifying); len(d.identifying)+len(d.ticks) > 0 {
+			w.of[c] = d
+		}
+	}
+	e.watchers.Store(w)
+	return w.of
+}
+
+// watch returns a decision that lets nothing pass but shows the fields that say
+// something of the person. The required ones are read as if they passed, to
+// know whether a submission is refused for their lack whatever is known of the
+// person.
+func watch(ed *edition, c *policy.Collection, identifying []string) *decision {
+	d, fields := newDecision(decisionKey{edition: ed, collection: c})
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		fields[i].Watch = fields[i].Box
+		if slices.Contains(identifying, f.Name) {
+			d.identifying = append(d.identifying, i)
+			fields[i].Watch = true
+		}
+		if f.Required {
+			fields[i].Kept, fields[i].Rule = true, ed.rules[f]
+		}
+	}
+	d.plan = ed.plans[c].With(fields)
+	return d
+}

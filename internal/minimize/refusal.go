@@ -1,0 +1,76 @@
+package minimize
+
+import (
+	"errors"
+	"net"
+	"net/http"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// Rules of refusals that hold in every mode: a request without one reading,
+// which cannot be attributed to one application; no record, no delivery; and
+// a fault of our code.
+const (
+	ruleTarget     = "request-target"
+	ruleHost       = "request-host"
+	ruleUnrecorded = "unrecorded"
+	ruleInternal   = "internal"
+)
+
+// isFinal reports whether a refusal holds in report mode too.
+func isFinal(refusal *submission.Error) bool {
+	if refusal == nil {
+		return false
+	}
+	switch refusal.Rule {
+	case ruleTarget, ruleHost, ruleUnrecorded, ruleInternal:
+		return true
+	}
+	return false
+}
+
+// refused returns a refusal whose place in the submission has no meaning.
+func refused(status int, rule, detail string) *submission.Error {
+	return &submission.Error{Status: status, Rule: rule, Detail: detail, Offset: -1}
+}
+
+// asRefusal turns what ended the reading of a body into a refusal.
+func asRefusal(err error) *submission.Error {
+	var refusal *submission.Error
+	var tooLarge *http.MaxBytesError
+	var timeout net.Error
+	switch {
+	case errors.As(err, &refusal):
+		return refusal
+	case errors.As(err, &tooLarge):
+		return refused(http.StatusRequestEntityTooLarge, "body-size", "the body is larger than the server allows")
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return refused(http.StatusRequestTimeout, "too-slow", "the body did not arrive in time (body_timeout)")
+	}
+	return refused(http.StatusBadRequest, "incomplete", "the body did not arrive whole")
+}
+
+func internalFault() *submission.Error {
+	return refused(http.StatusInternalServerError, ruleInternal, "the submission could not be read because of a fault of the proxy")
+}
+
+func unrecorded() *submission.Error {
+	return refused(http.StatusServiceUnavailable, ruleUnrecorded, "the submission cannot be recorded at the moment")
+}
+
+func pathTooLong() *submission.Error {
+	return refused(http.StatusRequestURITooLong, ruleTarget, "the path of the request target is longer than 8 KiB")
+}
+
+func bodyTooLarge() *submission.Error {
+	return refused(http.StatusRequestEntityTooLarge, "body-size", "the body is larger than the limit (max_body)")
+}
+
+// consentUnknown refuses a submission that lacks a required field only
+// because the store does not say whether the field may pass.
+func consentUnknown(f *policy.Field) *submission.Error {
+	return refused(http.StatusServiceUnavailable, "consent-unknown",
+		"the field "+f.Name+" is required, and it is not known at the moment whether its consent stands")
+}
