@@ -17,7 +17,6 @@ import (
 
 	"golang.org/x/net/html"
 
-	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
@@ -477,7 +476,7 @@ func storedEvents(t *testing.T) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	events, err := store.(consent.Archive).Events(t.Context(), "", 0, 1000)
+	events, err := store.Events(t.Context(), "", 0, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

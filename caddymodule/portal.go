@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/consent/service"
 	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/pages"
@@ -39,7 +37,7 @@ func (h *Handler) provisionConsents() error {
 		if h.Portal != "" || len(h.Subject) > 0 {
 			return errors.New("portal and subject need a store: minimize { store sqlite <path> } in the global options")
 		}
-		h.engine.Consents = unstored{&service.Service{Words: languages, Now: time.Now}}
+		h.engine.Consents = &service.Stateless{Words: languages, Now: time.Now}
 		return nil
 	}
 	identify, fields, err := h.subjects()
@@ -85,16 +83,6 @@ func declares(set *policy.Set, field string) bool {
 	return slices.ContainsFunc(set.Collections, func(c *policy.Collection) bool {
 		return slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return f.Name == field })
 	})
-}
-
-// unstored knows what a request itself says, where no choices are kept: Global
-// Privacy Control and the cookies of consent platforms. A tick counts for the
-// submission that carries it.
-type unstored struct{ *service.Service }
-
-// Record implements [minimize.Consents].
-func (unstored) Record(_ context.Context, _ http.Header, _ *consent.Inquiry, ticked policy.PurposeSet) (policy.PurposeSet, error) {
-	return ticked, nil
 }
 
 // servePortal answers requests for our own pages. It tells whether it did.

@@ -124,7 +124,7 @@ func (a *App) acquireRegistry() (*liveRegistry, error) {
 					return nil, err
 				}
 				if err := keys.Check(ctx, store); err != nil {
-					return nil, errors.Join(err, store.(io.Closer).Close())
+					return nil, errors.Join(err, store.Close())
 				}
 				return store, nil
 			},
@@ -332,11 +332,4 @@ var (
 	_ caddy.Destructor  = (*liveRegistry)(nil)
 	_ minimize.Consents = (*service.Service)(nil)
 	_ pages.Consents    = (*service.Service)(nil)
-	_ consent.Store     = (*sqlite.Store)(nil)
-	_ consent.Archive   = (*sqlite.Store)(nil)
-	_ consent.Keeper    = (*sqlite.Store)(nil)
-	_ consent.Store     = (*postgres.Store)(nil)
-	_ consent.Feed      = (*postgres.Store)(nil)
-	_ consent.Archive   = (*postgres.Store)(nil)
-	_ consent.Keeper    = (*postgres.Store)(nil)
 )

@@ -2,13 +2,7 @@
 // state that they add up to, which source prevails, and what a store promises.
 package consent
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-	"time"
-
-	"github.com/google/uuid"
-)
+import "time"
 
 // Subject is a person as the store knows one: a keyed pseudonym of an
 // identity, "<key id>.<HMAC-SHA-256 in base64url>". It is still personal data
@@ -63,47 +57,6 @@ const (
 	FromNobody Source = ""              // there is no choice
 )
 
-// Event is one choice of one person about one purpose, as evidence of it
-// (GDPR Art. 7(1)). Events are appended and never changed.
-type Event struct {
-	// ID makes storing it again harmless. A UUIDv7.
-	ID uuid.UUID
-	// Revision is given by the store.
-	Revision Revision
-	Subject  Subject
-	// Other is the second subject of a [Link]; empty in all other events.
-	Other   Subject
-	Purpose string
-	Action  Action
-	Source  Source
-	// Time is when the choice was made, in UTC, to the microsecond.
-	Time time.Time
-	// Expires is when a grant ends by itself; the zero time: never.
-	Expires time.Time
-	// Notice identifies what the person was told, apart from its wording on
-	// the page: a consent stands only while it is what we tell today.
-	Notice string
-	// Shown is the text as it stood before the person. Events read from a
-	// store for a decision do not carry it.
-	Shown *Shown
-	// Policy is the version of the policy set.
-	Policy string
-	// Receipt is the ledger's reference of the submission that carried the
-	// choice; empty: none did.
-	Receipt string
-	// Address is the client's address as far as the operator keeps it;
-	// usually empty.
-	Address string
-}
-
-// Shown is a text as it was shown: proof needs a copy of it, not a pointer to
-// a configuration (EDPB Guidelines 05/2020, 108).
-type Shown struct {
-	Digest   string // hex SHA-256 of Text
-	Language string // BCP 47
-	Text     string
-}
-
 // State is the latest event of one subject about one purpose.
 type State struct {
 	Subject  Subject
@@ -140,10 +93,4 @@ func (r *Record) State(subject Subject, purpose string) State {
 		}
 	}
 	return State{}
-}
-
-// NewShown returns a text as it was shown, with its digest.
-func NewShown(language, text string) *Shown {
-	sum := sha256.Sum256([]byte(text))
-	return &Shown{Digest: hex.EncodeToString(sum[:]), Language: language, Text: text}
 }

@@ -35,45 +35,37 @@ func Unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, 
 // MaxLinked is the most subjects that one person can have.
 const MaxLinked = 16
 
-// MaxText is the most bytes of a text that was shown.
-const MaxText = 1 << 16
-
-// Store keeps events. All methods may be called from many goroutines.
+// Store stores events. All methods may be called concurrently.
 type Store interface {
 	// Append stores events in one transaction and returns when they survive a
-	// power cut. It numbers them in their order. One whose ID is stored
-	// already is left as it is. When the answer of a commit is lost it asks
-	// again, by ID, until ctx ends; the error is then ErrOutcomeUnknown.
+	// power cut. The events are valid ([Validate]). It numbers them in their
+	// order. An event whose ID is stored already is not changed. If the answer
+	// to a commit is lost it asks again, by ID, until ctx ends; the error is
+	// then [ErrOutcomeUnknown].
 	Append(ctx context.Context, events ...Event) (Commit, error)
-	// Load returns what stands of a person, all of it as of one revision.
-	// Of an unknown subject that is a record without states.
+	// Load returns the state of a person, all of it as of one revision. The
+	// record of an unknown subject has no states.
 	Load(ctx context.Context, subject Subject) (Record, error)
-}
-
-// Archive is the ability of a store to tell what it keeps as evidence.
-type Archive interface {
 	// Events returns at most limit events with a revision above after, in
 	// order, each with the text that was shown: those of a person, links
-	// followed, or of everybody when subject is empty. When they are fewer
-	// there are no more.
+	// followed, or of everybody if subject is empty. Fewer than limit means
+	// that there are no more.
 	Events(ctx context.Context, subject Subject, after Revision, limit int) ([]Event, error)
-}
-
-// Keeper is the ability of a store to end what has reached its term.
-type Keeper interface {
 	// Due returns at most limit grants, the latest events of their subject
-	// and purpose, that expired before now. They lack the text shown.
+	// and purpose, that expired before now, without the text shown.
 	Due(ctx context.Context, now time.Time, limit int) ([]Event, error)
 	// Prune deletes at most limit events that were superseded before the
 	// given time, and withdrawals, refusals and expiries of that age that are
-	// still the latest: a person who is silent as long is forgotten. They stay
-	// while a linked subject has an older grant, which would count again.
-	// Objections stay, and grants that stand. Texts that no event refers to
-	// any more go with them.
+	// still the latest: a person who makes no choice for that long is
+	// forgotten. They stay while a linked subject has an older grant, which
+	// would count again. Objections and grants in force stay. A text that no
+	// event refers to any more is deleted too.
 	Prune(ctx context.Context, before time.Time, limit int) (int, error)
-	// ForgetAddresses empties the addresses of at most limit events from
-	// before the given time: they have a term of their own.
+	// ForgetAddresses removes the addresses of at most limit events from
+	// before the given time: addresses have a separate retention period.
 	ForgetAddresses(ctx context.Context, before time.Time, limit int) (int, error)
+	// Close waits for calls in progress and releases the store.
+	Close() error
 }
 
 // Feed is the ability of a store that several processes write: it tells what

@@ -100,9 +100,9 @@ type Forwarded struct {
 type Explainer struct {
 	set     *policy.Set
 	engine  *minimize.Engine
-	granted policy.PurposeSet // by the person who submits
-	signals *service.Service  // without a store: what the request itself says
-	source  string            // of what decided about the last submission
+	granted policy.PurposeSet  // by the person who submits
+	signals *service.Stateless // without a store: what the request itself says
+	source  string             // of what decided about the last submission
 }
 
 // New returns an explainer of set. Pseudonyms come out under a key that
@@ -118,7 +118,7 @@ func New(set *policy.Set) (*Explainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := &Explainer{set: set, signals: &service.Service{Words: languages, Now: time.Now}}
+	e := &Explainer{set: set, signals: &service.Stateless{Words: languages, Now: time.Now}}
 	e.engine = &minimize.Engine{
 		Policies: policies, Consents: e, Recorder: entryOf{e}, Undeclared: minimize.Strip, Limits: submission.DefaultLimits(),
 		Now: time.Now, NewReceipt: func() string { return Receipt },

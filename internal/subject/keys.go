@@ -102,19 +102,15 @@ func ParseKeys(data []byte) (*Keys, error) {
 	return k, nil
 }
 
-// Check refuses a store whose latest event was made under a key that is none
-// of these: nobody would be known any more, and what they objected to would
-// pass.
+// Check returns an error if the latest event of a store was made under a key
+// that is not among these: stored pseudonyms could no longer be matched, and
+// data would pass in spite of objections.
 func (k *Keys) Check(ctx context.Context, store consent.Store) error {
-	archive, ok := store.(consent.Archive)
-	if !ok {
-		return nil
-	}
 	rec, err := store.Load(ctx, "nobody")
 	if err != nil {
 		return consent.Unavailable(err)
 	}
-	latest, err := archive.Events(ctx, "", rec.Revision-1, 1)
+	latest, err := store.Events(ctx, "", rec.Revision-1, 1)
 	if err != nil {
 		return consent.Unavailable(err)
 	}
@@ -131,7 +127,7 @@ func (k *Keys) Check(ctx context.Context, store consent.Store) error {
 // Form returns the key that signs the tokens of our forms.
 func (k *Keys) Form() []byte { return k.keys[0].form }
 
-// byID returns a key; nil: it is none of ours.
+// byID returns a key, or nil.
 func (k *Keys) byID(id string) *key {
 	for i := range k.keys {
 		if k.keys[i].id == id {

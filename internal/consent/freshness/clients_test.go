@@ -111,7 +111,7 @@ func (s *simulation) join(_ int, in *instance, subject consent.Subject, rng *ran
 	}
 	s.mu.Lock()
 	s.writes++
-	e.ID = numbered(s.writes)
+	e.ID, e.Time = numbered(s.writes), time.Now()
 	s.mu.Unlock()
 	revision, err := in.registry.Append(context.Background(), e)
 	if err != nil || in.dead() {

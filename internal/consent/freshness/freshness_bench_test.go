@@ -22,7 +22,7 @@ import (
 )
 
 // alone is a store that no other process writes, in which everybody consents.
-type alone struct{}
+type alone struct{ consent.Store }
 
 func (alone) Load(_ context.Context, subject consent.Subject) (consent.Record, error) {
 	return consent.Record{Revision: 1, Subjects: []consent.Subject{subject}, Latest: []consent.State{{
@@ -30,6 +30,8 @@ func (alone) Load(_ context.Context, subject consent.Subject) (consent.Record, e
 		Notice: "AAAAAAAAAAAAAAAAAAAAAA", Language: "en", Revision: 1,
 	}}}, nil
 }
+
+func (alone) Close() error { return nil }
 
 func (alone) Append(context.Context, ...consent.Event) (consent.Commit, error) {
 	return consent.Commit{}, consent.ErrUnavailable

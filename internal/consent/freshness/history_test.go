@@ -146,6 +146,8 @@ type weather struct {
 // view is the store as one process sees it: each call is a message there and
 // one back, and either can be late or lost.
 type view struct {
+	consent.Store // not set: nothing calls the other methods
+
 	history *history
 	lease   time.Duration
 	late    *sync.WaitGroup // commits that arrive after their sender gave up
@@ -157,6 +159,8 @@ type view struct {
 }
 
 var errBroken = errors.New("the connection broke")
+
+func (*view) Close() error { return nil }
 
 func (v *view) set(w weather) {
 	v.mu.Lock()

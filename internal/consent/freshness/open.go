@@ -2,7 +2,6 @@ package freshness
 
 import (
 	"context"
-	"io"
 	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
@@ -139,8 +138,8 @@ func (r *Registry) Close() error {
 		rd.close()
 	}
 	r.cache.Close()
-	if closer, ok := store.(io.Closer); ok {
-		return closer.Close()
+	if store == nil {
+		return nil
 	}
-	return nil
+	return store.Close()
 }

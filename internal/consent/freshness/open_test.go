@@ -3,7 +3,6 @@ package freshness
 import (
 	"context"
 	"errors"
-	"io"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -88,13 +87,7 @@ func TestClose(t *testing.T) {
 		s := newCounted()
 		s.load = make(chan struct{})
 		r, err := NewRegistry(Options{Open: func(context.Context) (consent.Store, error) {
-			if exclusive {
-				return struct {
-					consent.Store
-					io.Closer
-				}{s, s}, nil
-			}
-			return s, nil
+			return storeOf(s, exclusive), nil
 		}})
 		if err != nil {
 			t.Fatal(err)

@@ -365,6 +365,9 @@ func waitForLease(ctx context.Context, lease time.Duration) {
 }
 
 func (r *Registry) append(ctx context.Context, events []consent.Event) (consent.Commit, error) {
+	if err := consent.Validate(events); err != nil {
+		return consent.Commit{}, fmt.Errorf("validating consent events: %w", err)
+	}
 	store, _, err := r.opened(ctx)
 	if err != nil {
 		return consent.Commit{}, err

@@ -86,7 +86,25 @@ func registryOf(t *testing.T, store consent.Store, o Options) *Registry {
 }
 
 func event(action consent.Action) consent.Event {
-	return consent.Event{ID: uuid.New(), Subject: "she", Purpose: "news", Action: action}
+	return consent.Event{ID: uuid.New(), Subject: "she", Purpose: "news", Action: action, Time: time.Unix(1, 0)}
+}
+
+// A malformed event reaches no store, which may commit it together with the
+// events of others. What it would take back is denied here all the same.
+func TestAppendValidates(t *testing.T) {
+	s := newCounted()
+	r := registryOf(t, s, Options{})
+	bad := event(consent.Withdraw)
+	bad.Shown = &consent.Shown{Digest: "0", Text: "another text"}
+	if _, err := r.Append(t.Context(), event(consent.Grant), bad); err == nil {
+		t.Error("a malformed event is stored")
+	}
+	if end := s.history.end(); end != 0 {
+		t.Errorf("%d events reached the store", end)
+	}
+	if !r.Denied("news", []consent.Subject{"she"}) {
+		t.Error("what could not be stored is not denied")
+	}
 }
 
 func stored(t *testing.T, r *Registry, action consent.Action) consent.Revision {

@@ -44,13 +44,9 @@ func (r *Registry) EndTerms(ctx context.Context, terms Terms) error {
 	if err != nil {
 		return err
 	}
-	keeper, ok := store.(consent.Keeper)
-	if !ok {
-		return nil
-	}
 	now := r.options.Now()
 	for more := true; more; {
-		due, err := keeper.Due(ctx, now, keepBatch)
+		due, err := store.Due(ctx, now, keepBatch)
 		if err != nil {
 			return consent.Unavailable(err)
 		}
@@ -67,10 +63,10 @@ func (r *Registry) EndTerms(ctx context.Context, terms Terms) error {
 			}
 		}
 	}
-	if err := inBatches(ctx, now, terms.Addresses, keeper.ForgetAddresses); err != nil {
+	if err := inBatches(ctx, now, terms.Addresses, store.ForgetAddresses); err != nil {
 		return err
 	}
-	return inBatches(ctx, now, terms.Events, keeper.Prune)
+	return inBatches(ctx, now, terms.Events, store.Prune)
 }
 
 // stillDue returns those of the grants that are the latest choice now: a batch

@@ -117,31 +117,18 @@ func (s *Service) subjects(q *Query) ([]consent.Subject, error) {
 	return subjects, nil
 }
 
-// archive opens the store and returns what it keeps as evidence.
-func (s *Service) archive(ctx context.Context) (consent.Archive, error) {
-	store, err := s.Registry.Store(ctx)
-	if err != nil {
-		return nil, err
-	}
-	archive, ok := store.(consent.Archive)
-	if !ok {
-		return nil, errors.New("the store cannot tell what it keeps")
-	}
-	return archive, nil
-}
-
 // persons returns the people that a query is about.
 func (s *Service) persons(ctx context.Context, q *Query) (iter.Seq2[record.Person, error], error) {
 	subjects, err := s.subjects(q)
 	if err != nil {
 		return nil, err
 	}
-	archive, err := s.archive(ctx)
+	store, err := s.Registry.Store(ctx)
 	if err != nil {
 		return nil, err
 	}
 	if subjects == nil {
-		return record.Persons(ctx, archive), nil
+		return record.Persons(ctx, store), nil
 	}
 	// One identity has several subjects when the key was changed.
 	var persons []record.Person
@@ -152,7 +139,7 @@ func (s *Service) persons(ctx context.Context, q *Query) (iter.Seq2[record.Perso
 		if slices.ContainsFunc(persons, known) {
 			continue
 		}
-		person, err := record.One(ctx, archive, subject)
+		person, err := record.One(ctx, store, subject)
 		if err != nil {
 			return nil, err
 		}
@@ -201,11 +188,11 @@ func (s *Service) Export(ctx context.Context, w io.Writer, q *Query) error {
 // events returns the events that a query is about.
 func (s *Service) events(ctx context.Context, q *Query) (iter.Seq2[consent.Event, error], error) {
 	if q.Subject == "" && q.Identity == nil {
-		archive, err := s.archive(ctx)
+		store, err := s.Registry.Store(ctx)
 		if err != nil {
 			return nil, err
 		}
-		return record.About(q.Purpose, record.Events(ctx, archive, "")), nil
+		return record.About(q.Purpose, record.Events(ctx, store, "")), nil
 	}
 	persons, err := s.persons(ctx, q)
 	if err != nil {

@@ -254,7 +254,7 @@ func TestWithdraw(t *testing.T) {
 		t.Errorf("again: %v", err)
 	}
 	// It is evidence like any other.
-	person, err := record.One(t.Context(), must(d.archive(t.Context())), ada)
+	person, err := record.One(t.Context(), must(d.Registry.Store(t.Context())), ada)
 	last := person[len(person)-1]
 	if err != nil || last.Source != consent.FromOperator || last.Action != consent.Withdraw || !last.Time.Equal(noon) || last.Policy != d.Policies()[0].Version {
 		t.Errorf("%v, kept %+v", err, last)

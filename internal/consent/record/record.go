@@ -34,9 +34,15 @@ type Site struct {
 	Notice func(consent.Event) *notice.Consent
 }
 
+// Archive is the part of a store that documents are made from, see
+// [consent.Store].
+type Archive interface {
+	Events(ctx context.Context, subject consent.Subject, after consent.Revision, limit int) ([]consent.Event, error)
+}
+
 // Events returns the events of a person, links followed, or of everybody when
 // subject is empty, in the order of revisions. After an error it ends.
-func Events(ctx context.Context, archive consent.Archive, subject consent.Subject) iter.Seq2[consent.Event, error] {
+func Events(ctx context.Context, archive Archive, subject consent.Subject) iter.Seq2[consent.Event, error] {
 	return func(yield func(consent.Event, error) bool) {
 		for after, more := consent.Revision(0), true; more; {
 			events, err := archive.Events(ctx, subject, after, page)
@@ -59,7 +65,7 @@ func Events(ctx context.Context, archive consent.Archive, subject consent.Subjec
 // whose events go on while this runs comes again, with all of them: so no
 // event that was kept at the start is missed, even when two persons turn out
 // to be one meanwhile. One person is held at a time.
-func Persons(ctx context.Context, archive consent.Archive) iter.Seq2[Person, error] {
+func Persons(ctx context.Context, archive Archive) iter.Seq2[Person, error] {
 	return func(yield func(Person, error) bool) {
 		for after := consent.Revision(0); ; {
 			events, err := archive.Events(ctx, "", after, page)
@@ -83,7 +89,7 @@ func Persons(ctx context.Context, archive consent.Archive) iter.Seq2[Person, err
 
 // complete returns the person of the first event, nil if a later event of the
 // person follows.
-func complete(ctx context.Context, archive consent.Archive, events []consent.Event) (Person, error) {
+func complete(ctx context.Context, archive Archive, events []consent.Event) (Person, error) {
 	if goesOn(events) {
 		return nil, nil
 	}
@@ -101,7 +107,7 @@ func goesOn(events []consent.Event) bool {
 }
 
 // One returns one person; without events when the subject is unknown.
-func One(ctx context.Context, archive consent.Archive, subject consent.Subject) (Person, error) {
+func One(ctx context.Context, archive Archive, subject consent.Subject) (Person, error) {
 	var person Person
 	texts := map[string]*consent.Shown{} // people are shown the same few texts
 	for e, err := range Events(ctx, archive, subject) {

@@ -54,7 +54,7 @@ func (a *archive) linked(subject consent.Subject) map[consent.Subject]bool {
 	return all
 }
 
-// Events implements [consent.Archive].
+// Events implements [Archive].
 func (a *archive) Events(_ context.Context, subject consent.Subject, after consent.Revision, limit int) ([]consent.Event, error) {
 	if a.asked != nil {
 		a.asked()
@@ -327,7 +327,7 @@ func TestAbout(t *testing.T) {
 // crowd is an archive of a great many people, made up as they are asked for.
 type crowd struct{ people int }
 
-// Events implements [consent.Archive].
+// Events implements [Archive].
 func (c crowd) Events(_ context.Context, subject consent.Subject, after consent.Revision, limit int) ([]consent.Event, error) {
 	if subject != "" {
 		if after > 0 {

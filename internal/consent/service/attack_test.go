@@ -47,7 +47,7 @@ func (f *full) Append(ctx context.Context, events ...consent.Event) (consent.Com
 func newFullSite(t *testing.T) (*site, *full) {
 	t.Helper()
 	s := newSite(t)
-	store := &full{exclusive: exclusive{s.store, s.store, s.store}}
+	store := &full{exclusive: exclusive{s.store}}
 	registry, err := freshness.NewRegistry(freshness.Options{
 		Open: func(context.Context) (consent.Store, error) { return store, nil }, Now: s.Now,
 	})

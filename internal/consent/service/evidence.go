@@ -1,7 +1,6 @@
 package service
 
 import (
-	"fmt"
 	"net/http"
 	"slices"
 
@@ -23,13 +22,9 @@ func (s *Service) Evidence(r *http.Request) ([]consent.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	archive, ok := store.(consent.Archive)
-	if !ok {
-		return nil, fmt.Errorf("%w: it keeps no archive", consent.ErrUnavailable)
-	}
 	var events []consent.Event
 	for _, subject := range who.own {
-		found, err := archive.Events(r.Context(), subject, 0, evidenceLimit)
+		found, err := store.Events(r.Context(), subject, 0, evidenceLimit)
 		if err != nil {
 			return nil, consent.Unavailable(err)
 		}

@@ -2,6 +2,8 @@ package service
 
 import (
 	"net/http"
+	"sync/atomic"
+	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent/signal"
 	"github.com/modicum-proxy/modicum/internal/notice"
@@ -20,14 +22,17 @@ type notices struct {
 	signals *signal.Reader
 }
 
-// noticesOf returns the notices of a set, made once for each.
-func (s *Service) noticesOf(set *policy.Set) *notices {
-	if n := s.notices.Load(); n != nil && n.set == set {
+// noticeCache keeps the notices of the set that is in force.
+type noticeCache struct{ latest atomic.Pointer[notices] }
+
+// of returns the notices of a set in the languages of a site.
+func (c *noticeCache) of(set *policy.Set, all *words.Languages) *notices {
+	if n := c.latest.Load(); n != nil && n.set == set {
 		return n
 	}
 	languages := notice.Languages(set)
 	n := &notices{
-		set: set, ids: make([]map[string]bool, len(set.Purposes)), match: s.Words.Of(languages).Matcher(),
+		set: set, ids: make([]map[string]bool, len(set.Purposes)), match: all.Of(languages).Matcher(),
 		signals: signal.NewReader(set, notice.RequestIDs(set)),
 	}
 	for i := range set.Purposes {
@@ -36,8 +41,27 @@ func (s *Service) noticesOf(set *policy.Set) *notices {
 			n.ids[i][notice.ForPurpose(set, set.Purposes[i].ID, l).ID] = true
 		}
 	}
-	s.notices.Store(n)
+	c.latest.Store(n)
 	return n
+}
+
+// noticesOf returns the notices of a set.
+func (s *Service) noticesOf(set *policy.Set) *notices { return s.notices.of(set, s.Words) }
+
+// choice returns what the latest choice about a purpose comes to. What the
+// browser says with the request counts now, whether it could be stored or not.
+func (n *notices) choice(id policy.PurposeID, latest consent.State, said *signal.Signals, now time.Time) consent.Choice {
+	purpose := n.set.Purposes[id].Name
+	switch {
+	case said.ADPC.Objected.Has(id):
+		assume(&latest, purpose, consent.Object, consent.FromADPC)
+	case said.ADPC.Withdrawn.Has(id):
+		assume(&latest, purpose, consent.Withdraw, consent.FromADPC)
+	}
+	var told [8]consent.Told
+	c := consent.Choice{Purpose: purpose, Latest: latest}
+	c.Status, c.Source = consent.Decide(latest, consent.Tell(told[:0], said, id), now, func(notice string) bool { return n.has(id, notice) })
+	return c
 }
 
 func (n *notices) has(id policy.PurposeID, notice string) bool { return n.ids[id][notice] }

@@ -35,9 +35,6 @@ type person struct {
 // submission that identify a person.
 func (s *Service) identify(r *http.Request, set *policy.Set, fields map[string]string) *person {
 	p := &person{}
-	if s.Keys == nil {
-		return p
-	}
 	if s.Identify != nil {
 		if id, ok := s.Identify(r); ok {
 			p.own = s.Keys.Subjects(id)

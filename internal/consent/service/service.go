@@ -6,7 +6,6 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -41,7 +40,7 @@ type Service struct {
 	Now   func() time.Time
 	NewID func() uuid.UUID
 
-	notices atomic.Pointer[notices]
+	notices noticeCache
 }
 
 // Limits bound what one person and one network add to a store. Who is known
@@ -58,26 +57,38 @@ type Limits interface {
 // unknown is the source where it cannot be known what stands.
 const unknown = "unknown"
 
-// Standing returns what stands of the person behind a submission. On an error
-// it is not known, and the answer holds what is to be assumed: that nothing
-// is consented, and that everything which can be objected to is. The same is
-// assumed, without an error, where the submission holds an address that we
-// cannot read for certain: its owner may have withdrawn or objected.
+// Standing returns what the person behind a submission consents and objects
+// to. If that cannot be known, the answer is the safe assumption: nothing is
+// consented to, and everything that can be objected to is. That is so on an
+// error, and, without an error, if the submission holds an address that cannot
+// be read for certain: its owner may have withdrawn or objected.
 func (s *Service) Standing(ctx context.Context, inq *consent.Inquiry) (consent.Answer, error) {
-	var a consent.Answer
 	who := s.identify(inq.Request, inq.Set, inq.Fields)
 	records, err := s.find(ctx, who)
+	if err != nil || who.unclear || inq.Hidden {
+		return unknownAnswer(inq), err
+	}
 	now, known := s.Now(), s.noticesOf(inq.Set)
 	said := known.signals.Read(inq.Request.Header)
-	blind := err != nil || who.unclear || inq.Hidden
+	return answer(inq, func(id policy.PurposeID) consent.Choice { return s.choice(id, who, records, &said, now, known) }), nil
+}
+
+// unknownAnswer returns what is assumed if the choices are not known.
+func unknownAnswer(inq *consent.Inquiry) consent.Answer {
+	a := consent.Answer{Source: unknown}
 	for id := range inq.Set.Choosable(inq.Purposes).All() {
-		if blind {
-			if inq.Set.Purposes[id].Basis != policy.Consent {
-				a.Objected = a.Objected.With(id)
-			}
-			continue
+		if inq.Set.Purposes[id].Basis != policy.Consent {
+			a.Objected = a.Objected.With(id)
 		}
-		c := s.choice(id, who, records, &said, now, known)
+	}
+	return a
+}
+
+// answer combines the choices about the purposes of an inquiry.
+func answer(inq *consent.Inquiry, choice func(policy.PurposeID) consent.Choice) consent.Answer {
+	var a consent.Answer
+	for id := range inq.Set.Choosable(inq.Purposes).All() {
+		c := choice(id)
 		switch c.Status {
 		case consent.Granted:
 			a.Granted = a.Granted.With(id)
@@ -90,10 +101,7 @@ func (s *Service) Standing(ctx context.Context, inq *consent.Inquiry) (consent.A
 		}
 		a.Source = join(a.Source, c.Source)
 	}
-	if blind {
-		a.Source = unknown
-	}
-	return a, err
+	return a
 }
 
 func join(sources string, source consent.Source) string {
@@ -106,39 +114,30 @@ func join(sources string, source consent.Source) string {
 	return sources + "," + string(source)
 }
 
-// assume makes an action that is not stored the latest choice, unless the
-// stored one is the same. It has no revision and no time, so no page says
-// that it is saved, or that making it again changes nothing.
-func assume(c *consent.Choice, action consent.Action, source consent.Source) {
-	if c.Latest.Action != action {
-		c.Latest = consent.State{Purpose: c.Purpose, Action: action, Source: source}
-	}
-}
-
 // find returns the records of all subjects.
 func (s *Service) find(ctx context.Context, who *person) ([]*consent.Record, error) {
 	return s.Registry.FindAll(ctx, who.subjects(), who.revision)
 }
 
-// choice folds what is known about one purpose.
+// choice returns what is in force about one purpose.
 func (s *Service) choice(id policy.PurposeID, who *person, records []*consent.Record, said *signal.Signals, now time.Time, known *notices) consent.Choice {
-	purpose := known.set.Purposes[id].Name
-	c := consent.Choice{Purpose: purpose, Latest: who.latest(purpose, records)}
+	p := &known.set.Purposes[id]
+	latest := who.latest(p.Name, records)
 	switch {
-	case !s.denied(purpose, records):
-	case known.set.Purposes[id].Basis == policy.Consent:
-		assume(&c, consent.Withdraw, consent.FromPage)
+	case !s.denied(p.Name, records):
+	case p.Basis == policy.Consent:
+		assume(&latest, p.Name, consent.Withdraw, consent.FromPage)
 	default:
-		assume(&c, consent.Object, consent.FromPage)
+		assume(&latest, p.Name, consent.Object, consent.FromPage)
 	}
-	var told [8]consent.Told
-	// What the browser tells now counts now, whether it could be stored or not.
-	switch {
-	case said.ADPC.Objected.Has(id):
-		assume(&c, consent.Object, consent.FromADPC)
-	case said.ADPC.Withdrawn.Has(id):
-		assume(&c, consent.Withdraw, consent.FromADPC)
+	return known.choice(id, latest, said, now)
+}
+
+// assume makes an action that is not stored the latest choice, unless the
+// stored one is the same. It has no revision and no time, so no page says
+// that it is saved, or that making it again changes nothing.
+func assume(latest *consent.State, purpose string, action consent.Action, source consent.Source) {
+	if latest.Action != action {
+		*latest = consent.State{Purpose: purpose, Action: action, Source: source}
 	}
-	c.Status, c.Source = consent.Decide(c.Latest, consent.Tell(told[:0], said, id), now, func(notice string) bool { return known.has(id, notice) })
-	return c
 }

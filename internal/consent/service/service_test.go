@@ -84,11 +84,7 @@ func (f *failing) Load(ctx context.Context, subject consent.Subject) (consent.Re
 }
 
 // exclusive hides that others could write the store.
-type exclusive struct {
-	consent.Store
-	consent.Archive
-	consent.Keeper
-}
+type exclusive struct{ consent.Store }
 
 const secret = "0123456789abcdef0123456789abcdef"
 
@@ -106,7 +102,7 @@ func newSite(tb testing.TB) *site {
 	s := &site{t: tb, set: compiled(tb, shop), store: &failing{}, now: time.Date(2026, 11, 22, 10, 0, 0, 0, time.UTC)}
 	clock := func() time.Time { return s.now }
 	registry, err := freshness.NewRegistry(freshness.Options{
-		Open: func(context.Context) (consent.Store, error) { return exclusive{s.store, s.store, s.store}, nil }, Now: clock,
+		Open: func(context.Context) (consent.Store, error) { return exclusive{s.store}, nil }, Now: clock,
 	})
 	if err != nil {
 		tb.Fatal(err)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
 
 	"github.com/google/uuid"
 
@@ -19,7 +18,7 @@ type request struct {
 	ctx    context.Context // of the caller, who may stop waiting while the writer goes on
 	rows   []row
 	shown  []*consent.Shown
-	size   int // of the text in it, bytes
+	size   int // in bytes, approximately
 	stage  atomic.Uint32
 	result chan result // has room for the one that is sent
 	// unknown says that the answer to an attempt was lost. Of the writer.
@@ -73,9 +72,7 @@ type text struct {
 func (s *Store) Append(ctx context.Context, events ...consent.Event) (consent.Commit, error) {
 	r := &request{ctx: ctx, result: make(chan result, 1)}
 	for i := range events {
-		if err := r.add(&events[i]); err != nil {
-			return consent.Commit{}, fmt.Errorf("storing a consent: %w", err)
-		}
+		r.add(&events[i])
 	}
 	select {
 	case s.writer.queue <- r:
@@ -107,9 +104,8 @@ func (s *Store) Append(ctx context.Context, events ...consent.Event) (consent.Co
 
 var errClosed = errors.New("the store is closed")
 
-// add appends an event. What the database could not keep as it is would fail
-// everybody else's events too, so it is refused here.
-func (r *request) add(e *consent.Event) error {
+// add appends an event.
+func (r *request) add(e *consent.Event) {
 	w := row{
 		ID: e.ID, Subject: e.Subject, Other: e.Other, Purpose: e.Purpose, Action: e.Action, Source: e.Source,
 		Time: e.Time.UTC().Truncate(time.Microsecond), Notice: e.Notice, Policy: e.Policy, Receipt: e.Receipt, Address: e.Address,
@@ -118,39 +114,17 @@ func (r *request) add(e *consent.Event) error {
 		expires := e.Expires.UTC().Truncate(time.Microsecond)
 		w.Expires = &expires
 	}
-	texts := []string{string(e.Subject), string(e.Other), e.Purpose, string(e.Action), string(e.Source), e.Notice, e.Policy, e.Receipt, e.Address}
+	r.size += eventSize
 	if e.Shown != nil {
-		if len(e.Shown.Text) > consent.MaxText {
-			return fmt.Errorf("a text shown has %d bytes: at most %d are kept", len(e.Shown.Text), consent.MaxText)
-		}
 		w.Shown, w.Language = &e.Shown.Digest, e.Shown.Language
-		texts = append(texts, e.Shown.Digest, e.Shown.Language, e.Shown.Text)
 		r.shown = append(r.shown, e.Shown)
-	}
-	for _, t := range texts {
-		if !storable(t) {
-			return errText
-		}
-		r.size += len(t)
-	}
-	for _, t := range []time.Time{w.Time, e.Expires.UTC()} {
-		if y := t.Year(); y < 1 || y > 9999 {
-			return errors.New("an event has a time that no calendar holds")
-		}
+		r.size += len(e.Shown.Text)
 	}
 	r.rows = append(r.rows, w)
-	return nil
 }
 
-// storable tells whether PostgreSQL can hold a text unchanged.
-func storable(s string) bool {
-	for i := range len(s) {
-		if s[i] == 0 {
-			return false
-		}
-	}
-	return utf8.ValidString(s)
-}
+// eventSize is about what an event adds to a batch besides its text.
+const eventSize = 1 << 10
 
 // encode writes the events and the texts of a batch, each text once.
 func encode(batch []*request) (events, texts []byte, err error) {
@@ -174,5 +148,3 @@ func encode(batch []*request) (events, texts []byte, err error) {
 	texts, err = json.Marshal(shown)
 	return events, texts, err
 }
-
-var errText = errors.New("there is text that is not UTF-8, or a NUL")

@@ -29,7 +29,7 @@ FROM modicum.state s JOIN modicum.event e USING (rev)
 WHERE s.action = 'grant' AND s.due < $1 ORDER BY s.due LIMIT $2`
 )
 
-// Events returns what is kept as evidence, see [consent.Archive].
+// Events returns what is kept as evidence, see [consent.Store].
 func (s *Store) Events(ctx context.Context, subject consent.Subject, after consent.Revision, limit int) ([]consent.Event, error) {
 	switch {
 	case !storable(string(subject)):
@@ -40,7 +40,7 @@ func (s *Store) Events(ctx context.Context, subject consent.Subject, after conse
 	return read(ctx, s, "reading events", scanEvent, eventsQuery, subject, int64(after), limit)
 }
 
-// Due returns grants that have expired, see [consent.Keeper].
+// Due returns grants that have expired, see [consent.Store].
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]consent.Event, error) {
 	return read(ctx, s, "reading what has expired", scanEvent, dueQuery, now, limit)
 }
@@ -62,7 +62,7 @@ func scanEvent(row pgx.CollectableRow) (consent.Event, error) {
 // pruneAtOnce bounds how long appending has to wait for a pruning.
 const pruneAtOnce = 500
 
-// Prune deletes what is older than anybody needs, see [consent.Keeper].
+// Prune deletes what is older than anybody needs, see [consent.Store].
 func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	pruned := 0
 	for pruned < limit {

@@ -86,7 +86,7 @@ func (p *proof) end() {
 // violations compares what the clients were told with what is stored: each
 // acknowledged event once and under its revision, none that was refused,
 // revisions without gaps. It returns the first few and their number.
-func (p *proof) violations(tb testing.TB, archive consent.Archive) []string {
+func (p *proof) violations(tb testing.TB, archive consent.Store) []string {
 	tb.Helper()
 	p.end()
 	found := p.strange

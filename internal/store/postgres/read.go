@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -59,6 +61,11 @@ func (s *Store) Load(ctx context.Context, subject consent.Subject) (consent.Reco
 	}
 	return record, nil
 }
+
+var errText = errors.New("a text is not UTF-8, or contains a NUL")
+
+// storable reports whether PostgreSQL takes a text as a parameter.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.Contains(text, "\x00") }
 
 func scanState(row pgx.CollectableRow) (stateRow, error) {
 	var r stateRow

@@ -56,10 +56,8 @@ type Store struct {
 }
 
 var (
-	_ consent.Store   = (*Store)(nil)
-	_ consent.Feed    = (*Store)(nil)
-	_ consent.Archive = (*Store)(nil)
-	_ consent.Keeper  = (*Store)(nil)
+	_ consent.Store = (*Store)(nil)
+	_ consent.Feed  = (*Store)(nil)
 )
 
 // Open connects to the database, looks whether it keeps what it acknowledges,

@@ -9,7 +9,7 @@ import (
 const forgetAddressesSQL = `UPDATE event SET address = '' WHERE rev IN
 	(SELECT rev FROM event WHERE address <> '' AND time < ?1 ORDER BY time LIMIT ?2)`
 
-// ForgetAddresses implements [consent.Keeper]. Like what [Store.Prune]
+// ForgetAddresses implements [consent.Store]. Like what [Store.Prune]
 // deletes, they are legible nowhere in the files afterwards.
 func (s *Store) ForgetAddresses(ctx context.Context, before time.Time, limit int) (total int, err error) {
 	for more := true; more && err == nil; {

@@ -34,9 +34,6 @@ func (s *Store) Append(ctx context.Context, events ...consent.Event) (consent.Co
 	if len(events) == 0 {
 		return consent.Commit{}, nil
 	}
-	if err := check(events); err != nil {
-		return consent.Commit{}, err
-	}
 	return s.writer.append(ctx, &job{events: events, done: make(chan struct{})})
 }
 

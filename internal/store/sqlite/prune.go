@@ -12,7 +12,7 @@ import (
 // wait for the writer meanwhile.
 const atATime = 100
 
-// Prune implements [consent.Keeper]. What it deletes is legible nowhere in
+// Prune implements [consent.Store]. What it deletes is legible nowhere in
 // the files when it returns without an error: freed pages are overwritten and
 // the write-ahead log is emptied.
 func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (total int, err error) {

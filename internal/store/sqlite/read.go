@@ -125,7 +125,7 @@ func arrange(record *consent.Record, first consent.Subject) {
 	})
 }
 
-// Events implements [consent.Archive].
+// Events implements [consent.Store].
 func (s *Store) Events(ctx context.Context, subject consent.Subject, after consent.Revision, limit int) ([]consent.Event, error) {
 	var events []consent.Event
 	var err error
@@ -140,7 +140,7 @@ func (s *Store) Events(ctx context.Context, subject consent.Subject, after conse
 	return events, nil
 }
 
-// Due implements [consent.Keeper].
+// Due implements [consent.Store].
 func (s *Store) Due(ctx context.Context, now time.Time, limit int) ([]consent.Event, error) {
 	events, err := readEvents(ctx, s.reads.due, now.UnixMicro(), limit)
 	if err != nil {

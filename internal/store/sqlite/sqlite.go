@@ -51,11 +51,7 @@ type Store struct {
 	closed  error
 }
 
-var (
-	_ consent.Store   = (*Store)(nil)
-	_ consent.Archive = (*Store)(nil)
-	_ consent.Keeper  = (*Store)(nil)
-)
+var _ consent.Store = (*Store)(nil)
 
 // Open opens the store and brings its schema up to date. It fails when
 // another process has the file open.

@@ -8,7 +8,7 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// ForgetAddresses implements [consent.Keeper].
+// ForgetAddresses implements [consent.Store].
 func (m *Memory) ForgetAddresses(ctx context.Context, before time.Time, limit int) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -27,7 +27,6 @@ func (m *Memory) ForgetAddresses(ctx context.Context, before time.Time, limit in
 
 // Addresses go before the events that hold them; nothing else changes.
 func testAddresses(t trial) {
-	k := t.keeper()
 	var want []consent.Event
 	for i := range 7 {
 		e := choice("k.a", fmt.Sprint("purpose", i), consent.Grant)
@@ -38,7 +37,7 @@ func testAddresses(t trial) {
 	before := start.Add(5 * time.Hour)
 	total := 0
 	for range 10 {
-		n, err := k.ForgetAddresses(t.Context(), before, 2)
+		n, err := t.store.ForgetAddresses(t.Context(), before, 2)
 		if err != nil || n > 2 {
 			t.Fatalf("forgot %d, %v", n, err)
 		}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
@@ -55,33 +54,6 @@ func testAtomic(t trial) {
 	t.equal("after an append that failed", t.loaded("k.a"), before)
 	if rev := t.appended(choice("k.a", "news", consent.Grant)); rev != before.Revision+1 {
 		t.Errorf("the failed append left a gap: %d after %d", rev, before.Revision)
-	}
-}
-
-// One caller's text is too long, while many others share its commits.
-func testBadEvent(t trial) {
-	results := make(chan error)
-	for i := range 20 {
-		go func() {
-			e := choice(consent.Subject(fmt.Sprint("k.", i)), "news", consent.Grant)
-			if i%5 == 0 {
-				e.Shown = shown("en", strings.Repeat("a", consent.MaxText+1))
-			}
-			_, err := t.store.Append(t.Context(), e)
-			if bad := e.Shown != nil; bad != (err != nil) {
-				results <- fmt.Errorf("text too long: %t, error: %w", bad, err)
-				return
-			}
-			results <- nil
-		}()
-	}
-	for range 20 {
-		if err := <-results; err != nil {
-			t.Error(err)
-		}
-	}
-	if n := t.loaded("k.0").Revision; n != 16 {
-		t.Errorf("%d events are stored, want 16", n)
 	}
 }
 

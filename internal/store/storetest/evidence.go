@@ -16,7 +16,7 @@ func testTexts(t trial) {
 	var want []consent.Event
 	for i, text := range texts {
 		e := choice("k.a", fmt.Sprint("purpose", i), consent.Grant)
-		e.Shown, e.Receipt, e.Address, e.Expires = shown("ru-Cyrl", text), "r3ceipt", "2001:db8::/48", start.AddDate(1, 0, 0)
+		e.Shown, e.Receipt, e.Address, e.Expires = consent.NewShown("ru-Cyrl", text), "r3ceipt", "2001:db8::/48", start.AddDate(1, 0, 0)
 		want = append(want, e, choice("k.a", fmt.Sprint("purpose", i), consent.Withdraw))
 	}
 	for i := range want {
@@ -30,7 +30,7 @@ func testTexts(t trial) {
 // is part of the evidence all the same.
 func testLanguages(t trial) {
 	english, german := choice("k.a", "news", consent.Grant), choice("k.b", "news", consent.Grant)
-	english.Shown, german.Shown = shown("en", "Newsletter"), shown("de", "Newsletter")
+	english.Shown, german.Shown = consent.NewShown("en", "Newsletter"), consent.NewShown("de", "Newsletter")
 	t.appended(english, german)
 	if language := t.loaded("k.b").Latest[0].Language; language != "de" {
 		t.Errorf("the language is %q, want de", language)
@@ -59,21 +59,10 @@ func testPages(t trial) {
 	}
 }
 
-// keeper returns the ability, or ends the test.
-func (t trial) keeper() consent.Keeper {
-	t.Helper()
-	k, ok := t.store.(consent.Keeper)
-	if !ok {
-		t.Skip("the store has no keeper")
-	}
-	return k
-}
-
 func testDue(t trial) {
-	k := t.keeper()
 	grant := func(subject consent.Subject, expires time.Time) consent.Event {
 		e := choice(subject, "news", consent.Grant)
-		e.Shown, e.Expires = shown("en", "Newsletter"), expires
+		e.Shown, e.Expires = consent.NewShown("en", "Newsletter"), expires
 		return e
 	}
 	now := start.Add(time.Hour)
@@ -84,7 +73,7 @@ func testDue(t trial) {
 		grant("k.shortened", future), grant("k.shortened", past))
 	due := func(limit int) map[consent.Subject]consent.Event {
 		t.Helper()
-		events, err := k.Due(t.Context(), now, limit)
+		events, err := t.store.Due(t.Context(), now, limit)
 		if err != nil || len(events) > limit {
 			t.Fatalf("Due: %d events, limit %d, %v", len(events), limit, err)
 		}
@@ -113,7 +102,6 @@ func testDue(t trial) {
 // What one of two linked subjects took back is taken back for both. When it
 // has reached its term, the other's older grant must not count again.
 func testPruneOfLinked(t trial) {
-	k := t.keeper()
 	after := func(hours int, subject consent.Subject, action consent.Action) consent.Event {
 		e := choice(subject, "news", action)
 		e.Time = start.Add(time.Duration(hours) * time.Hour)
@@ -121,7 +109,7 @@ func testPruneOfLinked(t trial) {
 	}
 	t.appended(linking("k.a", "k.b"), after(0, "k.a", consent.Grant), after(1, "k.b", consent.Withdraw))
 	for _, want := range []int{0, 2} {
-		if n, err := k.Prune(t.Context(), start.Add(5*time.Hour), 100); n != want || err != nil {
+		if n, err := t.store.Prune(t.Context(), start.Add(5*time.Hour), 100); n != want || err != nil {
 			t.Errorf("pruned %d, %v; want %d", n, err, want)
 		}
 		t.appended(after(2, "k.a", consent.Object)) // supersedes the grant
@@ -129,11 +117,10 @@ func testPruneOfLinked(t trial) {
 }
 
 func testPrune(t trial) {
-	k := t.keeper()
 	at := func(hours int, subject consent.Subject, purpose string, action consent.Action) consent.Event {
 		e := choice(subject, purpose, action)
 		e.Time = start.Add(time.Duration(hours) * time.Hour)
-		e.Shown = shown("en", fmt.Sprint("text of ", subject, " ", purpose, " ", action))
+		e.Shown = consent.NewShown("en", fmt.Sprint("text of ", subject, " ", purpose, " ", action))
 		return e
 	}
 	kept := []consent.Event{
@@ -148,7 +135,7 @@ func testPrune(t trial) {
 	}
 	successors := []consent.Event{at(9, "k.b", "renewed", consent.Grant), at(9, "k.b", "no more objected", consent.Grant)}
 	// Two events have one text; it stays as long as one of them.
-	over[0].Shown, kept[0].Shown = shown("en", "the same"), shown("en", "the same")
+	over[0].Shown, kept[0].Shown = consent.NewShown("en", "the same"), consent.NewShown("en", "the same")
 	for i := range kept {
 		kept[i].Revision = t.appended(kept[i])
 	}
@@ -161,7 +148,7 @@ func testPrune(t trial) {
 	before := start.Add(10 * time.Hour)
 	total := 0
 	for {
-		n, err := k.Prune(t.Context(), before, 2)
+		n, err := t.store.Prune(t.Context(), before, 2)
 		if err != nil || n > 2 {
 			t.Fatalf("Prune: %d, limit 2, %v", n, err)
 		}

@@ -43,16 +43,11 @@ func testHistory(t *testing.T, open func(t *testing.T) consent.Store) {
 	})
 }
 
-// actions returns what can happen, as far as the store is able to.
+// actions returns what can happen.
 func (h *history) actions() map[string]func(*rapid.T) {
-	actions := map[string]func(*rapid.T){"append": h.append, "append again": h.again, "load": h.load}
-	if s, ok := h.store.(consent.Archive); ok {
-		actions["events"] = func(t *rapid.T) { h.events(t, s) }
-	}
-	if s, ok := h.store.(consent.Keeper); ok {
-		actions["due"] = func(t *rapid.T) { h.due(t, s) }
-		actions["forget addresses"] = func(t *rapid.T) { h.addresses(t, s) }
-		actions["prune"] = func(t *rapid.T) { h.prune(t, s) }
+	actions := map[string]func(*rapid.T){
+		"append": h.append, "append again": h.again, "load": h.load, "events": h.events, "due": h.due,
+		"forget addresses": h.addresses, "prune": h.prune,
 	}
 	if s, ok := h.store.(consent.Feed); ok {
 		actions["changes"] = func(t *rapid.T) { h.changes(t, s) }
@@ -74,7 +69,7 @@ var (
 		if rapid.Bool().Draw(t, "none") {
 			return nil
 		}
-		return shown(rapid.SampledFrom([]string{"en", "ru"}).Draw(t, "language"), rapid.SampledFrom([]string{"Newsletter", "Почта", "\x01 '\""}).Draw(t, "text"))
+		return consent.NewShown(rapid.SampledFrom([]string{"en", "ru"}).Draw(t, "language"), rapid.SampledFrom([]string{"Newsletter", "Почта", "\x01 '\""}).Draw(t, "text"))
 	})
 	ids = rapid.Custom(func(t *rapid.T) uuid.UUID {
 		id := uuid.UUID(rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))
@@ -136,21 +131,21 @@ func (h *history) load(t *rapid.T) {
 	alike(t, "Load", got, want)
 }
 
-func (h *history) events(t *rapid.T, s consent.Archive) {
+func (h *history) events(t *rapid.T) {
 	subject := rapid.OneOf(subjects, rapid.Just(consent.Subject(""))).Draw(t, "subject")
 	after, limit := consent.Revision(rapid.IntRange(0, 20).Draw(t, "after")), rapid.IntRange(1, 50).Draw(t, "limit")
 	want, _ := h.model.Events(context.Background(), subject, after, limit) // it cannot fail
-	got, err := s.Events(context.Background(), subject, after, limit)
+	got, err := h.store.Events(context.Background(), subject, after, limit)
 	if err != nil {
 		t.Fatalf("Events: %v", err)
 	}
 	alike(t, "Events", got, want)
 }
 
-func (h *history) due(t *rapid.T, s consent.Keeper) {
+func (h *history) due(t *rapid.T) {
 	now, limit := moments.Draw(t, "now"), rapid.IntRange(1, 50).Draw(t, "limit")
 	want, _ := h.model.Due(context.Background(), now, 1<<30) // it cannot fail
-	got, err := s.Due(context.Background(), now, limit)
+	got, err := h.store.Due(context.Background(), now, limit)
 	if err != nil {
 		t.Fatalf("Due: %v", err)
 	}
@@ -166,13 +161,13 @@ func (h *history) due(t *rapid.T, s consent.Keeper) {
 	}
 }
 
-func (h *history) prune(t *rapid.T, s consent.Keeper) {
+func (h *history) prune(t *rapid.T) {
 	before, limit := moments.Draw(t, "before"), rapid.IntRange(1, 5).Draw(t, "limit")
 	want, _ := h.model.Prune(context.Background(), before, 1<<30) // it cannot fail
 	total := 0
 	for n := limit; n == limit; total += n { // which ones go first is the store's affair
 		var err error
-		if n, err = s.Prune(context.Background(), before, limit); err != nil || n > limit {
+		if n, err = h.store.Prune(context.Background(), before, limit); err != nil || n > limit {
 			t.Fatalf("Prune: %d, limit %d, %v", n, limit, err)
 		}
 	}
@@ -181,13 +176,13 @@ func (h *history) prune(t *rapid.T, s consent.Keeper) {
 	}
 }
 
-func (h *history) addresses(t *rapid.T, s consent.Keeper) {
+func (h *history) addresses(t *rapid.T) {
 	before, limit := moments.Draw(t, "before"), rapid.IntRange(1, 5).Draw(t, "limit")
 	want, _ := h.model.ForgetAddresses(context.Background(), before, 1<<30) // it cannot fail
 	total := 0
 	for n := limit; n == limit; total += n {
 		var err error
-		if n, err = s.ForgetAddresses(context.Background(), before, limit); err != nil || n > limit {
+		if n, err = h.store.ForgetAddresses(context.Background(), before, limit); err != nil || n > limit {
 			t.Fatalf("ForgetAddresses: %d, limit %d, %v", n, limit, err)
 		}
 	}

@@ -3,7 +3,6 @@ package storetest
 import (
 	"cmp"
 	"context"
-	"errors"
 	"maps"
 	"slices"
 	"sync"
@@ -36,10 +35,8 @@ type about struct {
 }
 
 var (
-	_ consent.Store   = (*Memory)(nil)
-	_ consent.Archive = (*Memory)(nil)
-	_ consent.Keeper  = (*Memory)(nil)
-	_ consent.Feed    = (*Memory)(nil)
+	_ consent.Store = (*Memory)(nil)
+	_ consent.Feed  = (*Memory)(nil)
 )
 
 // Append implements [consent.Store].
@@ -54,9 +51,6 @@ func (m *Memory) Append(ctx context.Context, events ...consent.Event) (consent.C
 	commit := consent.Commit{Lease: m.Lease}
 	for i := range events {
 		e := copyOf(&events[i])
-		if e.Shown != nil && len(e.Shown.Text) > consent.MaxText {
-			return consent.Commit{}, errors.New("the text shown is too long")
-		}
 		if known := find(m.events, &e) + find(fresh, &e); known > 0 { // one of them is 0
 			commit.Revision = known
 			continue
@@ -190,7 +184,7 @@ func (m *Memory) Load(ctx context.Context, subject consent.Subject) (consent.Rec
 	return record, nil
 }
 
-// Events implements [consent.Archive].
+// Events implements [consent.Store].
 func (m *Memory) Events(ctx context.Context, subject consent.Subject, after consent.Revision, limit int) ([]consent.Event, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -208,7 +202,7 @@ func (m *Memory) Events(ctx context.Context, subject consent.Subject, after cons
 	return events, nil
 }
 
-// Due implements [consent.Keeper].
+// Due implements [consent.Store].
 func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]consent.Event, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -227,7 +221,7 @@ func (m *Memory) Due(ctx context.Context, now time.Time, limit int) ([]consent.E
 	return due, nil
 }
 
-// Prune implements [consent.Keeper].
+// Prune implements [consent.Store].
 func (m *Memory) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
@@ -297,6 +291,9 @@ func (m *Memory) Changes(ctx context.Context, since consent.Mark) (consent.Chang
 	}
 	return changes, nil
 }
+
+// Close implements [consent.Store].
+func (*Memory) Close() error { return nil }
 
 // Wait implements [consent.Feed].
 func (m *Memory) Wait(ctx context.Context) error {

@@ -3,8 +3,6 @@
 package storetest
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"testing"
 	"time"
 
@@ -16,7 +14,7 @@ import (
 
 // Run holds a store to what package consent says of it. Each call of open
 // returns an empty store, which lives until the end of t. The abilities that
-// a store lacks ([consent.Archive], [consent.Keeper], [consent.Feed]) are
+// a store lacks ([consent.Store], [consent.Store], [consent.Feed]) are
 // passed over; most tests read by the first one.
 func Run(t *testing.T, open func(t *testing.T) consent.Store) {
 	t.Helper()
@@ -27,7 +25,6 @@ func Run(t *testing.T, open func(t *testing.T) consent.Store) {
 		{"an unknown subject has no states", testUnknown},
 		{"storing again changes nothing", testIdempotent},
 		{"an append is stored whole or not at all", testAtomic},
-		{"a bad event fails alone", testBadEvent},
 		{"an append that was given up is stored once or never", testCancelled},
 		{"links join persons", testLinks},
 		{"a person has a bounded number of subjects", testTooManyLinks},
@@ -67,12 +64,6 @@ func linking(a, b consent.Subject) consent.Event {
 	return e
 }
 
-// shown returns a text with its digest.
-func shown(language, text string) *consent.Shown {
-	sum := sha256.Sum256([]byte(text))
-	return &consent.Shown{Digest: hex.EncodeToString(sum[:]), Language: language, Text: text}
-}
-
 // trial is one test of one store.
 type trial struct {
 	*testing.T
@@ -97,16 +88,6 @@ func (t trial) loaded(subject consent.Subject) consent.Record {
 	return record
 }
 
-// archive returns the ability, or ends the test.
-func (t trial) archive() consent.Archive {
-	t.Helper()
-	a, ok := t.store.(consent.Archive)
-	if !ok {
-		t.Skip("the store has no archive")
-	}
-	return a
-}
-
 // all returns every event of a person, or of everybody.
 func (t trial) all(subject consent.Subject) []consent.Event {
 	t.Helper()
@@ -118,7 +99,7 @@ func (t trial) pages(subject consent.Subject, after consent.Revision, limit int)
 	t.Helper()
 	var events []consent.Event
 	for {
-		page, err := t.archive().Events(t.Context(), subject, after, limit)
+		page, err := t.store.Events(t.Context(), subject, after, limit)
 		if err != nil || len(page) > limit {
 			t.Fatalf("Events: %d, limit %d, %v", len(page), limit, err)
 		}
