@@ -18,7 +18,7 @@ func formOf(parameters, body string) []byte {
 	return request("POST /checkout", "Content-Type: application/x-www-form-urlencoded"+parameters+"\r\n", body)
 }
 
-// formAttacks are on CANONICAL's section "Forms and query".
+// formAttacks are against internal/submission/RULES.md, "Forms and queries".
 func formAttacks() []attack {
 	return []attack{
 		// Only declared data passes.

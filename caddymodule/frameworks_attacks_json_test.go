@@ -37,7 +37,7 @@ func ebcdic(text string) string {
 	return coded
 }
 
-// jsonAttacks are on CANONICAL's section JSON.
+// jsonAttacks are against internal/submission/RULES.md, "JSON".
 func jsonAttacks() []attack {
 	const body = `{"name":"Ann","ssn":"Canary7q"}`
 	return []attack{

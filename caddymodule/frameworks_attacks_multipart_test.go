@@ -39,7 +39,7 @@ var (
 	ssn = part(`name="ssn"`, "Canary7q")
 )
 
-// multipartAttacks are on CANONICAL's section Multipart.
+// multipartAttacks are against internal/submission/RULES.md, "Multipart forms".
 func multipartAttacks() []attack {
 	coded := base64.StdEncoding.EncodeToString([]byte("Canary7q"))
 	return []attack{

@@ -13,7 +13,7 @@ func chunked(body string) string {
 }
 
 // framingAttacks are on how a request is framed, and on the headers that are
-// for one connection only: CANONICAL, "The request".
+// for one connection only: internal/submission/RULES.md, "The request".
 func framingAttacks() []attack {
 	const json = "Content-Type: application/json\r\n"
 	const chunks = json + "Transfer-Encoding: chunked\r\n"

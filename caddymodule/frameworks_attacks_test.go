@@ -9,7 +9,7 @@ import (
 )
 
 // allAttacks is the corpus. The comment before each attack, or a group of
-// them, tells CANONICAL's rule.
+// them, is the rule of internal/submission/RULES.md that they are against.
 func allAttacks() []attack {
 	return slices.Concat(
 		typeAttacks(), codingAttacks(), framingAttacks(), streamAttacks(), methodAttacks(), pathAttacks(),

@@ -62,7 +62,7 @@ func typed(contentType, body string) []byte {
 	return request("POST /checkout", "Content-Type: "+contentType+"\r\n", body)
 }
 
-// typeAttacks are on CANONICAL's section "The request": types and codings.
+// typeAttacks are against the rules of internal/submission/RULES.md, "Content-Type".
 func typeAttacks() []attack {
 	return []attack{
 		// Exactly one Content-Type: 21 frameworks take the first of two, 8

@@ -60,7 +60,7 @@ func offersH2C(upgrade string) bool {
 }
 
 // purify deletes the headers of a submission by which an application could
-// read it otherwise than we do: CANONICAL, "The request".
+// read it otherwise than we do (internal/submission/RULES.md, "The request").
 func purify(h http.Header) {
 	for _, value := range h["Connection"] {
 		for name := range strings.SplitSeq(value, ",") {

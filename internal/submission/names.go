@@ -13,7 +13,8 @@ import (
 // the policy or a word. So the bytes of a name that leads to a field are
 // bytes of ours, as good as written anew.
 
-// maxIndex is the most digits of an index. What is longer is a member.
+// maxIndex is the most digits of an index (RULES.md, form/indexes). What is
+// longer is the name of a member.
 const maxIndex = 4
 
 // fault is a name that could be read in two ways.
