@@ -20,20 +20,20 @@ type adminAPI struct {
 // status is the answer of GET /minimize/status.
 type status struct {
 	Policies []policyDetails `json:"policies"`
-	// Store tells of where choices are kept; absent: nowhere.
+	// Store is the consent store, or nil if none is configured.
 	Store    *storeStatus `json:"store,omitempty"`
 	Counters []count      `json:"counters"`
 }
 
-// storeStatus is what there is to tell of the consent store.
+// storeStatus is the status of the consent store.
 type storeStatus struct {
 	Engine string `json:"engine"`
-	// Error says why the store is not asked at the moment: what rests on
-	// consent does not pass meanwhile.
+	// Error says why the store is not used at the moment; fields that need a
+	// consent do not pass until it is empty.
 	Error string `json:"error,omitempty"`
 }
 
-// policyDetails is a policy in use, and what it declares.
+// policyDetails is a policy in use and what it declares.
 type policyDetails struct {
 	policyStatus
 	Collections []collectionDetails `json:"collections"`
@@ -81,12 +81,16 @@ func (a *adminAPI) status(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(answer)
 }
 
+// storeStatus returns the status of the consent store, or nil if there is none.
 func (a *App) storeStatus() *storeStatus {
-	if a.store == nil {
+	a.mu.Lock()
+	store := a.store
+	a.mu.Unlock()
+	if store == nil {
 		return nil
 	}
 	s := &storeStatus{Engine: a.Store.Engine}
-	if err := a.store.Health(); err != nil {
+	if err := store.Health(); err != nil {
 		s.Error = err.Error()
 	}
 	return s
