@@ -1,6 +1,6 @@
 // Package caddymodule adapts the engine to Caddy: the app, the handler, the
-// Caddyfile, telemetry, the admin endpoint and the commands. It decides
-// nothing about a submission.
+// Caddyfile, telemetry and the admin endpoint. It decides nothing about a
+// submission.
 package caddymodule
 
 import (
@@ -24,59 +24,58 @@ func init() {
 	caddy.RegisterModule(new(App))
 }
 
-// App holds what the sites of a Caddy share: the policy that they use unless
-// they name their own, and the key of pseudonyms.
+// App contains what the sites share: the policy of those that name none, the key
+// of pseudonyms, and the consent store.
 type App struct {
 	// Policy names the files of the policy set that sites use unless they
 	// name their own: regular files of at most 1 MiB; globs are allowed.
 	Policy []string `json:"policy,omitempty"`
 	// PolicyDigest is the SHA-256 of the files' content when the Caddyfile
-	// was adapted. It makes Caddy see that a reload changes something.
+	// was adapted. It lets Caddy notice in a reload that they have changed.
 	PolicyDigest string `json:"policy_digest,omitempty"`
-	// PseudonymKey is where the key of fields that keep a pseudonym comes
-	// from. It must have at least 16 bytes.
+	// PseudonymKey says where the key of the fields that keep a pseudonym is.
+	// It must have at least 16 bytes.
 	PseudonymKey *Secret `json:"pseudonym_key,omitempty"`
-	// PollInterval is how often the policy files are looked at besides the
-	// file system's own notices, which network file systems do not give.
-	// Default: 5s.
+	// PollInterval is how often the policy files are read, for file systems
+	// that report no changes, such as those of a network. Default: 5s.
 	PollInterval caddy.Duration `json:"poll_interval,omitempty"`
 
-	// Store is where the choices of people are kept. Default: none, a consent
-	// counts for the submission that carries it.
+	// Store is where the choices of people are stored. Default: none; a consent
+	// then applies only to the submission that contains it.
 	Store *Store `json:"store,omitempty"`
-	// ConsentKey is where the keys come from that make pseudonyms of people
-	// and sign our cookie: one a line, the current one first, at least 16
-	// bytes each. Default: a file beside the SQLite store, made when missing.
+	// ConsentKey says where the keys are that make pseudonyms of people and sign
+	// our cookie: one on a line, the current one first, each of at least 16
+	// bytes. Default: a file beside the SQLite store, created if missing.
 	ConsentKey *Secret `json:"consent_key,omitempty"`
-	// Evidence says what is kept as proof of choices.
+	// Evidence says what is stored as proof of choices.
 	Evidence *Evidence `json:"evidence,omitempty"`
-	// Languages is a directory with languages for the pages beside English
-	// and Russian. Default: none.
+	// Languages is a directory with languages of the pages in addition to
+	// English and Russian. Default: none.
 	Languages string `json:"languages,omitempty"`
 
 	ctx      caddy.Context
 	logger   *zap.Logger
 	key      []byte
 	metrics  *metrics
-	policies []*livePolicy // in use by the sites, each acquired as often as it stands here
-	store    *liveRegistry // nil: none is configured
-	keys     *subject.Keys // of its pseudonyms
+	policies []*livePolicy // in use by the sites; one that several sites use is listed for each
+	store    *liveRegistry // nil if none is configured
+	keys     *subject.Keys // of the pseudonyms in store
 	started  bool
-	mu       sync.Mutex // guards policies and started while sites are provisioned
+	mu       sync.Mutex // guards policies, store and started
 
-	warnOnce sync.Once // of bypasses
+	warnOnce sync.Once // about bypasses
 }
 
-// maxNamedFile bounds in bytes each file that a configuration names besides
-// policies, whose bound is that of the language: keys, and languages.
+// maxNamedFile bounds in bytes each file of keys or languages. Policies have their
+// own limit.
 const maxNamedFile = 1 << 20
 
-// Secret says where a secret is found: never in the configuration itself.
+// Secret says where a secret is. It cannot be part of the configuration.
 type Secret struct {
-	// File holds the secret: a regular file of at most 1 MiB. One line end at
-	// its end does not count.
+	// File is a regular file of at most 1 MiB that contains the secret. A line
+	// end at its end is ignored.
 	File string `json:"file,omitempty"`
-	// Env is the name of the environment variable that holds the secret.
+	// Env is the name of the environment variable that contains the secret.
 	Env string `json:"env,omitempty"`
 }
 
@@ -105,7 +104,8 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "minimize", New: func() caddy.Module { return new(App) }}
 }
 
-// Provision reads the key and, when sites share one, the policy.
+// Provision reads the key of pseudonyms and the policy that sites share, and
+// prepares the store.
 func (a *App) Provision(ctx caddy.Context) error {
 	a.ctx, a.logger = ctx, ctx.Logger()
 	if a.PollInterval == 0 {
@@ -137,7 +137,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// Start opens the store and watches the policy files.
+// Start opens the store and starts to follow the policy files.
 func (a *App) Start() error {
 	if a.store != nil {
 		if err := a.store.start(freshness.Terms{Events: time.Duration(a.Evidence.Keep), Addresses: time.Duration(a.Evidence.KeepIP)}); err != nil {
@@ -153,8 +153,8 @@ func (a *App) Start() error {
 	return nil
 }
 
-// Stop does nothing that Cleanup does not do better: requests in flight
-// still run.
+// Stop is a no-op: requests in flight still need the resources, which Cleanup
+// releases.
 func (*App) Stop() error { return nil }
 
 // Cleanup releases the policies and the store that were acquired.
@@ -176,8 +176,8 @@ func (a *App) Cleanup() error {
 	return nil
 }
 
-// policy returns the policy of files for a site; the app releases it. No
-// files name the one that sites share.
+// policy returns the policy of files for a site, or the one that sites share if
+// there are no files. Cleanup releases it.
 func (a *App) policy(files []string) (*livePolicy, error) {
 	if len(files) == 0 {
 		files = a.Policy
@@ -198,8 +198,8 @@ func (a *App) policy(files []string) (*livePolicy, error) {
 	return p, nil
 }
 
-// warnOfBypasses logs the bypasses of the configuration whose handler ctx
-// provisions, once for the whole of it.
+// warnOfBypasses logs the bypasses of the configuration that is being provisioned,
+// once for each configuration.
 func (a *App) warnOfBypasses(ctx caddy.Context) {
 	for _, module := range ctx.Modules() {
 		app, ok := module.(*caddyhttp.App)
@@ -215,7 +215,7 @@ func (a *App) warnOfBypasses(ctx caddy.Context) {
 	}
 }
 
-// inUse returns the policies in use, each once.
+// inUse returns the policies in use, without duplicates.
 func (a *App) inUse() []*livePolicy {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -26,22 +26,23 @@ func init() {
 	caddy.RegisterModule(new(consentAPI))
 }
 
-// consentAPI is the operator's desk on the admin endpoint:
+// consentAPI lets the operator manage consents on the admin endpoint:
 //
-//	GET  /minimize/consent/list      what stands, of everybody
-//	POST /minimize/consent/list      … of a person
+//	GET  /minimize/consent/list      the state of each consent, of everybody
+//	POST /minimize/consent/list      … of one person
 //	GET  /minimize/consent/export    the evidence, of everybody
-//	POST /minimize/consent/export    … of a person
-//	POST /minimize/consent/withdraw  withdraw on a person's behalf
+//	POST /minimize/consent/export    … of one person
+//	POST /minimize/consent/withdraw  withdraw on behalf of a person
 //
-// A GET takes purpose, limit, format and choices as its query; the body of a
-// POST is a [operator.Query]. A person is named in bodies only: Caddy logs the
-// address and the headers of every admin request.
+// A GET takes purpose, limit, format and choices as parameters; the body of a
+// POST is an [operator.Query]. Only a body may identify a person: Caddy logs the
+// URL and the headers of every admin request.
 type consentAPI struct {
 	ctx caddy.Context
 }
 
-// CaddyModule returns the Caddy module information.
+// CaddyModule returns the Caddy module information. The name has no dot before
+// consent because Caddy loads only modules directly below admin.api.
 func (*consentAPI) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.minimize_consent", New: func() caddy.Module { return new(consentAPI) }}
 }
@@ -63,21 +64,21 @@ func (a *consentAPI) Routes() []caddy.AdminRoute {
 
 func listType(operator.Format) string { return operator.JSON.MediaType() }
 
-// streaming answers with what is written while it is read from the store.
+// streaming returns a handler that writes its answer while it reads the store.
 func (a *consentAPI) streaming(mediaType func(operator.Format) string, write func(*operator.Service, context.Context, io.Writer, *operator.Query) error) caddy.AdminHandler {
 	return caddy.AdminHandlerFunc(func(w http.ResponseWriter, r *http.Request) error {
 		q, err := readQuery(w, r, http.MethodGet, http.MethodPost)
 		if err != nil {
 			return err
 		}
-		d, done, err := a.desk()
+		s, done, err := a.service()
 		if err != nil {
 			return err
 		}
 		defer done()
-		answer := &lateAnswer{ResponseWriter: w, mediaType: mediaType(q.Format)}
+		answer := &answerWriter{ResponseWriter: w, mediaType: mediaType(q.Format)}
 		out := bufio.NewWriterSize(answer, 1<<16)
-		if err = write(d, r.Context(), out, q); err == nil {
+		if err = write(s, r.Context(), out, q); err == nil {
 			err = out.Flush()
 		}
 		switch {
@@ -86,14 +87,15 @@ func (a *consentAPI) streaming(mediaType func(operator.Format) string, write fun
 		case !answer.begun:
 			return apiError(err)
 		}
-		// Part of it is out: the client has to see that it is not whole.
+		// A part is sent: abort, so that the client sees that it is incomplete.
 		a.ctx.Logger().Error("writing consents", zap.Error(err))
 		panic(http.ErrAbortHandler)
 	})
 }
 
-// lateAnswer says that all is well when the first byte is there.
-type lateAnswer struct {
+// answerWriter sets the headers of a successful answer before its first byte, so
+// that an earlier error can still have a status of its own.
+type answerWriter struct {
 	http.ResponseWriter
 
 	mediaType string
@@ -101,7 +103,7 @@ type lateAnswer struct {
 }
 
 // Write implements [io.Writer].
-func (a *lateAnswer) Write(p []byte) (int, error) {
+func (a *answerWriter) Write(p []byte) (int, error) {
 	if !a.begun {
 		a.begun = true
 		a.Header().Set("Content-Type", a.mediaType)
@@ -110,19 +112,19 @@ func (a *lateAnswer) Write(p []byte) (int, error) {
 	return a.ResponseWriter.Write(p)
 }
 
-// withdraw answers when the withdrawal is in force.
+// withdraw answers once the withdrawal is in force.
 func (a *consentAPI) withdraw(w http.ResponseWriter, r *http.Request) error {
 	q, err := readQuery(w, r, http.MethodPost)
 	if err != nil {
 		return err
 	}
-	d, done, err := a.desk()
+	s, done, err := a.service()
 	if err != nil {
 		return err
 	}
 	defer done()
-	// Carried through even when whoever asked does not wait for the answer.
-	withdrawn, err := d.Withdraw(context.WithoutCancel(r.Context()), q)
+	// It is completed even if the client does not wait for the answer.
+	withdrawn, err := s.Withdraw(context.WithoutCancel(r.Context()), q)
 	if err != nil {
 		return apiError(err)
 	}
@@ -130,23 +132,23 @@ func (a *consentAPI) withdraw(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(withdrawn)
 }
 
-// desk returns the desk of the configuration in force, and what lets go of
-// its store.
-func (a *consentAPI) desk() (*operator.Service, func(), error) {
+// service returns the service of the configuration in force. done releases its
+// store.
+func (a *consentAPI) service() (s *operator.Service, done func(), err error) {
 	app, err := a.ctx.AppIfConfigured("minimize")
 	if err != nil {
 		return nil, nil, noStore()
 	}
-	return app.(*App).desk()
+	return app.(*App).operatorService()
 }
 
 func noStore() error {
 	return caddy.APIError{HTTPStatus: http.StatusNotFound, Err: errors.New("no store of consents is configured: minimize { store sqlite <path> } in the global options")}
 }
 
-// desk returns the desk of the app's store, which stays open until done is
-// called.
-func (a *App) desk() (d *operator.Service, done func(), err error) {
+// operatorService returns the operator's service for the app's store, which stays
+// open until done is called.
+func (a *App) operatorService() (s *operator.Service, done func(), err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.store == nil {
@@ -169,8 +171,8 @@ func (a *App) sets() []*policy.Set {
 	return sets
 }
 
-// namedAnywhere returns the pseudonyms of whom the operator names. A telephone
-// number without a code is one of the controller's country.
+// namedAnywhere returns the pseudonyms of an identity. A telephone number without
+// a country code belongs to the controller's country.
 func namedAnywhere(keys *subject.Keys, id subject.Identity, sets []*policy.Set) ([]consent.Subject, error) {
 	country := ""
 	if len(sets) > 0 {
@@ -179,10 +181,10 @@ func namedAnywhere(keys *subject.Keys, id subject.Identity, sets []*policy.Set) 
 	return keys.Named(id, country)
 }
 
-// maxQuery bounds the body of a query.
+// maxQuery bounds the body of a query in bytes.
 const maxQuery = 1 << 16
 
-// readQuery reads what is asked for. Errors hold nothing of it.
+// readQuery reads the query of a request. Its errors contain no part of it.
 func readQuery(w http.ResponseWriter, r *http.Request, methods ...string) (*operator.Query, error) {
 	for _, method := range methods {
 		if r.Method != method {
@@ -226,8 +228,8 @@ func readGet(r *http.Request) (*operator.Query, error) {
 	return q, nil
 }
 
-// readPost takes JSON that says so only: a page in a browser on this machine
-// can send any other type without asking (CWE-352).
+// readPost requires the media type of JSON: a web page in a browser on this
+// machine can send other types without a preflight request (CWE-352).
 func readPost(w http.ResponseWriter, r *http.Request) (*operator.Query, error) {
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {
 		return nil, caddy.APIError{HTTPStatus: http.StatusUnsupportedMediaType, Err: errors.New("expected Content-Type: application/json")}
@@ -245,7 +247,7 @@ func readPost(w http.ResponseWriter, r *http.Request) (*operator.Query, error) {
 	return q, nil
 }
 
-// apiError says what became of a query.
+// apiError adds the HTTP status to an error of the operator's service.
 func apiError(err error) error {
 	status := http.StatusInternalServerError
 	switch {
