@@ -1,37 +1,38 @@
 package submission
 
-// Some frameworks write a hidden field beside a check box, of the same name,
-// so that an empty box sends something: Rails, CakePHP and Yii "0" before it,
-// ASP.NET "false" behind it. The two are one answer. The box goes on without
-// its shadow, and the shadow alone where the box did not come, as one value
-// either way. Any other value that comes beside a box is a second answer.
+// Some frameworks write a hidden field of the same name beside a check box, so
+// that a box which is not checked sends something: Rails, CakePHP and Yii "0"
+// before it, ASP.NET "false" after it. The two are one answer (RULES.md,
+// form/check-boxes): the box's value goes on if it came, and the hidden one
+// otherwise. Any other value beside that of the box is a second answer.
 
 // box is what came of one check box.
 type box struct {
 	leaf    int32
-	yes, no bool
-	name    []byte // of the shadow, as it goes on
-	text    []byte
+	checked bool   // the box came
+	hidden  bool   // the hidden field came
+	name    []byte // of the hidden field, as it goes on
+	text    []byte // of the hidden field
 }
 
-// boxed notes a value of a check box. It is false when the value does not go
-// on now: it is the shadow, or stands in the shadow's place.
-func (t *texts) boxed(text []byte, leaf int32) (now bool, f fault) {
+// noteBox notes a value of a field that may be a check box. It reports whether
+// the value goes on now: that of a hidden field waits for the end of the form.
+func (t *texts) noteBox(text []byte, leaf int32) (now bool, f fault) {
 	if !t.plan.fields[leaf].Box {
 		return true, faultNone
 	}
 	b := t.box(leaf)
-	if !saysNo(text) {
-		if b.yes {
+	if !isUnchecked(text) {
+		if b.checked {
 			return false, faultRepeated
 		}
-		b.yes = true
+		b.checked = true
 		return true, faultNone
 	}
-	if b.no {
+	if b.hidden {
 		return false, faultRepeated
 	}
-	b.no, b.text = true, append(b.text[:0], text...)
+	b.hidden, b.text = true, append(b.text[:0], text...)
 	return false, faultNone
 }
 
@@ -52,7 +53,7 @@ func (t *texts) box(leaf int32) *box {
 	return b
 }
 
-// saysNo tells a shadow.
-func saysNo(text []byte) bool {
+// isUnchecked reports whether a text is what hidden fields say.
+func isUnchecked(text []byte) bool {
 	return string(text) == "0" || string(text) == "false"
 }

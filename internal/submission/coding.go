@@ -16,10 +16,10 @@ import (
 // can be very repetitive.
 const ratioFree = 64 << 10
 
-// Decode returns body without its content coding: none, identity, or one of
-// gzip, deflate, br and zstd. Close it: the decoder goes back to its pool
-// then. body itself is left open. It is read as the result is, but no decoder
-// starts before the body has ended or its first 64 to 512 KiB have arrived.
+// Decode returns a reader of body without its content coding: none, identity, or
+// one of gzip, deflate, br and zstd. The caller must close it, which returns the
+// decoder to its pool and leaves body open. No decoder starts before body has
+// ended or its first 64 to 512 KiB have arrived.
 //
 // A coding that we do not know is refused, because most applications ignore
 // it and read the body as it is.
@@ -35,7 +35,7 @@ func Decode(h http.Header, body io.Reader, lim Limits) (io.ReadCloser, error) {
 		}
 		if pool, window := decoders(coding, lim.Inflated); pool != nil {
 			d := &decoded{pool: pool, window: window, lim: lim}
-			d.source.src, d.source.limit = body, lim.Inflated
+			d.body.src, d.body.limit = body, lim.Inflated
 			return d, nil
 		}
 	}
@@ -45,15 +45,15 @@ func Decode(h http.Header, body io.Reader, lim Limits) (io.ReadCloser, error) {
 	}
 }
 
-// decoded is a coded body, read decoded. It takes a decoder from the pool
-// only once enough of the body has arrived: a decoder holds its window from
-// its first byte on, which a client that stalls must not get for nothing.
+// decoded decodes a body. It takes a decoder from the pool only once enough of
+// the body has arrived: a decoder holds its window from its first byte on, and
+// a client that sends next to nothing must not occupy that.
 type decoded struct {
-	lease
+	readGuard
 	pool    *sync.Pool
 	decoder decoder // nil until enough of the body has arrived
 	window  int64   // the most that the decoder may hold
-	source  source
+	body    codedBody
 	lim     Limits
 	out     int64
 	err     error
@@ -80,7 +80,7 @@ func (d *decoded) Close() error {
 }
 
 func (d *decoded) release() {
-	d.source.ahead = nil
+	d.body.ahead = nil
 	if d.decoder == nil {
 		return
 	}
@@ -103,7 +103,7 @@ func (d *decoded) read(p []byte) (int, error) {
 	switch {
 	case d.out > d.lim.Inflated:
 		d.err = tooLarge("inflated-size", "the body decodes to more bytes than the limit (max_inflated)")
-	case d.out > ratioFree && d.out > d.lim.Ratio*d.source.in:
+	case d.out > ratioFree && d.out > d.lim.Ratio*d.body.in:
 		d.err = tooLarge("inflated-ratio", "the body decodes to more bytes for each of its own than the limit (max_ratio)")
 	case err != nil:
 		d.err = d.fault(err)
@@ -117,29 +117,29 @@ func (d *decoded) read(p []byte) (int, error) {
 // start waits for enough of the body and takes a decoder for it. A body that
 // fails before is not decoded.
 func (d *decoded) start() error {
-	if err := d.source.readAhead(aheadOf(d.window, d.lim.Ratio)); err != nil {
+	if err := d.body.readAhead(aheadOf(d.window, d.lim.Ratio)); err != nil {
 		return err
 	}
 	d.decoder = d.pool.Get().(decoder)
-	if err := d.decoder.start(&d.source); err != nil {
+	if err := d.decoder.start(&d.body); err != nil {
 		return d.fault(err)
 	}
 	return nil
 }
 
-// fault says what the end of a decoder means.
+// fault returns what the error of a decoder means for the submission.
 func (d *decoded) fault(err error) error {
-	whole := err != io.EOF || d.decoder.whole() //nolint:errorlint // an end comes as it is
+	exhausted := err != io.EOF || d.decoder.exhausted() //nolint:errorlint // an end comes as it is
 	switch {
-	case d.source.err != nil && d.source.err != io.EOF: //nolint:errorlint // as above
-		return d.source.err
+	case d.body.err != nil && d.body.err != io.EOF: //nolint:errorlint // as above
+		return d.body.err
 	case errors.Is(err, zstd.ErrWindowSizeExceeded), errors.Is(err, zstd.ErrDecoderSizeExceeded), errors.Is(err, errWindow):
 		return tooLarge("inflated-window", fmt.Sprintf("the body needs a larger window to decode than %d KiB (max_inflated, and at most 8 MiB)", d.window>>10))
-	case d.source.in == 0, errors.Is(err, io.ErrUnexpectedEOF):
+	case d.body.in == 0, errors.Is(err, io.ErrUnexpectedEOF):
 		return &Error{Status: http.StatusBadRequest, Rule: "coding-truncated", Detail: "the body ends in the middle of its content coding", Offset: -1}
 	case err != io.EOF: //nolint:errorlint // as above
 		return &Error{Status: http.StatusBadRequest, Rule: "coding-syntax", Detail: "the body is not coded as its Content-Encoding says", Offset: -1}
-	case !whole:
+	case !exhausted:
 		return &Error{Status: http.StatusBadRequest, Rule: "trailing-data", Detail: "the body goes on after the end of its content coding", Offset: -1}
 	}
 	return io.EOF

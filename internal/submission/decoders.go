@@ -27,14 +27,14 @@ const deflateWindow = 32 << 10
 // errWindow is a brotli body that asks for 16 MiB.
 var errWindow = errors.New("brotli: window too large")
 
-// decoder undoes one content coding. It is used again and again.
+// decoder decodes one content coding. It is reused.
 type decoder interface {
 	io.Reader
-	// start begins a body; it may read from src.
-	start(src *source) error
-	// whole tells, after the end, whether the source held nothing more.
-	whole() bool
-	// stop lets go of the source.
+	// start begins a body; it may read from it.
+	start(body *codedBody) error
+	// exhausted reports, after the end of the text, whether nothing follows it.
+	exhausted() bool
+	// stop drops the body.
 	stop()
 }
 
@@ -86,15 +86,15 @@ type gzipDecoder struct {
 	input *bufio.Reader
 }
 
-func (d *gzipDecoder) start(src *source) error {
-	d.input.Reset(src)
+func (d *gzipDecoder) start(body *codedBody) error {
+	d.input.Reset(body)
 	err := d.Reset(d.input)
 	d.Multistream(false)
 	return err
 }
 
-func (d *gzipDecoder) whole() bool { return atEnd(d.input) }
-func (d *gzipDecoder) stop()       { d.input.Reset(nil) }
+func (d *gzipDecoder) exhausted() bool { return atEnd(d.input) }
+func (d *gzipDecoder) stop()           { d.input.Reset(nil) }
 
 // deflateDecoder reads the zlib format of RFC 1950, as RFC 9110 has it; not
 // the bare deflate that some clients once sent under this name.
@@ -103,8 +103,8 @@ type deflateDecoder struct {
 	input *bufio.Reader
 }
 
-func (d *deflateDecoder) start(src *source) (err error) {
-	d.input.Reset(src)
+func (d *deflateDecoder) start(body *codedBody) (err error) {
+	d.input.Reset(body)
 	if d.ReadCloser != nil {
 		return d.ReadCloser.(zlib.Resetter).Reset(d.input, nil)
 	}
@@ -112,10 +112,10 @@ func (d *deflateDecoder) start(src *source) (err error) {
 	return err
 }
 
-func (d *deflateDecoder) whole() bool { return atEnd(d.input) }
-func (d *deflateDecoder) stop()       { d.input.Reset(nil) }
+func (d *deflateDecoder) exhausted() bool { return atEnd(d.input) }
+func (d *deflateDecoder) stop()           { d.input.Reset(nil) }
 
-// atEnd tells whether r is exhausted. A source that fails here is not.
+// atEnd reports whether r is exhausted. If it fails here, it is not.
 func atEnd(r *bufio.Reader) bool {
 	_, err := r.ReadByte()
 	return err == io.EOF
@@ -125,17 +125,17 @@ func atEnd(r *bufio.Reader) bool {
 // (RFC 7932, section 9.1).
 const brotliGap = 16
 
-// brotliDecoder reads to the end of the source and refuses what follows.
+// brotliDecoder reads to the end of the body and refuses what follows the text.
 type brotliDecoder struct {
 	brotli.Reader
 	bits int // of its window
 }
 
-func (d *brotliDecoder) start(src *source) error {
-	if err := narrow(src.ahead, d.bits); err != nil {
+func (d *brotliDecoder) start(body *codedBody) error {
+	if err := narrow(body.ahead, d.bits); err != nil {
 		return err
 	}
-	return d.Reset(src)
+	return d.Reset(body)
 }
 
 // narrow makes the stream that begins with b ask for a window of no more
@@ -158,22 +158,22 @@ func narrow(b []byte, bits int) error {
 	return nil
 }
 
-func (d *brotliDecoder) whole() bool { return true }
+func (d *brotliDecoder) exhausted() bool { return true }
 
 func (d *brotliDecoder) stop() { _ = d.Reset(nil) }
 
-// zstdDecoder reads all frames to the end of the source, as RFC 8878 has it.
+// zstdDecoder reads all frames to the end of the body (RFC 8878).
 type zstdDecoder struct {
 	*zstd.Decoder
 	bits int // of the largest window that it takes
 }
 
-func (d *zstdDecoder) start(src *source) (err error) {
+func (d *zstdDecoder) start(body *codedBody) (err error) {
 	if d.Decoder != nil {
-		return d.Reset(src)
+		return d.Reset(body)
 	}
 	d.Decoder, err = zstd.NewReader(
-		src,
+		body,
 		zstd.WithDecoderConcurrency(1),       // in the caller's goroutine
 		zstd.WithDecoderMaxMemory(1<<d.bits), // of a stream, the window
 		zstd.WithDecoderLowmem(true),
@@ -181,7 +181,7 @@ func (d *zstdDecoder) start(src *source) (err error) {
 	return err
 }
 
-func (d *zstdDecoder) whole() bool { return true }
+func (d *zstdDecoder) exhausted() bool { return true }
 
 func (d *zstdDecoder) stop() {
 	if d.Decoder != nil {

@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// skipUnreserved returns the position of the first byte of b[i:] that is
-// none of RFC 3986's unreserved; '~' may stop it too.
+// skipUnreserved returns the position of the first byte of b[i:] that RFC 3986
+// does not have as unreserved; '~' may stop it too.
 func skipUnreserved(b []byte, i int) int {
 	for ; i+8 <= len(b); i += 8 {
 		w := binary.LittleEndian.Uint64(b[i:])
@@ -91,8 +91,8 @@ var unhex = func() (table [256]byte) {
 	return table
 }()
 
-// isText tells whether a text has no control characters but those of its
-// lines.
+// isText reports whether a text has no control characters but tabs and line
+// ends.
 func isText(s []byte) bool {
 	for _, c := range s {
 		if c < ' ' && c != '\t' && c != '\r' && c != '\n' || c == 0x7f {

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// foldName returns what a name has in common with those that some application
-// takes for it: its letters, marks and digits, without regard to case. Go's
+// foldName returns what a name has in common with the names that some application
+// takes for it: its letters, marks and digits, in lower case. Go's
 // encoding/json ignores case by Unicode's rules ("K" is k), its successor
 // '_' and '-' as well, and Jackson and .NET can be told to ignore either.
 func foldName(name []byte) string {
@@ -33,7 +33,7 @@ func foldName(name []byte) string {
 		}
 		return -1
 	}, text)
-	return cmp.Or(folded, text) // a name of signs alone is alike to itself
+	return cmp.Or(folded, text) // a name of signs alone is similar to itself only
 }
 
 // fold notes what the members' names are taken for by applications that ignore

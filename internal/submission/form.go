@@ -68,7 +68,7 @@ func (s *formPass) pairs(dst, b []byte) ([]byte, *Error) {
 			i++
 		}
 		node := &s.plan.nodes[name.at]
-		if node.scalar == strip {
+		if node.scalar == actionStrip {
 			s.omit(b, name)
 			if i, err = s.skipValue(b, i); err != nil {
 				return nil, err
@@ -85,8 +85,8 @@ func (s *formPass) pairs(dst, b []byte) ([]byte, *Error) {
 			out = appendFormEscaped(out, s.name)
 		}
 		out = append(out, '=')
-		if node.scalar == keep {
-			s.rep.keep(node.leaf)
+		if node.scalar == actionPass {
+			s.rep.countKept(node.leaf)
 			if out, i, err = s.appendValue(out, b, i); err != nil {
 				return nil, err
 			}
@@ -97,12 +97,12 @@ func (s *formPass) pairs(dst, b []byte) ([]byte, *Error) {
 			return nil, err
 		}
 		i = end
-		now, f := s.boxed(text, node.leaf)
+		now, f := s.noteBox(text, node.leaf)
 		if f != faultNone {
 			return nil, f.error(s.where, int64(name.start))
 		}
 		if !now {
-			s.shadow(out[mark:], node.leaf)
+			s.holdHidden(out[mark:], node.leaf)
 			out = out[:mark]
 			continue
 		}
@@ -112,13 +112,13 @@ func (s *formPass) pairs(dst, b []byte) ([]byte, *Error) {
 			out = out[:mark]
 		}
 	}
-	out = s.shadows(dst, out)
+	out = s.writeHidden(dst, out)
 	return out, s.rep.workExceeded()
 }
 
-// shadow keeps a pair, written up to its value, until it is clear whether its
-// box comes.
-func (s *formPass) shadow(pair []byte, leaf int32) {
+// holdHidden holds a pair of a hidden field, written up to its value, until it is
+// clear whether the check box comes.
+func (s *formPass) holdHidden(pair []byte, leaf int32) {
 	if pair[0] == '&' {
 		pair = pair[1:]
 	}
@@ -126,11 +126,11 @@ func (s *formPass) shadow(pair []byte, leaf int32) {
 	b.name = append(b.name[:0], pair...)
 }
 
-// shadows writes those whose boxes did not come.
-func (s *formPass) shadows(dst, out []byte) []byte {
+// writeHidden writes the hidden fields of check boxes that did not come.
+func (s *formPass) writeHidden(dst, out []byte) []byte {
 	for i := range s.boxes {
 		b := &s.boxes[i]
-		if b.yes || !b.no {
+		if b.checked || !b.hidden {
 			continue
 		}
 		if text, ok := s.decide(b.text, b.leaf); ok {

@@ -2,7 +2,7 @@ package submission
 
 import "bytes"
 
-// formName is a name as it stands in a form.
+// formName is a name in a form.
 type formName struct {
 	start, end int
 	at         int32 // the node that it leads to
@@ -10,8 +10,8 @@ type formName struct {
 }
 
 // stem is the last name in brackets up to its last segment. The members of
-// an element follow each other, so the next name probably begins like it,
-// and one comparison tells what had to be decoded and resolved for the last.
+// an element follow each other, so the next name probably begins like it, and
+// one comparison replaces decoding and resolving.
 type stem struct {
 	raw  []byte // of the form
 	size int    // decoded
@@ -86,8 +86,8 @@ func (s *formPass) remember(raw []byte) {
 }
 
 // lastSegment reads what follows a stem: a segment in brackets, and then the
-// end of the name. same tells that b spells it as we do. An end of 0 says
-// that something else stands there.
+// end of the name. same reports whether b spells it as we do. The end is 0 if
+// something else follows.
 func lastSegment(b []byte, i int) (segment []byte, end int, same bool) {
 	i, escaped := skipBracket(b, i, '[')
 	if i == 0 {

@@ -87,7 +87,7 @@ func (s *formPass) skipValue(b []byte, start int) (int, *Error) {
 	}
 }
 
-// decode undoes the escapes of b[start:end] into buf. low tells that the
+// decode decodes the escapes of b[start:end] into buf. low reports whether the
 // text holds a control character.
 func (s *formPass) decode(buf, b []byte, start, end int) (text []byte, low bool, err *Error) {
 	text = slices.Grow(buf[:0], end-start)[:end-start]

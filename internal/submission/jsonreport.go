@@ -61,8 +61,8 @@ func (s *jsonPass) appendPath(path []byte, g *frame) []byte {
 	return path
 }
 
-// unquote returns what a checked string says. gjson reads the rare escapes:
-// what it is given here has passed the gate.
+// unquote returns the text of a string that has been checked. gjson decodes the
+// rare escapes.
 func unquote(raw []byte, fl flags) []byte {
 	if fl&escaped == 0 {
 		return raw[1 : len(raw)-1]

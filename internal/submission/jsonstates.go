@@ -93,14 +93,14 @@ func (s *jsonPass) object(f *frame, i int) (_ int, err error) {
 		switch {
 		case fl >= broken:
 			return 0, s.broken(end, fl)
-		case n.action == keep && f.write:
+		case n.action == actionPass && f.write:
 			outcomes[n.leaf].Kept++
 			if n.rewrite|(start+int(n.size)-i)|int(fl&separator) == 0 {
 				s.copyItem(f, start, end)
 			} else {
 				s.write(f, scalar{item: item{slot: slot, start: start, value: value}, from: i, end: end, flags: fl})
 			}
-		case n.action != strip:
+		case n.action != actionStrip:
 			s.decide(f, scalar{item: item{node: n.node, slot: slot, start: start, value: value}, from: i, end: end, kind: k, flags: fl})
 		case f.node != void:
 			s.rep.Undeclared++

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// flags say what a token holds, or why it is none.
+// flags say what a token holds, or why there is no token.
 type flags uint8
 
 const (
@@ -155,7 +155,7 @@ func hex4(b []byte) int {
 	return r
 }
 
-// scanNumber reads the number at b[i].
+// scanNumber reads the number at b[i], as scanScalar does.
 func scanNumber(b []byte, i int) (end int, fl flags) {
 	start := i
 	if b[i] == '-' {

@@ -35,7 +35,7 @@ type scalar struct {
 // for most of its own.
 func (s *jsonPass) scalar(f *frame, v scalar) {
 	switch {
-	case s.plan.nodes[v.node].scalar != strip:
+	case s.plan.nodes[v.node].scalar != actionStrip:
 		s.decide(f, v)
 	case f.node != void:
 		s.rep.Undeclared++
@@ -75,7 +75,7 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 			return
 		}
 	}
-	s.rep.keep(leaf)
+	s.rep.countKept(leaf)
 	if !f.write {
 		return
 	}
@@ -105,7 +105,7 @@ func (s *jsonPass) write(f *frame, v scalar) {
 // strip records that a field's value is left out, and writes the constant that
 // the policy has in its place, if any.
 func (s *jsonPass) strip(f *frame, leaf int32, reason string, it item) {
-	s.rep.strip(leaf, reason)
+	s.rep.countStripped(leaf, reason)
 	if c := s.plan.fields[leaf].Otherwise; c != nil && f.write {
 		s.lead(f, it)
 		s.flush()

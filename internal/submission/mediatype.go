@@ -25,8 +25,8 @@ type Media struct {
 	Type string
 	// Boundary is that of multipart/form-data.
 	Boundary string
-	// UTF8 says that there is a charset of utf-8. It goes on: a servlet
-	// without one reads a form as Latin-1.
+	// UTF8 says that there is a charset of utf-8. It goes on, because a servlet
+	// reads a form without one as Latin-1.
 	UTF8 bool
 }
 
@@ -98,7 +98,8 @@ func mediaError(rule, detail string) error {
 	return &Error{Status: http.StatusUnsupportedMediaType, Rule: rule, Detail: detail, Offset: -1}
 }
 
-// mediaOf tells the kind of a type/subtype in lower case; false if it is none.
+// mediaOf returns the kind of a type/subtype in lower case; false if it is not
+// well-formed.
 func mediaOf(name string) (Media, bool) {
 	m := Media{Type: name}
 	switch name {

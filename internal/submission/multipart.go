@@ -6,36 +6,35 @@ import (
 	"os"
 )
 
-// Multipart reads a multipart/form-data body and is read as the form that
-// the plan keeps of it, parts in the order they came. It holds a window of
-// the body and one field, whatever the size of the files. Its errors are
-// [*Error]s, or those of the source; after one, the closing delimiter is
-// never read, so that no half form passes for a whole one.
+// Multipart is a reader of the form that a plan keeps of a multipart/form-data
+// body, parts in the order they came. It holds a window of the body and one field,
+// whatever the size of the files. Its errors are [*Error]s, or those of the body;
+// after an error it never returns the closing delimiter, so that no half form
+// passes for a whole one.
 type Multipart struct {
 	// BeforeEnd is called once, when every part has been read and before
 	// the closing delimiter is released. Its error ends the reading instead.
 	BeforeEnd func() error
-	// Observe makes Read return the bytes of the source as they are, while
-	// the report is filled all the same. What would have refused the form
-	// is then found in [Multipart.Err].
+	// Observe makes Read return the body as it comes, while the report is filled
+	// all the same. [Multipart.Err] is then why the form would be refused.
 	Observe bool
 
-	lease
-	src      io.Reader
-	boundary string
+	readGuard
+	body     io.Reader
+	boundary string // of what is written
 	parts    *parts // nil once released
-	fault    *Error // of an observed form
+	fault    *Error // why an observed form would be refused
 	held     []byte // the last byte of an observed form, until BeforeEnd
-	ended    error  // of the source
-	length   int64  // of what is written; 0: as it comes
-	given    int64  // of that so far
-	lack     int64  // of it, behind the closing delimiter
-	err      error  // of Read, once out and span are read
+	ended    error  // the error of body
+	length   int64  // of what is written; 0: not known
+	written  int64  // how much of length Read has returned
+	padding  int64  // how much of length is left behind the closing delimiter
+	err      error  // of Read, once out and span are returned
 }
 
-// NewMultipart returns a reader of the form in src. Close it.
-func NewMultipart(src io.Reader, boundary string, p *Plan, lim Limits, rep *Report) *Multipart {
-	m := &Multipart{src: src, boundary: rand.Text(), parts: partsPool.Get().(*parts)}
+// NewMultipart returns a reader of the form in body. The caller must close it.
+func NewMultipart(body io.Reader, boundary string, p *Plan, lim Limits, rep *Report) *Multipart {
+	m := &Multipart{body: body, boundary: rand.Text(), parts: partsPool.Get().(*parts)}
 	m.parts.begin(p, lim, rep)
 	m.parts.between(boundary, m.boundary)
 	return m
@@ -80,19 +79,19 @@ func (m *Multipart) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// read fills p. It waits for the source unless p is half full: a byte that
-// was held back for the sake of a delimiter is not worth a write upstream.
+// read fills p. It waits for more of the body unless p is half full, so that the
+// few bytes before a possible delimiter do not cost a write of their own.
 func (m *Multipart) read(p []byte) (n int, err error) {
 	s := m.parts
 	for n < len(p) {
 		if len(s.out) > s.sent {
 			c := copy(p[n:], s.out[s.sent:])
-			n, s.sent, m.given = n+c, s.sent+c, m.given+int64(c)
+			n, s.sent, m.written = n+c, s.sent+c, m.written+int64(c)
 			continue
 		}
 		if len(s.span) > 0 {
 			c := copy(p[n:], s.span)
-			n, s.span, m.given = n+c, s.span[c:], m.given+int64(c)
+			n, s.span, m.written = n+c, s.span[c:], m.written+int64(c)
 			continue
 		}
 		s.out, s.sent = s.out[:0], 0
@@ -116,7 +115,7 @@ func (m *Multipart) read(p []byte) (n int, err error) {
 
 // rebuild goes on by one piece of the form.
 func (m *Multipart) rebuild() error {
-	if m.lack > 0 {
+	if m.padding > 0 {
 		return m.pad()
 	}
 	s := m.parts
@@ -137,9 +136,9 @@ func (m *Multipart) rebuild() error {
 	}
 	s.close()
 	if m.length > 0 {
-		m.lack = m.length - m.given - int64(len(s.out))
+		m.padding = m.length - m.written - int64(len(s.out))
 	}
-	if m.lack > 0 {
+	if m.padding > 0 {
 		return nil
 	}
 	return io.EOF
@@ -175,7 +174,7 @@ func (m *Multipart) observe() error {
 	return nil
 }
 
-// finish lets the caller say whether the form may end.
+// finish asks the caller whether the form may end.
 func (m *Multipart) finish() error {
 	if m.BeforeEnd == nil {
 		return nil
@@ -183,18 +182,18 @@ func (m *Multipart) finish() error {
 	return m.BeforeEnd()
 }
 
-// fill reads once from the source into the window.
+// fill reads once from the body into the window.
 func (m *Multipart) fill() (n int, err error) {
 	s := m.parts
 	if m.ended == io.EOF { //nolint:errorlint // an end comes as it is
-		return 0, io.ErrUnexpectedEOF // the splitter says more of it, and sooner
+		return 0, io.ErrUnexpectedEOF // not reached: the splitter refuses such a form before
 	}
 	if m.ended != nil {
 		return 0, m.ended
 	}
 	space := s.space()
 	for range 100 {
-		n, m.ended = m.src.Read(space)
+		n, m.ended = m.body.Read(space)
 		if n > 0 || m.ended != nil {
 			end := m.ended == io.EOF //nolint:errorlint // as above
 			s.filled(n, end)
@@ -207,10 +206,9 @@ func (m *Multipart) fill() (n int, err error) {
 	return 0, io.ErrNoProgress
 }
 
-// WatchPrefix reads the complete parts at the start of a form, as far as
-// prefix goes, for the sake of [Report.Watched]: whether someone consents is
-// to be known before the rest is read. What is wrong with the form is left
-// to the reading of the whole, with a report of its own.
+// WatchPrefix reads the complete parts in a prefix of a form for their
+// [Report.Watched] values: consents have to be known before the rest is read. It
+// ignores faults, which the reading of the whole form finds.
 func WatchPrefix(prefix []byte, boundary string, p *Plan, lim Limits, rep *Report) {
 	s := partsPool.Get().(*parts)
 	defer partsPool.Put(s)

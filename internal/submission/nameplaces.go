@@ -18,8 +18,7 @@ const (
 	elementRoles = emptyValue | emptyBranch | indexValue | indexBranch
 )
 
-// mixed tells whether roles do not go together. What is a value holds
-// nothing. Applications number the elements of name[] differently when
+// mixed reports whether roles contradict each other. A value holds nothing. Applications number the elements of name[] differently when
 // name[0] comes too; only jQuery.param writes both, for a list that holds
 // values and containers.
 func (r role) mixed() bool {
@@ -49,7 +48,7 @@ const (
 // maxNamePlaces is the largest table, in entries, that is kept for the next form.
 const maxNamePlaces = 1 << 13
 
-// use adds a role to a place, and tells whether it goes with those before.
+// use adds a role to a place, and reports whether it contradicts an earlier one.
 func (n *names) use(here int32, r role) (mixed bool) {
 	n.roles[here] |= r
 	return n.roles[here].mixed()

@@ -27,8 +27,7 @@ const (
 	faultMixed    // a scalar and a branch, or two notations of one list
 )
 
-// error describes the fault of a name that stands in the query, the body or
-// a part.
+// error describes the fault of a name in the query, the body or a part.
 func (f fault) error(where string, offset int64) *Error {
 	e := &Error{Status: 400, Offset: offset}
 	switch f {
@@ -38,7 +37,7 @@ func (f fault) error(where string, offset int64) *Error {
 	case faultRepeated:
 		e.Rule, e.Detail = "duplicate-name", "a name comes twice in the "+where+", and applications disagree on which counts; declare it as a list (name.*) if it is one"
 	case faultMixed:
-		e.Rule, e.Detail = "name-conflict", "a name in the "+where+" stands for a value and for what holds values, and applications disagree on which counts"
+		e.Rule, e.Detail = "name-conflict", "a name in the "+where+" is used for a value and for what holds values, and applications disagree on which counts"
 	}
 	return e
 }
@@ -135,7 +134,7 @@ type branch struct {
 	repeats  bool
 }
 
-// below resolves the name that ends in segment below the last branch.
+// below resolves a name that is the last branch and segment.
 func (n *names) below(segment []byte) (int32, fault) {
 	at, here, f := n.step(n.branch.at, n.branch.here, segment, true)
 	if at == void {
@@ -177,9 +176,9 @@ func (n *names) step(at, here int32, segment []byte, last bool) (int32, int32, f
 	return next, n.at(here, key, segment), faultNone
 }
 
-// finish gives the place of a whole name its value. A name without brackets
-// behind it may stand for an element of a declared list: that is how
-// browsers send a choice of several.
+// finish notes that the place of a whole name has a value. A name that does not end
+// in brackets may be that of an element of a declared list: so browsers send a
+// choice of several.
 func (n *names) finish(at, here int32, repeats bool) (int32, fault) {
 	node := &n.plan.nodes[at]
 	if node.leaf == node.subtree || node.list {
@@ -247,7 +246,7 @@ func parseIndex(s []byte) (index int32, ok bool) {
 	return index, true
 }
 
-// isWord tells whether a segment is one that no parser takes apart.
+// isWord reports whether a segment is one that no parser takes apart.
 func isWord(s []byte) bool {
 	for _, c := range s {
 		if !wordBytes[c] {

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// partHeader is what the header block of a part says.
+// partHeader is the content of the header block of a part.
 type partHeader struct {
 	name     string
 	file     bool // it came with a file name

@@ -7,8 +7,8 @@ import (
 	"unicode/utf8"
 )
 
-// windowSize is how much of a multipart body is held: enough for few calls
-// of the source, little enough for many uploads at once.
+// windowSize is how much of a multipart body is held: enough for few reads,
+// little enough for many uploads at once.
 const windowSize = 64 << 10
 
 // maxRetainedPart is the largest buffer that is kept for the next form.
@@ -92,7 +92,7 @@ func (s *parts) step() (piece, *Error) {
 	case contentPiece, contentEnd:
 		err = s.content(data, got == contentEnd)
 	case formEnd:
-		s.shadows()
+		s.writeHidden()
 	case needMore:
 	}
 	if err == nil {
@@ -135,7 +135,7 @@ func (s *parts) header(block string) (err *Error) {
 		s.stripPart(ReasonWrongType)
 	default:
 		s.todo = passContent
-		s.rep.keep(s.leaf)
+		s.rep.countKept(s.leaf)
 		s.writeHeader()
 	}
 	return nil
@@ -178,7 +178,7 @@ func (s *parts) hold(data []byte, last bool) *Error {
 			Detail: "a field of the form holds a control character, or is not valid UTF-8; send it as a file if it is no text",
 		}
 	}
-	now, f := s.boxed(s.value, s.leaf)
+	now, f := s.noteBox(s.value, s.leaf)
 	switch {
 	case f != faultNone:
 		return f.error("form", 0)
@@ -199,12 +199,12 @@ func (s *parts) write(text []byte, leaf int32) {
 	}
 }
 
-// shadows writes, at the end of the form, the shadows of boxes that did not
-// come.
-func (s *parts) shadows() {
+// writeHidden writes, at the end of the form, the hidden fields of check boxes
+// that did not come.
+func (s *parts) writeHidden() {
 	for i := range s.boxes {
-		if b := &s.boxes[i]; b.no && !b.yes {
-			b.yes = true // once
+		if b := &s.boxes[i]; b.hidden && !b.checked {
+			b.checked = true // once
 			s.part, s.name = partHeader{name: string(b.name)}, append(s.name[:0], b.name...)
 			s.write(b.text, b.leaf)
 		}

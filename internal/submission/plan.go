@@ -34,11 +34,11 @@ type Field struct {
 	Rule *Rule
 	// Otherwise stands in for a stripped value; nil leaves the value out.
 	Otherwise *Constant
-	// Watch copies the value into the report, for the caller to decide by:
-	// the tick of a consent, a method override. It may be stripped all the same.
+	// Watch copies the value into the report for the caller, whether the field
+	// is kept or not: a ticked consent, a method override.
 	Watch bool
-	// Box says that the field is a check box: in a form, a hidden field of the
-	// same name may accompany it that says no.
+	// Box says that the field is a check box. In a form, a hidden field of the
+	// same name may come with it, which stands for the box that is not checked.
 	Box bool
 	// Implied is set on a field that the policy does not declare but "**" at the
 	// top covers, such as _method: the index of that "**" field, under which it is
@@ -81,13 +81,13 @@ type node struct {
 	folded map[string]bool
 }
 
-// action is what to do with a scalar, as far as its node tells.
+// action is what a node says about a scalar.
 type action uint8
 
 const (
-	strip  action = iota // no field: the zero value leaves it out
-	decide               // a field that is denied, checked, reduced or watched
-	keep                 // a field that passes as written
+	actionStrip  action = iota // there is no field: the zero value leaves it out
+	actionDecide               // the field is denied, checked, reduced or watched
+	actionPass                 // the field passes as written
 )
 
 // entry is one named member of a node.
@@ -120,15 +120,15 @@ func NewPlan(fields []Field) (*Plan, error) {
 		p.fold(&p.nodes[i])
 		p.nodes[i].index()
 	}
-	p.settle()
+	p.setActions()
 	return p, nil
 }
 
-// With returns a plan that decides otherwise about the same fields: fields
-// have the paths of those of p, in their order. The plans share their tree.
+// With returns a plan with other decisions about the same fields: fields have
+// the paths of those of p, in the same order. The plans share their tree.
 func (p *Plan) With(fields []Field) *Plan {
 	other := &Plan{fields: fields, nodes: slices.Clone(p.nodes)}
-	other.settle()
+	other.setActions()
 	return other
 }
 
@@ -180,9 +180,9 @@ func (p *Plan) child(at int32, name string) int32 {
 	return next
 }
 
-// inherit hands a subtree field down to the nodes it covers, so that a
-// reader never has to look upwards: what they do not name leads to a node
-// of the subtree's own, which leads to itself.
+// inherit passes a subtree field down to the nodes it covers, so that a reader
+// never has to look up the tree: members that have no node of their own lead to
+// a node of the subtree, which leads to itself.
 func (p *Plan) inherit(at, subtree, covering int32) {
 	if own := p.nodes[at].subtree; own != none {
 		subtree, covering = own, int32(len(p.nodes)) //nolint:gosec // G115: as above
@@ -191,7 +191,7 @@ func (p *Plan) inherit(at, subtree, covering int32) {
 	n := &p.nodes[at]
 	if n.leaf != none && n.subtree == none {
 		// The policy says that a scalar stands here: a list or an object of the
-		// name is none of what "**" above lets pass.
+		// name does not pass by "**" above it.
 		subtree, covering = none, void
 	}
 	n.subtree, n.any = subtree, covering
@@ -219,19 +219,19 @@ func (p *Plan) inherit(at, subtree, covering int32) {
 	}
 }
 
-// settle works out what a node does with a scalar, and whether a container
-// there can hold anything that goes on. Nodes are made after those above
-// them, so going backwards meets what is below first.
-func (p *Plan) settle() {
+// setActions sets for each node what becomes of a scalar, and whether anything in
+// a container can go on. A node has a higher index than the node above it, so
+// it is visited first.
+func (p *Plan) setActions() {
 	p.passes.New = func() any { return newJSONPass(p) }
 	for at := len(p.nodes) - 1; at >= 0; at-- {
 		n := &p.nodes[at]
-		n.live, n.scalar = false, strip
+		n.live, n.scalar = false, actionStrip
 		if n.leaf != none {
 			f := &p.fields[n.leaf]
-			n.live, n.scalar = f.Kept || f.Otherwise != nil, decide
+			n.live, n.scalar = f.Kept || f.Otherwise != nil, actionDecide
 			if f.Kept && !f.File && f.Rule == nil && !f.Watch && !f.Box && f.Implied == nil {
-				n.scalar = keep
+				n.scalar = actionPass
 			}
 		}
 		n.object = p.nodes[n.any].live

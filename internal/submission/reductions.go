@@ -13,7 +13,7 @@ import (
 // what it made as it is when it meets it again, so that a submission may
 // pass two proxies.
 
-// reduced tells whether a value already is what the rule's reduction makes
+// reduced reports whether a value already is what the rule's reduction makes
 // of its type: "1990" is no date, but all that keep: year wants of one.
 func (r *Rule) reduced(value []byte) bool {
 	switch {

@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// maxNames is how many undeclared names a report keeps to tell the sender.
+// maxNames is how many undeclared names a report holds.
 const maxNames = 16
 
-// maxPath is the longest undeclared path that is told, in bytes.
+// maxPath is the most bytes of an undeclared path that a report holds.
 const maxPath = 256
 
-// Report says what became of a submission: for each field of the plan how
-// often it was kept and stripped, and what no field declares. It holds names
-// and counts, never values. A report is reused with [Report.Reset]; the
+// Report holds what became of a submission: how often each field of the plan was
+// kept and stripped, and what no field declares. It has names and counts, and
+// values only of watched fields. A report is reused with [Report.Reset]; the
 // query and the body of one request share one.
 type Report struct {
 	// Outcomes stand parallel to the plan's fields, but for those implied.
@@ -21,7 +21,7 @@ type Report struct {
 	// Undeclared counts the members, pairs and parts that no field declares.
 	Undeclared int
 
-	open    int   // the "**" field that implied fields are reported under
+	open    int   // the "**" field that implied fields are counted with
 	work    int64 // spent on rules so far, in the units of maxWork
 	watched []watched
 	names   []byte // the first undeclared names, one after the other
@@ -38,20 +38,19 @@ type Outcome struct {
 	Reason string
 }
 
-// maxWatched is the most bytes of a watched value that are told: those of the
-// longest e-mail address (RFC 5321, section 4.5.3.1).
+// maxWatched is the most bytes of a watched value: those of the longest e-mail
+// address (RFC 5321, section 4.5.3.1).
 const maxWatched = 320
 
 // watched is the value of a field of the plan that asked for it.
 type watched struct {
 	field int32
-	size  int32 // over maxWatched: there is no value that can be told
+	size  int32 // over maxWatched: the value is too long, or there were two
 	value [maxWatched]byte
 }
 
-// Watched returns the value of a field that [Field.Watch] names, as text. It is
-// false when the field did not come, or came with no one value that somebody
-// could decide by; [Report.Unclear] reports which.
+// Watched returns the value of a field with [Field.Watch], as text. It returns
+// false if the field did not come or if it is [Report.Unclear].
 func (r *Report) Watched(field int) (string, bool) {
 	for i := range r.watched {
 		if w := &r.watched[i]; int(w.field) == field {
@@ -64,13 +63,13 @@ func (r *Report) Watched(field int) (string, bool) {
 	return "", false
 }
 
-// Unclear reports whether a watched field came with a value that is too long to
-// be told, or with two that differ.
+// Unclear reports whether a watched field came with a value of more than 320
+// bytes, or with two that differ.
 func (r *Report) Unclear(field int) bool {
 	return slices.ContainsFunc(r.watched, func(w watched) bool { return int(w.field) == field && w.size > maxWatched })
 }
 
-// Forget takes back what was told of a watched field.
+// Forget removes the value of a watched field.
 func (r *Report) Forget(field int) {
 	r.watched = slices.DeleteFunc(r.watched, func(w watched) bool { return int(w.field) == field })
 }
@@ -104,15 +103,15 @@ func (r *Report) Reset(p *Plan) {
 	r.watched, r.more, r.work = r.watched[:0], false, 0
 }
 
-// spend asks for the work of a rule on a value of so many bytes. It is false
-// when the submission asks for too much, and is to be refused by workExceeded.
+// spend counts the work of a rule on a value of so many bytes. It reports whether
+// the submission is within maxWork; if not, workExceeded refuses it.
 func (r *Report) spend(rule *Rule, size int) bool {
 	r.work += rule.work(size)
 	return r.work <= maxWork
 }
 
-// workExceeded refuses a submission that asks for too much work; nil: it does
-// not.
+// workExceeded returns the refusal of a submission that asks for too much work, or
+// nil.
 func (r *Report) workExceeded() *Error {
 	if r.work <= maxWork {
 		return nil
@@ -120,9 +119,8 @@ func (r *Report) workExceeded() *Error {
 	return tooLarge("work", "checking the values takes more work than one submission may ask for: fewer values of the type phone or with a pattern, or shorter ones")
 }
 
-// Names yields the first undeclared names, each once. They are for the
-// sender of the submission and nobody else: an undeclared name can be
-// personal data.
+// Names yields the first undeclared names, each once. They may be shown to the
+// sender of the submission only: an undeclared name can be personal data.
 func (r *Report) Names() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		start := int32(0)
@@ -135,15 +133,15 @@ func (r *Report) Names() iter.Seq[string] {
 	}
 }
 
-// More tells whether there were undeclared names that Names does not yield.
+// More reports whether there were undeclared names that Names does not yield.
 func (r *Report) More() bool { return r.more }
 
-// StrippedAny tells whether anything was left out.
+// StrippedAny reports whether anything was left out.
 func (r *Report) StrippedAny() bool {
 	return r.Undeclared > 0 || slices.ContainsFunc(r.Outcomes, func(o Outcome) bool { return o.Stripped > 0 })
 }
 
-func (r *Report) keep(field int32) { r.outcome(field).Kept++ }
+func (r *Report) countKept(field int32) { r.outcome(field).Kept++ }
 
 // outcome returns what becomes of a field, or of the one that implies it.
 func (r *Report) outcome(field int32) *Outcome {
@@ -153,7 +151,7 @@ func (r *Report) outcome(field int32) *Outcome {
 	return &r.Outcomes[field]
 }
 
-func (r *Report) strip(field int32, reason string) {
+func (r *Report) countStripped(field int32, reason string) {
 	o := r.outcome(field)
 	o.Stripped++
 	o.Reason = reason
@@ -169,14 +167,14 @@ func (r *Report) undeclared(name []byte) {
 	}
 }
 
-// full tells whether there is no room for another name, which the caller
-// has at hand.
+// full reports whether there is no room for the name that the caller has, and
+// notes that there was one.
 func (r *Report) full() bool {
 	r.more = r.more || r.count == maxNames
 	return r.count == maxNames
 }
 
-// remember keeps a path that no field declares; hash is that of hashName.
+// remember adds a path that no field declares; hash is its hashName.
 func (r *Report) remember(path []byte, hash uint32) {
 	if len(path) > maxPath {
 		r.more = true

@@ -9,10 +9,10 @@ import (
 // its parts. It reads a window that another fills, keeps no more of the body
 // than that, and looks at every byte once.
 //
-// It is strict where RFC 2046 and its readers forgive: the body begins with
-// the first delimiter, lines end in CRLF, nothing stands between a delimiter
-// and its line's end or after the closing one. Where one reader takes a line
-// for a delimiter and another for content, they find different parts.
+// It is stricter than RFC 2046 and most readers: the body begins with the first
+// delimiter, lines end in CRLF, and nothing comes between a delimiter and the end
+// of its line or after the closing one. If one reader takes a line for a delimiter
+// and another for content, they find different parts (RULES.md, "Multipart forms").
 type splitter struct {
 	delimiter []byte // CRLF "--" boundary
 	window    []byte
@@ -66,7 +66,7 @@ func (s *splitter) space() []byte {
 	return s.window[s.w:]
 }
 
-// filled says that n more bytes are in the window, and whether they are the
+// filled adds n bytes that were read into space; last is set if they are the
 // last.
 func (s *splitter) filled(n int, last bool) {
 	s.w += n
@@ -177,8 +177,8 @@ func (s *splitter) take(n int, next splitState) {
 	s.state = next
 }
 
-// stopped asks for more where the window is too short to tell, and refuses
-// otherwise.
+// stopped asks for more if the window is too short to decide, and refuses the
+// form otherwise.
 func (s *splitter) stopped(short bool, rule, detail string) (piece, []byte, *Error) {
 	if short {
 		if !s.last {
@@ -192,7 +192,7 @@ func (s *splitter) stopped(short bool, rule, detail string) (piece, []byte, *Err
 // offset is the position in the body of what is cut next.
 func (s *splitter) offset() int64 { return s.base + int64(s.r) }
 
-// cutPrefix tells whether b begins with prefix, or is too short to tell.
+// cutPrefix reports whether b begins with prefix, or is too short to decide.
 func cutPrefix(b, prefix []byte) (ok, short bool) {
 	if len(b) < len(prefix) {
 		return false, bytes.HasPrefix(prefix, b)

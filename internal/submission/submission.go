@@ -24,7 +24,7 @@ type Limits struct {
 	Ratio    int64
 }
 
-// DefaultLimits returns the limits in force when the operator says nothing.
+// DefaultLimits returns the limits that apply if the operator sets none.
 func DefaultLimits() Limits {
 	return Limits{
 		Body:     1 << 20,
@@ -36,14 +36,15 @@ func DefaultLimits() Limits {
 	}
 }
 
-// Error says that a submission is refused, by which rule and where. It never
+// Error is the refusal of a submission: by which rule, and where. It never
 // holds a value or a name that the client sent.
 type Error struct {
-	// Status is the HTTP status that tells the client: 400, 408, 413, 415 or 422.
+	// Status is the HTTP status of the response: 400, 408, 413, 415 or 422.
 	Status int
-	// Rule names the rule of reading, in kebab case: "duplicate-name".
+	// Rule is the name of the rule that is broken: "duplicate-name". RULES.md
+	// explains those of this package.
 	Rule string
-	// Detail says what was wrong and what to mend, without any value.
+	// Detail says what is wrong and what to change, without any value.
 	Detail string
 	// Offset is the position in the decoded body or query, in bytes from 0;
 	// −1 where a position has no meaning.

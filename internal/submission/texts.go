@@ -17,8 +17,8 @@ func (t *texts) begin(p *Plan, rep *Report) {
 
 func (t *texts) end() { t.plan, t.rep = nil, nil }
 
-// decide lets the field at leaf say what becomes of a text. It returns the
-// text that goes on, which lasts until the next call, or false for none.
+// decide applies the field at leaf to a text. It returns the text that goes on,
+// which is valid until the next call, or false if there is none.
 func (t *texts) decide(text []byte, leaf int32) (out []byte, ok bool) {
 	field := &t.plan.fields[leaf]
 	if field.Watch {
@@ -41,14 +41,14 @@ func (t *texts) decide(text []byte, leaf int32) (out []byte, ok bool) {
 		}
 		text = t.scratch
 	}
-	t.rep.keep(leaf)
+	t.rep.countKept(leaf)
 	return text, true
 }
 
 // strip reports that a value is left out, and returns the constant that
 // stands in for it, if there is one.
 func (t *texts) strip(leaf int32, reason string) (out []byte, ok bool) {
-	t.rep.strip(leaf, reason)
+	t.rep.countStripped(leaf, reason)
 	constant := t.plan.fields[leaf].Otherwise
 	if constant == nil {
 		return nil, false
@@ -67,8 +67,9 @@ func (t *texts) undeclared(name []byte) {
 	t.rep.undeclared(t.scratch)
 }
 
-// isCharset tells the field with which a browser names the encoding of a
-// form, and by which some frameworks decode the others. Ours is UTF-8.
+// isCharset reports whether a field is the one in which a browser names the
+// encoding of a form, by which some frameworks decode the others (RULES.md,
+// form/charset-field). Ours is UTF-8.
 func isCharset(name []byte) bool {
 	return len(name) == len("_charset_") && bytes.EqualFold(name, []byte("_charset_"))
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Rule checks and reduces the values of a field. It is filled by the caller
-// and not changed afterwards. A Type or Keep that is none of those named
-// here lets nothing pass.
+// and not changed afterwards. With another Type or Keep than those named here,
+// nothing passes.
 type Rule struct {
 	Type    string         // "", email, phone, date, integer, number, boolean, url, country, uuid, text
 	Keep    string         // "", year, month, first, last, domain, network, round, pseudonym
@@ -118,7 +118,7 @@ func (r *Rule) apply(dst, value []byte, k kind) (out []byte, as kind, reason str
 	return out, as, ""
 }
 
-// fits tells whether a value that is not empty is of a type. "phone" is not
+// fits reports whether a value that is not empty is of a type. "phone" is not
 // asked here, for it rewrites what it accepts.
 func fits(name string, value []byte, k kind) bool {
 	switch name {

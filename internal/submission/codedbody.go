@@ -17,10 +17,11 @@ func aheadOf(window, ratio int64) int64 {
 	return min(max(window/max(ratio, 1), leastAhead), mostAhead)
 }
 
-// source counts what a decoder takes, and remembers why it ended: a broken
-// connection must not look like a broken coding. It ends at a limit of its
-// own: empty blocks, which decode to nothing, can go on for ever.
-type source struct {
+// codedBody is a body before decoding. It counts what the decoder reads and
+// remembers why the body ended: a broken connection must not look like a
+// broken coding. It has a limit of its own, because a client can send empty
+// blocks, which decode to nothing, without end.
+type codedBody struct {
 	src   io.Reader
 	ahead []byte // has arrived and is not taken yet
 	ended bool   // nothing follows what is ahead
@@ -31,29 +32,29 @@ type source struct {
 
 // readAhead waits until the body has ended or more than n bytes of it have
 // arrived.
-func (s *source) readAhead(n int64) (err error) {
-	s.ahead, s.ended, err = ReadUpTo(s.src, nil, min(n, s.limit))
+func (c *codedBody) readAhead(n int64) (err error) {
+	c.ahead, c.ended, err = ReadUpTo(c.src, nil, min(n, c.limit))
 	return err
 }
 
 // Read implements [io.Reader].
-func (s *source) Read(p []byte) (n int, err error) {
+func (c *codedBody) Read(p []byte) (n int, err error) {
 	switch {
-	case s.err != nil:
-		return 0, s.err
-	case len(s.ahead) > 0:
-		n = copy(p, s.ahead)
-		if s.ahead = s.ahead[n:]; len(s.ahead) == 0 {
-			s.ahead = nil // the rest may take long
+	case c.err != nil:
+		return 0, c.err
+	case len(c.ahead) > 0:
+		n = copy(p, c.ahead)
+		if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+			c.ahead = nil // the rest may take long
 		}
-	case s.ended:
+	case c.ended:
 		err = io.EOF
 	default:
-		n, err = s.src.Read(p)
+		n, err = c.src.Read(p)
 	}
-	if s.in += int64(n); s.in > s.limit {
+	if c.in += int64(n); c.in > c.limit {
 		n, err = 0, tooLarge("body-size", "the coded body is larger than what it may decode to (max_inflated)")
 	}
-	s.err = err
+	c.err = err
 	return n, err
 }
