@@ -19,9 +19,12 @@ func (x *exchange) setPlaceholders() {
 	}
 }
 
-// addLogFields adds the submission to the line of the access log.
+// addLogFields adds the submission to the line of the access log, if there is one.
 func (x *exchange) addLogFields() {
 	if x.submission == nil || x.submission.Receipt == "" {
+		return
+	}
+	if server, ok := x.r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok && server.Logs == nil {
 		return
 	}
 	if extra, ok := x.r.Context().Value(caddyhttp.ExtraLogFieldsCtxKey).(*caddyhttp.ExtraLogFields); ok {

@@ -1,7 +1,9 @@
 package minimize
 
 import (
+	"hash/maphash"
 	"net/http"
+	"sync/atomic"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
@@ -32,7 +34,7 @@ func (s *Submission) Announce(h http.Header) {
 	delete(h, headerStripped)
 	delete(h, headerReceipt)
 	if s.engine.Notice != "" && s.Collection != nil {
-		h["Link"] = append(h["Link"], "<"+s.engine.Notice+`>; rel="privacy-policy"`)
+		s.addLink(h)
 	}
 	if s.decision != nil && s.decision.header != "" {
 		s.header(h, headerPurpose, valueToldPurpose, s.decision.header)
@@ -43,6 +45,17 @@ func (s *Submission) Announce(h http.Header) {
 	s.header(h, headerReceipt, valueToldReceipt, `"`+s.Receipt+`"`)
 	if stripped, _ := s.leftOut(); stripped != "" {
 		s.header(h, headerStripped, valueToldStripped, stripped)
+	}
+}
+
+// addLink adds the Link to the notice (RFC 8288).
+func (s *Submission) addLink(h http.Header) {
+	var buf [128]byte
+	link := s.engine.text(append(append(append(buf[:0], '<'), s.engine.Notice...), `>; rel="privacy-policy"`...))
+	if others := h["Link"]; len(others) > 0 {
+		h["Link"] = append(others, link)
+	} else {
+		s.header(h, "Link", valueLink, link)
 	}
 }
 
@@ -118,5 +131,20 @@ func (s *Submission) strippedHeader(undeclared bool) string {
 		b = append(b, "others;reason=no_purpose"...)
 	}
 	s.work.header = b
-	return string(b)
+	return s.engine.text(b)
+}
+
+// texts are the last texts of headers. Most submissions to a site lack the same
+// fields.
+type texts [64]atomic.Pointer[string]
+
+// text returns b as a string, whose memory is shared if the text came before.
+func (e *Engine) text(b []byte) string {
+	last := &e.texts[maphash.Bytes(e.Policies.seed, b)%uint64(len(e.texts))]
+	if text := last.Load(); text != nil && *text == string(b) {
+		return *text
+	}
+	text := string(b)
+	last.Store(&text)
+	return text
 }

@@ -18,6 +18,7 @@ const (
 	valueToldReceipt
 	valueToldPurpose
 	valueToldStripped
+	valueLink
 )
 
 // header sets a header of ours to one value. Its memory is the submission's:

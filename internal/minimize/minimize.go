@@ -109,7 +109,7 @@ type Engine struct {
 	BodyTimeout time.Duration
 	// ShowUndeclared puts names that no field declares into the entries.
 	ShowUndeclared bool
-	// Notice is the address of the site's privacy notice; empty: none.
+	// Notice is the address of the site's privacy notice; empty: there is none.
 	Notice string
 	// Log receives panics and failures of the consent store. nil: nothing does.
 	Log *slog.Logger
@@ -121,4 +121,5 @@ type Engine struct {
 	onStep   func(step string)
 	watchers atomic.Pointer[watchers]
 	works    sync.Pool // of [*work]
+	texts    texts     // of response headers
 }
