@@ -38,7 +38,7 @@ collections:
     consents: {newsletter: subscribe}
 `
 
-func TestSubmit(t *testing.T) {
+func TestRequestOfATest(t *testing.T) {
 	set := compile(t, shop)
 	const form, parts = "application/x-www-form-urlencoded", "multipart/form-data"
 	for _, c := range []struct{ name, on, kind, given, wantOn, wantBody, wantErr string }{
@@ -71,7 +71,7 @@ func TestSubmit(t *testing.T) {
 			if c.kind == "" {
 				c.kind = "application/json"
 			}
-			ask, err := submit(set, &policy.Test{On: c.on, Type: c.kind, Given: json.RawMessage(c.given)})
+			r, err := testRequest(set, &policy.Test{On: c.on, Type: c.kind, Given: json.RawMessage(c.given)})
 			if c.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), c.wantErr) {
 					t.Fatalf("the error is %v, not %q", err, c.wantErr)
@@ -81,14 +81,14 @@ func TestSubmit(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if ask.On != c.wantOn {
-				t.Errorf("on %q, not %q", ask.On, c.wantOn)
+			if r.On != c.wantOn {
+				t.Errorf("on %q, not %q", r.On, c.wantOn)
 			}
-			switch body := string(ask.Body); {
+			switch body := string(r.Body); {
 			case c.kind == parts && !strings.Contains(body, c.wantBody), c.kind != parts && body != c.wantBody:
 				t.Errorf("the body is %q, not %q", body, c.wantBody)
 			}
-			if got := ask.Header.Get("Content-Type"); got != "" && !strings.HasPrefix(got, c.kind) {
+			if got := r.Header.Get("Content-Type"); got != "" && !strings.HasPrefix(got, c.kind) {
 				t.Errorf("the type is %q, not %q", got, c.kind)
 			}
 		})

@@ -93,7 +93,7 @@ func TestResultsHoldNoValue(t *testing.T) {
 		t.Fatal(err)
 	}
 	if strings.Contains(string(text), canary) {
-		t.Errorf("a value is told: %s", text)
+		t.Errorf("a value is reported: %s", text)
 	}
 }
 
@@ -104,15 +104,15 @@ func TestExplain(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	ask := Request{
+	request := Request{
 		On: "POST /order", Header: map[string][]string{"Content-Type": {"application/json"}},
 		Body: []byte(`{"name":"a","initial":"xyz","tags":["b",{}],"rating":5,"elsewhere":{"city":"c"}}`),
 	}
-	told, err := e.Explain(t.Context(), ask)
+	x, err := e.Explain(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := string(told.Forwarded.Body), `{"name":"a","initial":"x","tags":["b"],"rating":0}`; got != want {
+	if got, want := string(x.Forwarded.Body), `{"name":"a","initial":"x","tags":["b"],"rating":0}`; got != want {
 		t.Errorf("forwards %s, not %s", got, want)
 	}
 	at := func(line, column int) policy.Position {
@@ -129,27 +129,27 @@ func TestExplain(t *testing.T) {
 		{Name: "photos.*", Purpose: "delivery", Position: at(18, 7)},
 		{Name: "subscribe", Reason: "no_consent", Consent: "newsletter", Position: at(19, 28)},
 	}
-	if diff := cmp.Diff(want, told.Fields); diff != "" {
+	if diff := cmp.Diff(want, x.Fields); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]Undeclared{{Name: "elsewhere"}}, told.Undeclared); diff != "" {
+	if diff := cmp.Diff([]Undeclared{{Name: "elsewhere"}}, x.Undeclared); diff != "" {
 		t.Error(diff)
 	}
-	if told.Collection != "order" || told.Pattern != "POST /order" || told.Verdict != "minimized" || told.Answer.Get("Privacy-Receipt") == "" {
-		t.Errorf("%+v", told)
+	if x.Collection != "order" || x.Pattern != "POST /order" || x.Verdict != "minimized" || x.Answer.Get("Privacy-Receipt") == "" {
+		t.Errorf("%+v", x)
 	}
 
 	// One person's consent is not the next one's.
-	ask.Consents = []string{"newsletter"}
-	if told, err = e.Explain(t.Context(), ask); err != nil || told.Fields[6].Kept != 1 {
-		t.Errorf("with a consent: %+v, %v", told, err)
+	request.Consents = []string{"newsletter"}
+	if x, err = e.Explain(t.Context(), request); err != nil || x.Fields[6].Kept != 1 {
+		t.Errorf("with a consent: %+v, %v", x, err)
 	}
-	ask.Consents = nil
-	if told, err = e.Explain(t.Context(), ask); err != nil || told.Fields[6].Kept != 0 {
-		t.Errorf("without a consent: %+v, %v", told, err)
+	request.Consents = nil
+	if x, err = e.Explain(t.Context(), request); err != nil || x.Fields[6].Kept != 0 {
+		t.Errorf("without a consent: %+v, %v", x, err)
 	}
-	ask.Consents = []string{"delivery"}
-	if _, err = e.Explain(t.Context(), ask); err == nil || !strings.Contains(err.Error(), "(newsletter)") {
+	request.Consents = []string{"delivery"}
+	if _, err = e.Explain(t.Context(), request); err == nil || !strings.Contains(err.Error(), "(newsletter)") {
 		t.Errorf("a consent to a contract: %v", err)
 	}
 }
@@ -167,20 +167,20 @@ func TestExplainAStream(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ask := Request{On: "POST /order", Header: map[string][]string{"Content-Type": {contentType}}, Body: body}
-	told, err := e.Explain(t.Context(), ask)
+	request := Request{On: "POST /order", Header: map[string][]string{"Content-Type": {contentType}}, Body: body}
+	x, err := e.Explain(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if told.Refusal != nil || told.Fields[7].Kept != 1 || len(told.Forwarded.Body) < 2<<20 || len(told.Undeclared) != 1 {
-		t.Errorf("%+v", told)
+	if x.Refusal != nil || x.Fields[7].Kept != 1 || len(x.Forwarded.Body) < 2<<20 || len(x.Undeclared) != 1 {
+		t.Errorf("%+v", x)
 	}
-	ask.Body = body[:len(body)-10]
-	told, err = e.Explain(t.Context(), ask)
+	request.Body = body[:len(body)-10]
+	x, err = e.Explain(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if told.Refusal == nil || told.Forwarded != nil || told.Verdict != "refused" || len(told.Fields) != 0 {
-		t.Errorf("%+v", told)
+	if x.Refusal == nil || x.Forwarded != nil || x.Verdict != "refused" || len(x.Fields) != 0 {
+		t.Errorf("%+v", x)
 	}
 }

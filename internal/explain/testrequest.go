@@ -18,46 +18,44 @@ import (
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// submit writes what a test gives as the submission that its type names. A
-// member's name may be a path, as fields have it: "address.city". What is
-// sent with GET stands in the query. Where the type is not JSON, a text is
-// the body as it is.
-func submit(set *policy.Set, t *policy.Test) (Request, error) {
-	ask := Request{On: t.On, Consents: t.Consents}
+// testRequest returns the submission of a test, in the media type of the test. A
+// name in `given` may be a path as in a field: "address.city". The values of a GET
+// are in the query. Unless the type is JSON, a string is the complete body.
+func testRequest(set *policy.Set, t *policy.Test) (Request, error) {
+	r := Request{On: t.On, Consents: t.Consents}
 	given, err := nested(string(t.Given))
 	if err != nil {
-		return ask, err
+		return r, err
 	}
 	value := gjson.Parse(given)
 	method, _, _ := strings.Cut(t.On, " ")
 	if method == http.MethodGet || method == http.MethodHead {
-		ask.On += "?" + encode(pairs(value))
-		return ask, nil
+		r.On += "?" + encode(pairs(value))
+		return r, nil
 	}
 	kind, _, err := mime.ParseMediaType(t.Type)
 	if err != nil {
-		return ask, fmt.Errorf("reading the type: %w", err)
+		return r, fmt.Errorf("reading the type: %w", err)
 	}
-	ask.Header = http.Header{"Content-Type": {t.Type}}
+	r.Header = http.Header{"Content-Type": {t.Type}}
 	switch {
 	case kind == "application/json" || strings.HasSuffix(kind, "+json"):
-		ask.Body = []byte(given)
+		r.Body = []byte(given)
 	case value.Type == gjson.String:
-		ask.Body = []byte(value.Str)
+		r.Body = []byte(value.Str)
 	case kind == "application/x-www-form-urlencoded":
-		ask.Body = []byte(encode(pairs(value)))
+		r.Body = []byte(encode(pairs(value)))
 	case kind == "multipart/form-data":
 		var contentType string
-		ask.Body, contentType, err = parts(pairs(value), files(set, t.On))
-		ask.Header.Set("Content-Type", contentType)
+		r.Body, contentType, err = parts(pairs(value), files(set, t.On))
+		r.Header.Set("Content-Type", contentType)
 	default:
-		err = fmt.Errorf("what is given for the type %s is its body: expected a text", kind)
+		err = fmt.Errorf("for the type %s, given is the body: expected a text", kind)
 	}
-	return ask, err
+	return r, err
 }
 
-// nested writes an object whose members are named by paths as the object
-// that the paths lead through.
+// nested converts an object whose names are paths into nested objects.
 func nested(given string) (string, error) {
 	flat := gjson.Parse(given)
 	if !flat.IsObject() || !slices.ContainsFunc(names(flat), isPath) {
@@ -80,12 +78,12 @@ func nested(given string) (string, error) {
 		return failed == nil
 	})
 	if failed == nil && len(pairs(gjson.Parse(object))) != values {
-		failed = fmt.Errorf("two names of what is given lead to one place")
+		failed = fmt.Errorf("two names in given lead to one place")
 	}
 	return object, failed
 }
 
-// isPath tells a path from a name that may hold anything but dots.
+// isPath reports whether a name is a path.
 func isPath(name string) bool { return strings.ContainsAny(name, `.\`) }
 
 func names(object gjson.Result) []string {
@@ -97,7 +95,7 @@ func names(object gjson.Result) []string {
 	return names
 }
 
-// escapeSegment keeps what sjson has other meanings for from having them.
+// escapeSegment escapes the characters that have a meaning in a path of sjson.
 func escapeSegment(segment string) string {
 	var b strings.Builder
 	for i := range len(segment) {
@@ -116,7 +114,7 @@ func isWord(c byte) bool {
 // pair is a name and a value of a form.
 type pair struct{ name, value string }
 
-// pairs spells a JSON value as a form does: items[0][sku].
+// pairs returns a JSON value as the pairs of a form, with names as in items[0][sku].
 func pairs(value gjson.Result) []pair {
 	var all []pair
 	var walk func(name string, v gjson.Result)
@@ -124,7 +122,7 @@ func pairs(value gjson.Result) []pair {
 		if !v.IsObject() && !v.IsArray() {
 			text := v.String()
 			if v.Type == gjson.Number {
-				text = v.Raw // as it is written
+				text = v.Raw // keeps its notation
 			}
 			all = append(all, pair{name, text})
 			return
@@ -155,7 +153,7 @@ func encode(all []pair) string {
 	return strings.Join(encoded, "&")
 }
 
-// parts writes a multipart form; names that isFile tells of are sent as files.
+// parts writes a multipart form. isFile reports whether a name is that of a file.
 func parts(all []pair, isFile func(name string) bool) (body []byte, contentType string, err error) {
 	var b bytes.Buffer
 	form := multipart.NewWriter(&b)
@@ -168,7 +166,7 @@ func parts(all []pair, isFile func(name string) bool) (body []byte, contentType 
 		if err != nil {
 			return nil, "", fmt.Errorf("writing the form: %w", err)
 		}
-		_, _ = w.Write([]byte(p.value)) // into memory
+		_, _ = w.Write([]byte(p.value)) // into memory, which never fails
 	}
 	if err := form.Close(); err != nil {
 		return nil, "", fmt.Errorf("writing the form: %w", err)
@@ -176,7 +174,8 @@ func parts(all []pair, isFile func(name string) bool) (body []byte, contentType 
 	return b.Bytes(), form.FormDataContentType(), nil
 }
 
-// files tells which names are those of files where on leads.
+// files returns a function that reports whether a name is that of a file in the
+// collection of a request.
 func files(set *policy.Set, on string) func(name string) bool {
 	method, target, _ := strings.Cut(on, " ")
 	host, path, _ := strings.Cut(target, "/")

@@ -8,30 +8,30 @@ import (
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// TestResult says how a test of the policy went. Like all that is told of a
-// test it holds names, never what was given for them.
+// TestResult is the result of a test of the policy. Like all reports about a test
+// it contains names, never values.
 type TestResult struct {
 	Position policy.Position `json:"position"`
 	On       string          `json:"on"`
 	Passed   bool            `json:"passed"`
 	Expected Outcome         `json:"expected"`
 	Came     Outcome         `json:"came"`
-	// Hint says what may explain the difference; it may be empty.
+	// Hint is a possible reason for the difference; may be empty.
 	Hint string `json:"hint,omitempty"`
 }
 
-// Outcome is what a test is about: the names that passed, those that were
-// left out, or that nothing passed. A nil list expects nothing.
+// Outcome is what a test checks: the names that passed and those that were
+// stripped, or that the submission was refused. A nil list is not checked.
 type Outcome struct {
 	Kept     []string `json:"kept,omitzero"`
 	Stripped []string `json:"stripped,omitzero"`
 	Refused  bool     `json:"refused"`
-	// Why is the rule that refused the submission and what it complains of.
+	// Why is the rule that refused the submission, and the reason.
 	Why string `json:"why,omitempty"`
 }
 
-// RunTests takes each test of the policy set through the engine. An error says
-// why the engine does not take the set.
+// RunTests runs each test of the policy set with the engine. It returns an error if
+// the engine refuses the set.
 func RunTests(ctx context.Context, set *policy.Set) ([]TestResult, error) {
 	e, err := New(set)
 	if err != nil {
@@ -45,39 +45,40 @@ func RunTests(ctx context.Context, set *policy.Set) ([]TestResult, error) {
 	return results, nil
 }
 
+// run runs one test.
 func (e *Explainer) run(ctx context.Context, t *policy.Test) TestResult {
 	result := TestResult{
 		Position: t.Position, On: t.On,
 		Expected: Outcome{Kept: sorted(t.Expect.Kept), Stripped: sorted(t.Expect.Stripped), Refused: t.Expect.Refused},
 	}
-	ask, err := submit(e.set, t)
-	var told *Explanation
+	request, err := testRequest(e.set, t)
+	var x *Explanation
 	if err == nil {
-		told, err = e.Explain(ctx, ask)
+		x, err = e.Explain(ctx, request)
 	}
 	if err != nil {
 		result.Hint = err.Error()
 		return result
 	}
-	result.Came = told.outcome()
+	result.Came = x.outcome()
 	result.Passed = result.Came.meets(&result.Expected)
-	if !result.Passed && told.Collection == "" {
+	if !result.Passed && x.Collection == "" {
 		result.Hint = "no collection declares it"
-		if told.NearestPattern != "" {
-			result.Hint += fmt.Sprintf("; did you mean %q?", told.NearestPattern)
+		if x.NearestPattern != "" {
+			result.Hint += fmt.Sprintf("; did you mean %q?", x.NearestPattern)
 		}
 	}
 	return result
 }
 
-// outcome sums an explanation up.
-func (told *Explanation) outcome() Outcome {
+// outcome summarizes an explanation.
+func (x *Explanation) outcome() Outcome {
 	o := Outcome{Kept: []string{}, Stripped: []string{}}
-	if told.Refusal != nil {
-		o.Refused, o.Why = true, told.Refusal.Rule+": "+told.Refusal.Detail
+	if x.Refusal != nil {
+		o.Refused, o.Why = true, x.Refusal.Rule+": "+x.Refusal.Detail
 		return o
 	}
-	for _, f := range told.Fields {
+	for _, f := range x.Fields {
 		if f.Kept > 0 {
 			o.Kept = append(o.Kept, f.Name)
 		}
@@ -85,21 +86,21 @@ func (told *Explanation) outcome() Outcome {
 			o.Stripped = append(o.Stripped, f.Name)
 		}
 	}
-	for _, u := range told.Undeclared {
+	for _, u := range x.Undeclared {
 		o.Stripped = append(o.Stripped, u.Name)
 	}
 	o.Kept, o.Stripped = sorted(o.Kept), sorted(o.Stripped)
 	return o
 }
 
-// meets tells whether an outcome is the expected one.
+// meets reports whether an outcome is the expected one.
 func (o *Outcome) meets(expected *Outcome) bool {
 	return o.Refused == expected.Refused &&
 		(expected.Kept == nil || slices.Equal(o.Kept, expected.Kept)) &&
 		(expected.Stripped == nil || slices.Equal(o.Stripped, expected.Stripped))
 }
 
-// sorted sorts a copy of names and leaves each once; nil stays nil.
+// sorted returns a sorted copy of names without duplicates, nil for nil.
 func sorted(names []string) []string {
 	names = slices.Clone(names)
 	slices.Sort(names)
