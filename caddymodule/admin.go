@@ -89,7 +89,7 @@ func (a *App) storeStatus() *storeStatus {
 	if store == nil {
 		return nil
 	}
-	s := &storeStatus{Engine: a.Store.Engine}
+	s := &storeStatus{Engine: a.storeModule.CaddyModule().ID.Name()}
 	if err := store.Health(); err != nil {
 		s.Error = err.Error()
 	}

@@ -23,7 +23,7 @@ func TestStoreStatusDuringCleanup(t *testing.T) {
 	}
 	defer registry.Close() //nolint:errcheck // it was not opened
 	store := &liveRegistry{Registry: registry}
-	app := &App{Store: &Store{Engine: "sqlite"}, store: store}
+	app := &App{storeModule: new(SQLite), store: store}
 	var cleanup sync.WaitGroup
 	cleanup.Go(func() {
 		for range 200_000 {

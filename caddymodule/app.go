@@ -4,7 +4,9 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -40,9 +42,9 @@ type App struct {
 	// that report no changes, such as those of a network. Default: 5s.
 	PollInterval caddy.Duration `json:"poll_interval,omitempty"`
 
-	// Store is where the choices of people are stored. Default: none; a consent
-	// then applies only to the submission that contains it.
-	Store *Store `json:"store,omitempty"`
+	// StoreRaw is where the choices of people are stored. Default: none, a
+	// consent counts for the submission that carries it.
+	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=minimize.stores inline_key=engine"`
 	// ConsentKey says where the keys are that make pseudonyms of people and sign
 	// our cookie: one on a line, the current one first, each of at least 16
 	// bytes. Default: a file beside the SQLite store, created if missing.
@@ -53,15 +55,17 @@ type App struct {
 	// English and Russian. Default: none.
 	Languages string `json:"languages,omitempty"`
 
-	ctx      caddy.Context
-	logger   *zap.Logger
-	key      []byte
-	metrics  *metrics
-	policies []*livePolicy // in use by the sites; one that several sites use is listed for each
-	store    *liveRegistry // nil if none is configured
-	keys     *subject.Keys // of the pseudonyms in store
-	started  bool
-	mu       sync.Mutex // guards policies, store and started
+	ctx         caddy.Context
+	logger      *zap.Logger
+	key         []byte
+	metrics     *metrics
+	policies    []*livePolicy // in use by the sites; one that several sites use is listed for each
+	store       *liveRegistry // nil if none is configured
+	storeModule Store         // nil: as above
+	storeLog    *slog.Logger  // that the store was given; nil: it was not started
+	keys        *subject.Keys // of the pseudonyms in store
+	started     bool
+	mu          sync.Mutex // guards policies, store and started
 
 	warnOnce sync.Once // about bypasses
 }
@@ -128,10 +132,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 			return err
 		}
 	}
-	if a.Store == nil && (a.ConsentKey != nil || a.Evidence != nil) {
+	if a.StoreRaw == nil && (a.ConsentKey != nil || a.Evidence != nil) {
 		return fmt.Errorf("consent_key and evidence need a store: store sqlite <path>")
 	}
-	if a.Store != nil {
+	if a.StoreRaw != nil {
 		a.store, err = a.acquireRegistry()
 	}
 	return err
@@ -140,7 +144,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 // Start opens the store and starts to follow the policy files.
 func (a *App) Start() error {
 	if a.store != nil {
-		if err := a.store.start(freshness.Terms{Events: time.Duration(a.Evidence.Keep), Addresses: time.Duration(a.Evidence.KeepIP)}); err != nil {
+		a.storeLog = a.ctx.Slogger()
+		if err := a.store.start(freshness.Terms{Events: time.Duration(a.Evidence.Keep), Addresses: time.Duration(a.Evidence.KeepIP)}, a.storeLog); err != nil {
 			return err
 		}
 	}
@@ -168,6 +173,7 @@ func (a *App) Cleanup() error {
 	}
 	a.policies = nil
 	if a.store != nil {
+		a.store.logs.remove(a.storeLog)
 		if _, err := registries.Delete(a.store.key); err != nil {
 			a.logger.Error("releasing the consent store", zap.Error(err))
 		}

@@ -72,7 +72,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		case "poll_interval":
 			a.PollInterval, err = duration(d)
 		case "store":
-			a.Store, err = store(d)
+			a.StoreRaw, err = store(d)
 		case "consent_key":
 			a.ConsentKey, err = secret(d)
 		case "evidence":

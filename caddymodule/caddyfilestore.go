@@ -1,45 +1,30 @@
 package caddymodule
 
 import (
+	"encoding/json"
+
 	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// store reads where choices are kept.
-func store(d *caddyfile.Dispenser) (*Store, error) {
+// store reads where choices are stored.
+func store(d *caddyfile.Dispenser) (json.RawMessage, error) {
 	if !d.NextArg() {
 		return nil, d.Err("store: expected `sqlite <path>` or `postgres { dsn … }`")
 	}
-	s := &Store{Engine: d.Val()}
-	switch s.Engine {
-	case "sqlite":
-		path, err := argument(d)
-		if err != nil {
-			return nil, d.Err("store sqlite: expected one path, that of the file")
-		}
-		s.Path = beside(d, path)
-		return s, nil
-	case "postgres":
-		return s, block(d, func(option string) (err error) {
-			switch option {
-			case "dsn":
-				if s.DSN, err = argument(d); err == nil {
-					err = checkDSN(s.DSN)
-				}
-				if err != nil {
-					err = d.WrapErr(err)
-				}
-			case "lease":
-				s.Lease, err = duration(d)
-			case "unsafe":
-				s.Unsafe, err = true, none(d)
-			default:
-				err = d.Errf("unknown option %q of store postgres: expected dsn, lease or unsafe", option)
-			}
-			return err
-		})
+	engine := d.Val()
+	id := "minimize.stores." + engine
+	if _, err := caddy.GetModule(id); err != nil {
+		return nil, d.Errf("store %q: expected sqlite or postgres", engine)
 	}
-	return nil, d.Errf("store %q: expected sqlite or postgres", s.Engine)
+	module, err := caddyfile.UnmarshalModule(d, id)
+	if err != nil {
+		return nil, err
+	}
+	return caddyconfig.JSONModuleObject(module, "engine", engine, nil), nil
 }
 
 // evidence reads what is kept as proof.
@@ -50,7 +35,7 @@ func evidence(d *caddyfile.Dispenser) (*Evidence, error) {
 		case "ip":
 			err = e.unmarshalIP(d)
 		case "keep":
-			e.Keep, err = days(d)
+			e.Keep, err = period(d)
 		default:
 			err = d.Errf("unknown option %q of evidence: expected ip or keep", option)
 		}
@@ -58,19 +43,29 @@ func evidence(d *caddyfile.Dispenser) (*Evidence, error) {
 	})
 }
 
-// days reads a duration of which one thinks in years: people write 3y, as in a
-// policy, and Caddy has no unit above days.
-func days(d *caddyfile.Dispenser) (caddy.Duration, error) {
+// period returns the only argument of an option, a period as in a policy, such
+// as 3y, or a duration.
+func period(d *caddyfile.Dispenser) (caddy.Duration, error) {
 	option := d.Val()
 	arg, err := argument(d)
 	if err != nil {
 		return 0, err
 	}
-	t, err := caddy.ParseDuration(arg)
-	if err != nil || t <= 0 {
-		return 0, d.Errf("%s %q: expected a duration in days or less, such as 1098d for three years", option, arg)
+	t, ok := parsePeriod(arg)
+	if !ok {
+		return 0, d.Errf("%s %q: expected a period such as 3y, 18mo or 90d", option, arg)
 	}
-	return caddy.Duration(t), nil
+	return t, nil
+}
+
+// parsePeriod parses a period. Of a month or a year it returns the longest
+// duration: evidence must not be deleted too soon.
+func parsePeriod(text string) (caddy.Duration, bool) {
+	if p, ok := policy.ParsePeriod(text); ok {
+		return caddy.Duration(p.Longest()), true
+	}
+	t, err := caddy.ParseDuration(text)
+	return caddy.Duration(t), err == nil && t > 0
 }
 
 // unmarshalIP reads what is kept of addresses, and how long.
@@ -83,11 +78,10 @@ func (e *Evidence) unmarshalIP(d *caddyfile.Dispenser) error {
 	if len(args) == 1 {
 		return nil
 	}
-	term, err := caddy.ParseDuration(args[1])
-	if err != nil || term <= 0 {
+	var ok bool
+	if e.KeepIP, ok = parsePeriod(args[1]); !ok {
 		return d.Errf("ip %s %q: expected a duration such as 90d", args[0], args[1])
 	}
-	e.KeepIP = caddy.Duration(term)
 	return nil
 }
 

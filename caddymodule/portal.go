@@ -33,7 +33,7 @@ func (h *Handler) provisionConsents() error {
 	if err != nil {
 		return err
 	}
-	if h.app.Store == nil {
+	if h.app.store == nil {
 		if h.Portal != "" || len(h.Subject) > 0 {
 			return errors.New("portal and subject need a store: minimize { store sqlite <path> } in the global options")
 		}

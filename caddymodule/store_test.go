@@ -41,10 +41,30 @@ func stores() (n int) {
 }
 
 // inUse returns how many requests may use the store yet.
-func (l *liveRegistry) inUse() int {
+func (l *liveRegistry) inUse() int64 {
+	return l.users.Load() - 1 // the pool
+}
+
+// Static files wait for nobody who looks at the store.
+func TestStoreBeginTakesNoLock(t *testing.T) {
+	l := &liveRegistry{}
+	l.users.Store(1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.users
+	l.begin()
+	l.end()
+	if n := l.inUse(); n != 0 {
+		t.Errorf("%d requests use the store", n)
+	}
+}
+
+// The period that the README shows is the default.
+func TestEvidencePeriods(t *testing.T) {
+	for text, want := range map[string]caddy.Duration{"3y": defaultKeep, "1098d": defaultKeep, "36h": caddy.Duration(36 * time.Hour), "90m": caddy.Duration(90 * time.Minute), "0d": 0, "3q": 0, "": 0} {
+		if got, ok := parsePeriod(text); ok != (want > 0) || ok && got != want {
+			t.Errorf("%q: %v, %t, want %v", text, got, ok, want)
+		}
+	}
 }
 
 // What people chose, and the cookie they are known by, are there after a
@@ -344,8 +364,8 @@ func TestStorePasswordIsNoLiteral(t *testing.T) {
 		if err == nil || strings.Contains(err.Error(), literal) || !strings.Contains(err.Error(), "Caddyfile:4") || !strings.Contains(err.Error(), "{env.MODICUM_DSN}") {
 			t.Errorf("%s: %v", dsn, err)
 		}
-		s := &Store{Engine: "postgres", DSN: strings.Trim(strings.ReplaceAll(dsn, "{$MODICUM_ADAPT_SECRET}", os.Getenv("MODICUM_ADAPT_SECRET")), `"`)}
-		if _, _, err := s.opener(nil); err == nil || strings.Contains(err.Error(), literal) {
+		s := &Postgres{DSN: strings.Trim(strings.ReplaceAll(dsn, "{$MODICUM_ADAPT_SECRET}", os.Getenv("MODICUM_ADAPT_SECRET")), `"`)}
+		if err := s.Provision(caddy.Context{}); err == nil || strings.Contains(err.Error(), literal) {
 			t.Errorf("%s in JSON: %v", dsn, err)
 		}
 	}

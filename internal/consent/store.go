@@ -22,6 +22,9 @@ type Commit struct {
 var (
 	// ErrUnavailable says that the store did not answer, or not in time.
 	ErrUnavailable = errors.New("the consent store is not available")
+	// ErrUnreachable says that a store cannot be opened now, and perhaps later:
+	// the server does not answer.
+	ErrUnreachable = errors.New("the consent store cannot be reached")
 	// ErrOutcomeUnknown says that a commit was sent and its answer was lost:
 	// the events may be stored or not.
 	ErrOutcomeUnknown = errors.New("it is not known whether the consent store kept the events")
@@ -34,6 +37,9 @@ func Unavailable(err error) error { return fmt.Errorf("%w: %w", ErrUnavailable, 
 
 // MaxLinked is the most subjects that one person can have.
 const MaxLinked = 16
+
+// MaxLease is the longest lease.
+const MaxLease = 30 * time.Second
 
 // Store stores events. All methods may be called concurrently.
 type Store interface {

@@ -54,6 +54,13 @@ func (p Period) After(t time.Time) time.Time {
 	return bounded(end)
 }
 
+// Longest returns the longest time that the period can last, by the calendar.
+func (p Period) Longest() time.Duration {
+	const day = 24 * time.Hour
+	unit := map[string]time.Duration{"h": time.Hour, "d": day, "w": 7 * day, "mo": 31 * day, "y": 366 * day}[p.Unit]
+	return time.Duration(p.Count) * unit
+}
+
 // bounded keeps a time within what RFC 3339 can write.
 func bounded(t time.Time) time.Time {
 	if last := time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC); t.After(last) {

@@ -1,8 +1,11 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -56,3 +59,23 @@ func redact(err error) error {
 	}
 	return err
 }
+
+// opening returns an error of [Open]. It wraps [consent.ErrUnreachable] if the
+// server may answer later.
+func opening(err error) error {
+	var connecting *pgconn.ConnectError
+	var broken *net.OpError
+	var ended *pgconn.PgError
+	if errors.As(err, &connecting) || errors.As(err, &broken) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.DeadlineExceeded) ||
+		errors.As(err, &ended) && ended.SeverityUnlocalized == "FATAL" { // the session ended, not the statement
+		return unreachableError{err}
+	}
+	return err
+}
+
+// unreachableError adds [consent.ErrUnreachable] to an error, which explains
+// itself.
+type unreachableError struct{ error }
+
+func (e unreachableError) Unwrap() []error { return []error{consent.ErrUnreachable, e.error} }

@@ -77,7 +77,7 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	}
 	if err := prepare(ctx, pool, options); err != nil {
 		pool.Close()
-		return nil, err
+		return nil, opening(err)
 	}
 	s := &Store{pool: pool, listener: &listener{connect: connector(config), logger: options.Logger}}
 	s.writer = newWriter(connector(config), !options.Unsafe) //nolint:contextcheck // it outlives the opening

@@ -1,4 +1,4 @@
-package caddymodule
+package postgres
 
 import (
 	"context"
@@ -10,11 +10,13 @@ import (
 	"testing"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// TestTransient: a database that breaks a connection while Caddy starts must
+// TestUnreachable: a database that breaks a connection while Caddy starts must
 // not keep the site down, and one that we refuse must.
-func TestTransient(t *testing.T) {
+func TestUnreachable(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		err  error
@@ -28,8 +30,8 @@ func TestTransient(t *testing.T) {
 		{"a right is missing", &pgconn.PgError{SeverityUnlocalized: "ERROR", Code: "42501"}, false},
 		{"unsafe settings", errors.New("the PostgreSQL server does not keep what it acknowledges"), false},
 	} {
-		if got := transient(fmt.Errorf("connecting to PostgreSQL: %w", test.err)); got != test.want {
-			t.Errorf("%s: transient is %v, want %v", test.name, got, test.want)
+		if got := errors.Is(opening(fmt.Errorf("connecting to PostgreSQL: %w", test.err)), consent.ErrUnreachable); got != test.want {
+			t.Errorf("%s: unreachable is %v, want %v", test.name, got, test.want)
 		}
 	}
 }
