@@ -63,7 +63,7 @@ func (s *parts) begin(p *Plan, lim Limits, rep *Report) {
 
 // between sets the boundaries of what is read and what is written.
 func (s *parts) between(boundary, ours string) {
-	s.delimiter = append(append(s.delimiter[:0], "\r\n--"...), boundary...)
+	s.setBoundary(boundary)
 	s.mark = append(append(s.mark[:0], "\r\n--"...), ours...)
 }
 

@@ -14,7 +14,9 @@ import (
 // of its line or after the closing one. If one reader takes a line for a delimiter
 // and another for content, they find different parts (RULES.md, "Multipart forms").
 type splitter struct {
-	delimiter []byte // CRLF "--" boundary
+	delimiter []byte     // CRLF "--" boundary
+	skip      [256]uint8 // how far the last of each byte is from the end of the delimiter, or its length
+	again     uint8      // that of the last byte, without its last occurrence
 	window    []byte
 	r, w      int   // window[r:w] is still to be cut
 	looked    int   // of these, how many were looked at for the end of a header
@@ -139,7 +141,7 @@ func (s *splitter) header(rest []byte) (piece, []byte, *Error) {
 
 // content cuts off as much content as surely is some.
 func (s *splitter) content(rest []byte) (piece, []byte, *Error) {
-	if i := bytes.Index(rest, s.delimiter); i >= 0 {
+	if i := s.find(rest); i >= 0 {
 		s.take(i+len(s.delimiter), splitDelimiter)
 		return contentEnd, rest[:i], nil
 	}
@@ -156,6 +158,40 @@ func (s *splitter) content(rest []byte) (piece, []byte, *Error) {
 		return contentPiece, rest[:sure], nil
 	}
 	return s.stopped(true, "", "")
+}
+
+// setBoundary sets the boundary of the body.
+func (s *splitter) setBoundary(boundary string) {
+	s.delimiter = append(append(s.delimiter[:0], "\r\n--"...), boundary...)
+	size := len(s.delimiter)
+	for c := range s.skip {
+		s.skip[c] = uint8(size) //nolint:gosec // G115: a boundary has at most 70 bytes
+	}
+	for i, c := range s.delimiter {
+		s.again, s.skip[c] = s.skip[c], uint8(size-1-i) //nolint:gosec // G115: as above
+	}
+}
+
+// find returns the index of the first delimiter in b, or −1. It is the search of
+// Horspool: of content that does not resemble the delimiter, it looks at one byte
+// for each length of that. bytes.Index stops at each CR, of which a photo has one
+// in 256 bytes.
+func (s *splitter) find(b []byte) int {
+	size := len(s.delimiter)
+	for i := size - 1; i < len(b); {
+		switch skip := int(s.skip[b[i]]); {
+		case skip == size: // which can be predicted, unlike an addition of skip
+			i += size
+		case skip > 0:
+			i += skip
+		default:
+			if start := i - size + 1; b[start] == '\r' && string(b[start:i+1]) == string(s.delimiter) {
+				return start
+			}
+			i += int(s.again)
+		}
+	}
+	return -1
 }
 
 // end looks for the end of the body. Clients write CRLF behind the closing
