@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 	case "application":
 		application()
 	case "server":
-		server()
+		serve()
 	default:
 		os.Exit(m.Run())
 	}
@@ -67,7 +67,7 @@ func application() {
 }
 
 // server runs Caddy with the Caddyfile on its standard input.
-func server() {
+func serve() {
 	input, err := io.ReadAll(os.Stdin)
 	if err != nil {
 		panic(err)
@@ -109,16 +109,14 @@ func start(b *testing.B, part, stdin string) (string, int) {
 	return strings.TrimSpace(line), cmd.Process.Pid
 }
 
-// variants are the sites of the measured server, each with an access log. The first is what the
-// others are compared with, the second its twin: what they differ by is the
-// tolerance of the rest.
+// variants are the sites of the measured server. The first is what the others
+// are compared with, the second its twin: what they differ by is the tolerance
+// of the rest.
 var variants = []variant{
 	{"plain", ""},
 	{"AA-twin", ""},
 	{"request_buffers", "request_buffers 16MiB"},
 	{"modicum", "minimize"},
-	{"modicum+request_buffers", "minimize request_buffers 16MiB"},
-	{"modicum+write_buffer", "minimize write_buffer"},
 	{"modicum+traced", "minimize traced"},
 }
 
@@ -132,8 +130,13 @@ type setup struct {
 	addrs []string // of the variants
 }
 
-func newSetup(b *testing.B) *setup {
+// newSetup starts a server whose collection log goes to a file, or is off.
+func newSetup(b *testing.B, logs bool) *setup {
 	b.Helper()
+	level := "ERROR"
+	if logs {
+		level = "INFO"
+	}
 	upstream, _ := start(b, "application", "")
 	dir := b.TempDir()
 	policyFile := filepath.Join(dir, "privacy.yaml")
@@ -143,12 +146,12 @@ func newSetup(b *testing.B) *setup {
 	sink := collector(b)
 	s := new(setup)
 	var config strings.Builder
-	fmt.Fprintf(&config, "{\n admin off\n persist_config off\n auto_https off\n log {\n  output file %s\n  level INFO\n }\n}\n", filepath.Join(dir, "log"))
+	fmt.Fprintf(&config, "{\n admin off\n persist_config off\n auto_https off\n log {\n  output file %s\n  level %s\n }\n}\n", filepath.Join(dir, "log"), level)
 	for _, v := range variants {
 		addr := freeAddr(b)
 		s.addrs = append(s.addrs, addr)
 		_, port, _ := net.SplitHostPort(addr)
-		fmt.Fprintf(&config, "http://:%s {\n bind 127.0.0.1\n log\n", port)
+		fmt.Fprintf(&config, "http://:%s {\n bind 127.0.0.1\n", port)
 		if strings.Contains(v.options, "traced") {
 			config.WriteString(" tracing\n")
 		}
@@ -158,9 +161,6 @@ func newSetup(b *testing.B) *setup {
 		proxy := ""
 		if strings.Contains(v.options, "request_buffers") {
 			proxy = "request_buffers 16MiB"
-		}
-		if strings.Contains(v.options, "write_buffer") {
-			proxy = "transport http {\n   write_buffer 64KiB\n  }"
 		}
 		fmt.Fprintf(&config, " reverse_proxy %s {\n %s\n }\n}\n", upstream, proxy)
 	}
@@ -338,42 +338,61 @@ func slice(b *testing.B, clients []*client, pid int, bodies [][]byte) (perSecond
 // its throughput and processor time as a ratio to plain's in the same round.
 func BenchmarkEndToEnd(b *testing.B) {
 	for _, size := range []int{1 << 10, 16 << 10} {
-		b.Run(fmt.Sprintf("%dKB", size>>10), func(b *testing.B) {
-			s := newSetup(b)
-			bodies := benchBodies(size)
-			clients := make([][]*client, len(variants))
-			for v, addr := range s.addrs {
-				for range connections {
-					clients[v] = append(clients[v], dial(b, addr))
+		for _, logs := range []bool{false, true} {
+			b.Run(fmt.Sprintf("%dKB/log=%v", size>>10, logs), func(b *testing.B) {
+				s := newSetup(b, logs)
+				servers := make([]server, len(variants))
+				for i, v := range variants {
+					servers[i] = server{name: v.name, addr: s.addrs[i], pid: s.pid, minimizes: v.minimizes()}
 				}
-				slice(b, clients[v], s.pid, bodies) // warm up
+				compare(b, servers, benchBodies(size))
+			})
+		}
+	}
+}
+
+// server is one of those that are compared.
+type server struct {
+	name      string
+	addr      string
+	pid       int
+	minimizes bool
+	clients   []*client
+}
+
+// compare loads the servers in turn, and reports the throughput and the
+// processor time of each as a ratio to those of the first.
+func compare(b *testing.B, servers []server, bodies [][]byte) {
+	b.Helper()
+	for i := range servers {
+		for range connections {
+			servers[i].clients = append(servers[i].clients, dial(b, servers[i].addr))
+		}
+		slice(b, servers[i].clients, servers[i].pid, bodies) // warm up
+	}
+	speed, cost := make([][]float64, len(servers)), make([][]float64, len(servers))
+	var plainCost []float64
+	for round := range rounds {
+		perSecond, perRequest := make([]float64, len(servers)), make([]float64, len(servers))
+		for i := range servers {
+			v := (i + round) % len(servers)
+			rate, cpu, upstream := slice(b, servers[v].clients, servers[v].pid, bodies)
+			perSecond[v], perRequest[v] = rate, float64(cpu)
+			if full := len(bodies[0]) - 200; servers[v].minimizes == (upstream > int64(full)) {
+				b.Fatalf("%s: the application had %d bytes of a request", servers[v].name, upstream)
 			}
-			speed := make([][]float64, len(variants))
-			cost := make([][]float64, len(variants))
-			var plainCost []float64
-			for round := range rounds {
-				var perSecond, perRequest [8]float64
-				for i := range variants {
-					v := (i + round) % len(variants)
-					rate, cpu, upstream := slice(b, clients[v], s.pid, bodies)
-					perSecond[v], perRequest[v] = rate, float64(cpu)
-					if full := len(bodies[0]) - 200; variants[v].minimizes() == (upstream > int64(full)) {
-						b.Fatalf("%s: the application had %d bytes of a request", variants[v].name, upstream)
-					}
-				}
-				for v := range variants {
-					speed[v] = append(speed[v], perSecond[v]/perSecond[0])
-					cost[v] = append(cost[v], perRequest[v]/perRequest[0])
-				}
-				plainCost = append(plainCost, perRequest[0]/1000)
-			}
-			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(median(plainCost), "plain-cpu-µs")
-			for v := 1; v < len(variants); v++ {
-				b.ReportMetric(median(speed[v]), variants[v].name+"-rate")
-				b.ReportMetric(median(cost[v]), variants[v].name+"-cpu")
-			}
-		})
+		}
+		for v := range servers {
+			speed[v] = append(speed[v], perSecond[v]/perSecond[0])
+			cost[v] = append(cost[v], perRequest[v]/perRequest[0])
+		}
+		plainCost = append(plainCost, perRequest[0]/1000)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(median(plainCost), servers[0].name+"-cpu-µs")
+	for v := 1; v < len(servers); v++ {
+		b.ReportMetric(median(speed[v]), servers[v].name+"-rate")
+		b.ReportMetric(median(cost[v]), servers[v].name+"-cpu")
 	}
 }
 

@@ -55,7 +55,7 @@ func binary() []byte {
 // BenchmarkUpload compares megabytes for a second of the server's processor
 // time, one upload at a time.
 func BenchmarkUpload(b *testing.B) {
-	s := newSetup(b)
+	s := newSetup(b, true)
 	chunk := binary()
 	perRound := make([][]float64, len(variants))
 	for round := range 10 {
@@ -91,7 +91,7 @@ func BenchmarkUploadMemory(b *testing.B) {
 	chunk := binary()
 	peak := map[string]int{}
 	for _, variant := range []int{0, 3} {
-		s := newSetup(b)
+		s := newSetup(b, true)
 		upload(b, dial(b, s.addrs[variant]), chunk) // warm up
 		done := make(chan struct{})
 		var wg sync.WaitGroup
