@@ -15,6 +15,7 @@ import (
 )
 
 func main() {
+	tuneCollector()
 	caddy.CustomBinaryName = "modicum"
 	if build, ok := debug.ReadBuildInfo(); ok {
 		caddy.CustomVersion = "Modicum " + build.Main.Version + ", Caddy" // Caddy's own version follows
