@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/modicum-proxy/modicum/internal/submission/benchtest"
 )
 
 // formBodies makes 256 forms of about size bytes, as browsers send them: a
@@ -21,9 +23,9 @@ func formBodies(size int) [][]byte {
 	for range n {
 		var b strings.Builder
 		for i := 0; b.Len() < size-16; i++ {
-			name := vocabulary[i%len(vocabulary)]
-			if i >= len(vocabulary) {
-				name = fmt.Sprintf("items%%5B%d%%5D%%5B%s%%5D", i/len(vocabulary)-1, name)
+			name := benchtest.Names[i%len(benchtest.Names)]
+			if i >= len(benchtest.Names) {
+				name = fmt.Sprintf("items%%5B%d%%5D%%5B%s%%5D", i/len(benchtest.Names)-1, name)
 			}
 			if i > 0 {
 				b.WriteByte('&')
@@ -57,7 +59,7 @@ func viaParseQuery(b *testing.B, dst, body []byte) []byte {
 	}
 	for name := range values {
 		last := strings.TrimSuffix(name[strings.LastIndexByte(name, '[')+1:], "]")
-		if !keptName(last) {
+		if !benchtest.Kept(last) {
 			delete(values, name)
 		}
 	}
@@ -78,10 +80,10 @@ func BenchmarkForm(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			compare(b, averageSize(bodies), []rival{
-				{name: "modicum", do: ours},
-				{name: "AA-twin", do: ours},
-				{name: "ParseQuery", do: func(i int) { out = viaParseQuery(b, out[:0], bodies[i%len(bodies)]) }, allocate: true},
+			benchtest.Compare(b, benchtest.AverageSize(bodies), []benchtest.Rival{
+				{Name: "modicum", Do: ours},
+				{Name: "AA-twin", Do: ours},
+				{Name: "ParseQuery", Do: func(i int) { out = viaParseQuery(b, out[:0], bodies[i%len(bodies)]) }, Allocates: true},
 			})
 		})
 	}

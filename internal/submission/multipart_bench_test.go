@@ -6,6 +6,8 @@ import (
 	"mime/multipart"
 	"strings"
 	"testing"
+
+	"github.com/modicum-proxy/modicum/internal/submission/benchtest"
 )
 
 // onlyReader and onlyWriter hide what would let io.Copy take a shorter way
@@ -39,19 +41,19 @@ func BenchmarkMultipart(b *testing.B) {
 		copyAll(m)
 		_ = m.Close()
 	}
-	compare(b, size, []rival{
-		{name: "modicum", do: ours, allocate: true},
-		{name: "AA-twin", do: ours, allocate: true},
-		{name: "observed", do: observed, allocate: true},
-		{name: "copy", do: func(int) { copyAll(onlyReader{upload(size)}) }, allocate: true},
-		{name: "mime-multipart", do: func(int) { spliceMIME(b, onlyReader{upload(size)}, buf) }, allocate: true},
+	benchtest.Compare(b, size, []benchtest.Rival{
+		{Name: "modicum", Do: ours, Allocates: true},
+		{Name: "AA-twin", Do: ours, Allocates: true},
+		{Name: "observed", Do: observed, Allocates: true},
+		{Name: "copy", Do: func(int) { copyAll(onlyReader{upload(size)}) }, Allocates: true},
+		{Name: "mime-multipart", Do: func(int) { spliceMIME(b, onlyReader{upload(size)}, buf) }, Allocates: true},
 	})
 }
 
 // BenchmarkMultipartSmall rebuilds a form of a dozen fields.
 func BenchmarkMultipartSmall(b *testing.B) {
 	var parts []string
-	for _, name := range vocabulary {
+	for _, name := range benchtest.Names {
 		parts = append(parts, "name=\""+name+"\"\n\n"+strings.Repeat("some text ", 4))
 	}
 	body := []byte(form(parts...))
@@ -65,10 +67,10 @@ func BenchmarkMultipartSmall(b *testing.B) {
 		}
 		_ = m.Close()
 	}
-	compare(b, len(body), []rival{
-		{name: "modicum", do: ours, allocate: true},
-		{name: "AA-twin", do: ours, allocate: true},
-		{name: "mime-multipart", do: func(int) { spliceMIME(b, bytes.NewReader(body), buf) }, allocate: true},
+	benchtest.Compare(b, len(body), []benchtest.Rival{
+		{Name: "modicum", Do: ours, Allocates: true},
+		{Name: "AA-twin", Do: ours, Allocates: true},
+		{Name: "mime-multipart", Do: func(int) { spliceMIME(b, bytes.NewReader(body), buf) }, Allocates: true},
 	})
 }
 
@@ -84,7 +86,7 @@ func spliceMIME(b *testing.B, src io.Reader, buf []byte) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if name := part.FormName(); name != "a" && name != "f" && !keptName(name) {
+		if name := part.FormName(); name != "a" && name != "f" && !benchtest.Kept(name) {
 			continue
 		}
 		out, err := w.CreatePart(part.Header)

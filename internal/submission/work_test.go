@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/modicum-proxy/modicum/internal/submission/benchtest"
 )
 
 func phonePlan(tb testing.TB) *Plan {
@@ -74,11 +76,11 @@ func BenchmarkPhones(b *testing.B) {
 		lim  Limits
 	}{"900": {most, DefaultLimits()}, "1MiB": {all, DefaultLimits()}, "1MiB-lifted": {all, lifted}} {
 		b.Run(name, func(b *testing.B) {
-			start := cpuTime(b)
+			start := benchtest.CPUTime(b)
 			for b.Loop() {
 				_, _, _ = rebuild(p, c.body, c.lim)
 			}
-			b.ReportMetric(float64((cpuTime(b)-start)/time.Duration(b.N))/1e6, "cpu-ms/op")
+			b.ReportMetric(float64((benchtest.CPUTime(b)-start)/time.Duration(b.N))/1e6, "cpu-ms/op")
 		})
 	}
 }

@@ -1,14 +1,21 @@
 //go:build unix
 
-package caddymodule
+package browsers_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"database/sql"
+	"encoding/pem"
 	"fmt"
 	"io"
+	"math/big"
 	"net"
 	"net/http"
-	"net/url"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,46 +23,189 @@ import (
 	"testing"
 	"time"
 
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/google/go-cmp/cmp"
+
+	_ "github.com/modicum-proxy/modicum/caddymodule"
 )
+
+const policy = `
+version: 1
+controller: {name: Shop, contact: privacy@shop.example, country: DE}
+purposes:
+  delivery: {title: Deliver, basis: contract, retention: 1y}
+  newsletter: {title: Write to you, basis: consent, retention: 1y}
+  poll: {title: Ask you, basis: consent, retention: 1y}
+  ads: {title: Show ads, basis: legitimate_interests, retention: 1y, objection: gpc}
+collections:
+  checkout:
+    on: POST /checkout
+    fields:
+      name: delivery
+      email: [delivery, newsletter]
+      birthday: newsletter
+      opinion: poll
+      screen: ads
+    consents: {newsletter: subscribe, poll: asked}
+`
+
+const caddyfile = `{
+	admin off
+	persist_config off
+	auto_https off
+	log {
+		output discard
+	}
+	minimize {
+		store sqlite DIR/consent.db
+	}
+}
+https://shop.test:PORT {
+	bind 127.0.0.1
+	tls DIR/cert.pem DIR/key.pem
+	minimize DIR/privacy.yaml {
+		portal /privacy/
+		subject jwt {
+			key file DIR/secret
+			cookie login
+		}
+		subject field email email
+	}
+	reverse_proxy APPLICATION
+}
+https://news.shop.test:PORT, https://other.test:PORT {
+	bind 127.0.0.1
+	tls DIR/cert.pem DIR/key.pem
+	header Content-Type text/html
+	respond "<title>Not the shop</title>"
+}
+`
 
 // shop is a site over TLS, as browsers see it, and two sites of others. Who
 // logs in has a token in a cookie; the form has a field for an address.
 type shop struct {
-	*site
+	t        *testing.T
+	dir      string
+	chromium string
+	signer   jose.Signer        // of tokens
+	requests chan *http.Request // that the application received; their forms are parsed
 
 	origin  string
 	sibling string // of the same site, but another origin
 	other   string // of another site
-	token   func(change map[string]any) string
-
-	chromium string
 }
 
 func startShop(t *testing.T) *shop {
 	t.Helper()
-	chromium := findChromium(t)
-	secret, file := strings.Repeat("s", 40), filepath.Join(shortDir(t), "secret")
-	writeFile(t, file, secret)
-	o := known("subject jwt {\n key file " + file + "\n cookie login\n }\n subject field email email")
-	s := startSite(t, o)
-	s.upstream.answerWith(serveShop)
-	cert, key := selfSigned(t, s.dir)
 	port := freePort(t)
-	secure := fmt.Sprintf("bind 127.0.0.1\n tls %s %s\n", cert, key)
-	text := strings.Replace(s.caddyfile(o), "http://shop.test {\n\tbind unix/"+s.dir+"/site.sock", "https://shop.test:"+port+" {\n"+secure, 1)
-	s.loadText(text + fmt.Sprintf(`
-https://news.shop.test:%[1]s, https://other.test:%[1]s {
-	%[2]s
-	header Content-Type text/html
-	respond "<title>Not the shop</title>"
-}`, port, secure))
-	return &shop{
-		site: s, token: tokens(t, secret), chromium: chromium,
+	s := &shop{
+		t: t, dir: t.TempDir(), chromium: findChromium(t), requests: make(chan *http.Request, 1000),
 		origin: "https://shop.test:" + port, sibling: "https://news.shop.test:" + port, other: "https://other.test:" + port,
+	}
+	secret := strings.Repeat("s", 40)
+	var err error
+	if s.signer, err = jose.NewSigner(jose.SigningKey{Algorithm: jose.HS256, Key: []byte(secret)}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.write("secret", secret)
+	s.write("privacy.yaml", policy)
+	s.writeCertificate()
+	application := httptest.NewServer(http.HandlerFunc(s.serve))
+	t.Cleanup(application.Close)
+	text := strings.NewReplacer("DIR", s.dir, "PORT", port, "APPLICATION", strings.TrimPrefix(application.URL, "http://")).Replace(caddyfile)
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := caddy.Load(config, true); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := caddy.Stop(); err != nil {
+			t.Errorf("stopping Caddy: %v", err)
+		}
+	})
+	return s
+}
+
+func (s *shop) write(name, text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, name), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// writeCertificate writes a certificate that no browser trusts.
+func (s *shop) writeCertificate() {
+	s.t.Helper()
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"shop.test"}, NotAfter: time.Now().Add(time.Hour)}
+	certificate, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.write("cert.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certificate})))
+	s.write("key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close() //nolint:errcheck // nothing is left to do
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// token returns what proves to the shop who is logged in.
+func (s *shop) token(issuer, user string) string {
+	s.t.Helper()
+	token, err := jwt.Signed(s.signer).Claims(map[string]any{"iss": issuer, "sub": user, "exp": time.Now().Add(time.Hour).Unix()}).Serialize()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return token
+}
+
+// storedEvents returns how many events the store holds.
+func (s *shop) storedEvents() (n int) {
+	s.t.Helper()
+	db, err := sql.Open("sqlite", "file:"+filepath.Join(s.dir, "consent.db")+"?mode=ro")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // it was read
+	if err := db.QueryRowContext(s.t.Context(), "SELECT count(*) FROM event").Scan(&n); err != nil {
+		s.t.Fatal(err)
+	}
+	return n
+}
+
+// want fails the test if the application did not receive the form that it
+// should have.
+func (s *shop) want(when, got, want string) {
+	s.t.Helper()
+	if got != want {
+		s.t.Errorf("%s: forwarded %s, want %s", when, got, want)
 	}
 }
 
@@ -87,30 +237,38 @@ const shopPage = `<!doctype html><html lang="en"><title>Shop</title>
 <p><button>Order</button>
 </form>`
 
-// serveShop answers every request with the page. Scripts of all origins may
-// request it and read it, with cookies and ADPC: what is not granted to them
-// is refused by Modicum alone.
-func serveShop(w *wire, c net.Conn, r *http.Request) bool {
-	if w.read(r).err != nil {
-		return false
-	}
-	res := http.Response{
-		StatusCode: http.StatusOK, ProtoMajor: 1, ProtoMinor: 1, ContentLength: int64(len(shopPage)), Body: io.NopCloser(strings.NewReader(shopPage)),
-		Header: http.Header{
-			"Content-Type": {"text/html"}, "Access-Control-Allow-Origin": {r.Header.Get("Origin")},
-			"Access-Control-Allow-Credentials": {"true"}, "Access-Control-Allow-Headers": {"ADPC"},
-		},
-	}
-	return res.Write(c) == nil
+// serve answers every request with the page. Scripts of all origins may
+// request it and read it, with cookies and ADPC: only Modicum refuses what is
+// not granted to them.
+func (s *shop) serve(w http.ResponseWriter, r *http.Request) {
+	_ = r.ParseForm()
+	s.requests <- r
+	w.Header().Set("Content-Type", "text/html")
+	w.Header().Set("Access-Control-Allow-Origin", r.Header.Get("Origin"))
+	w.Header().Set("Access-Control-Allow-Credentials", "true")
+	w.Header().Set("Access-Control-Allow-Headers", "ADPC")
+	_, _ = io.WriteString(w, shopPage)
 }
 
-// received returns the next request that the application got for a path.
-func (s *shop) received(on string) received {
+// received returns the next request that the application received for a path.
+func (s *shop) received(on string) *http.Request {
 	s.t.Helper()
 	for {
-		if r := s.upstream.next(); r.Method+" "+r.URL.Path == on {
-			return r
+		select {
+		case r := <-s.requests:
+			if r.Method+" "+r.URL.Path == on {
+				return r
+			}
+		case <-time.After(20 * time.Second):
+			s.t.Fatalf("the application received no %s", on)
 		}
+	}
+}
+
+// forget drops the requests that the application received so far.
+func (s *shop) forget() {
+	for len(s.requests) > 0 {
+		<-s.requests
 	}
 }
 
@@ -175,7 +333,7 @@ func (b *browser) click(selector string) {
 // script sets may come too late for the next page; this one does not.
 func (b *browser) login(issuer, user string) {
 	b.t.Helper()
-	b.user = b.token(map[string]any{"iss": issuer, "sub": user})
+	b.user = b.token(issuer, user)
 	cookie := network.SetCookieParams{Name: "login", Value: b.user, URL: b.origin, HTTPOnly: new(true), SameSite: network.CookieSameSiteLax}
 	if _, err := chromedp.Call(b.ctx, network.SetCookie, cookie); err != nil {
 		b.t.Fatal(err)
@@ -206,11 +364,7 @@ func (b *browser) order(ticks ...string) string {
 	if user != b.user {
 		b.t.Error("the browser is not logged in as it should be")
 	}
-	form, err := url.ParseQuery(got.body)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	return form.Encode() // in the order of the names
+	return got.PostForm.Encode() // in the order of the names
 }
 
 // press presses a button of the page of choices, after marking answers.
@@ -258,7 +412,7 @@ func (b *browser) answer(choice string) {
 // is where the browser has to say that the request comes from.
 func (b *browser) tell(origin, adpc, site string) {
 	b.t.Helper()
-	b.upstream.drain()
+	b.forget()
 	b.run(chromedp.Navigate(origin + "/"))
 	evaluate[string](b, fmt.Sprintf(`fetch(%q, {credentials: "include", headers: {ADPC: %q}}).then(r => r.text())`, b.origin+"/told", adpc))
 	if got := b.received("GET /told").Header.Get("Sec-Fetch-Site"); got != site {
@@ -286,5 +440,7 @@ func (b *browser) shoot(name string) {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	writeFile(b.t, filepath.Join(dir, name+".png"), string(picture))
+	if err := os.WriteFile(filepath.Join(dir, name+".png"), picture, 0o600); err != nil { //nolint:gosec // G703: the developer names it
+		b.t.Fatal(err)
+	}
 }

@@ -1,6 +1,6 @@
 //go:build unix
 
-package caddymodule_test
+package frameworks_test
 
 import (
 	"context"
@@ -52,7 +52,7 @@ func testBrowser(t *testing.T, up *upstream) {
 			t.Errorf("%s: the application believes %s", form, found)
 		}
 	}
-	for _, text := range up.sites["strip"].tap.take() {
+	for _, text := range texts(up.sites["strip"].tap.take()) {
 		if encoding := findCanary(text); encoding != "" {
 			t.Errorf("the application sees the canary (%s) in %.600q", encoding, text)
 		}
@@ -120,5 +120,5 @@ func visible(t *testing.T, at site) string {
 
 // servePage answers with the page that submits.
 func servePage(w http.ResponseWriter, r *http.Request) {
-	http.ServeFile(w, r, "testdata/frameworks/browser/page.html")
+	http.ServeFile(w, r, "testdata/browser/page.html")
 }

@@ -1,4 +1,4 @@
-package submission
+package benchtest
 
 import (
 	"slices"
@@ -8,17 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rival is one way to do the work of a comparison, called with a counter
-// that picks the body.
-type rival struct {
-	name     string
-	do       func(i int)
-	allocate bool // needs long slices, or it dodges the garbage collector
+// Rival is one way to do the work of a comparison.
+type Rival struct {
+	Name      string
+	Do        func(i int) // called with a counter that picks the body
+	Allocates bool        // short slices would leave out the garbage collector
 }
 
-// cpuTime is the processor time of the process: wall time is off by a factor
+// CPUTime returns the processor time of the process: wall time is off by a factor
 // of two to four on a shared machine.
-func cpuTime(b *testing.B) time.Duration {
+func CPUTime(b *testing.B) time.Duration {
 	b.Helper()
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts); err != nil {
@@ -27,40 +26,40 @@ func cpuTime(b *testing.B) time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// compare runs the rivals in interleaved slices and reports, for each, the
+// Compare runs the rivals in interleaved slices and reports, for each, the
 // speed in MB/s of its quickest slice and how many times quicker the first
-// of them, ours, is. The second rival is expected to be ours again: what it
-// reports as ratio is the tolerance of all the others.
-func compare(b *testing.B, bytesPerCall int, rivals []rival) {
+// one, ours, is. The second one is ours again: its ratio is the tolerance of
+// all the others.
+func Compare(b *testing.B, bytesPerCall int, rivals []Rival) {
 	b.Helper()
-	best := quickest(b, rivals)
+	best := Quickest(b, rivals)
 	b.ReportMetric(0, "ns/op")
 	for i, r := range rivals {
-		b.ReportMetric(float64(bytesPerCall)/best[i]*1000, r.name+"-MB/s")
+		b.ReportMetric(float64(bytesPerCall)/best[i]*1000, r.Name+"-MB/s")
 		if i > 0 {
-			b.ReportMetric(best[i]/best[0], "x-"+r.name)
+			b.ReportMetric(best[i]/best[0], "x-"+r.Name)
 		}
 	}
 }
 
-// quickest returns, for each rival, the nanoseconds of a call in its quickest
+// Quickest returns, for each rival, the nanoseconds of a call in its quickest
 // slice of processor time.
-func quickest(b *testing.B, rivals []rival) []float64 {
+func Quickest(b *testing.B, rivals []Rival) []float64 {
 	b.Helper()
 	best := make([]float64, len(rivals)) // nanoseconds a call
 	calls := make([]int, len(rivals))
 	counter := 0
-	slice := func(r rival, n int) time.Duration {
-		start := cpuTime(b)
+	slice := func(r Rival, n int) time.Duration {
+		start := CPUTime(b)
 		for range n {
-			r.do(counter)
+			r.Do(counter)
 			counter++
 		}
-		return cpuTime(b) - start
+		return CPUTime(b) - start
 	}
 	for i, r := range rivals {
 		want := 3 * time.Millisecond
-		if r.allocate {
+		if r.Allocates {
 			want = 50 * time.Millisecond
 		}
 		slice(r, 10) // the first calls find nothing in its cache
@@ -87,7 +86,7 @@ func quickest(b *testing.B, rivals []rival) []float64 {
 	return best
 }
 
-// averageSize is the mean length of bodies, in bytes.
-func averageSize(bodies [][]byte) int {
+// AverageSize returns the mean length of bodies, in bytes.
+func AverageSize(bodies [][]byte) int {
 	return len(slices.Concat(bodies...)) / len(bodies)
 }

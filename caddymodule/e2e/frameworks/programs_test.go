@@ -1,6 +1,6 @@
 //go:build unix
 
-package caddymodule_test
+package frameworks_test
 
 import (
 	"bytes"
@@ -22,7 +22,7 @@ import (
 // program is a process in which one or more frameworks answer.
 type program struct {
 	name    string
-	dir     string   // below testdata/frameworks
+	dir     string   // below testdata
 	needs   []string // Python's modules
 	serves  []string // upstreams; unless port or fastcgi, each on dir/<name>.sock
 	port    bool     // it cannot listen on a Unix socket
@@ -89,7 +89,7 @@ func perl(_ *program, listen string) ([]string, error) {
 	return []string{"starman", "--listen", listen, "--workers", "2", "--disable-keepalive", "--env", "production", "--preload-app", "upstream.psgi"}, nil
 }
 
-func (p *program) path() string { return filepath.Join("testdata", "frameworks", p.dir) }
+func (p *program) path() string { return filepath.Join("testdata", p.dir) }
 
 // start runs the program and waits until it answers. It returns the reason
 // when the program is not to be had on this machine. The process ends with t.

@@ -1,6 +1,6 @@
 //go:build unix
 
-package caddymodule_test
+package frameworks_test
 
 import (
 	"bytes"

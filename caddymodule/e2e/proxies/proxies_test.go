@@ -1,19 +1,31 @@
 //go:build unix
 
-package caddymodule_test
+package proxies_test
 
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	caddycmd "github.com/caddyserver/caddy/v2/cmd"
+	_ "github.com/caddyserver/caddy/v2/modules/standard"
+
+	_ "github.com/modicum-proxy/modicum/caddymodule"
 )
+
+// TestMain lets the test binary be Caddy: startCluster runs it so.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == "run" {
+		caddycmd.Main()
+		return
+	}
+	os.Exit(m.Run())
+}
 
 // TestProxies runs three processes of Caddy on one PostgreSQL while
 // connections break, answers are late or lost, sessions are killed and
@@ -21,18 +33,14 @@ import (
 // sent afterwards, to whichever proxy, passes on that consent.
 //
 //	settings=$(.ci/postgres start) && eval "$settings"
-//	go test ./caddymodule -run TestProxies -v                                # half a minute
-//	MODICUM_LONG=1 go test ./caddymodule -run TestProxies -v -timeout 60m    # 200,000 decisions, 5,000 withdrawals
+//	cd caddymodule/e2e; go test ./proxies -v                                # half a minute
+//	MODICUM_LONG=1 go test ./proxies -v -timeout 60m    # 200,000 decisions, 5,000 withdrawals
 func TestProxies(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes half a minute: without -short")
 	}
 	if os.Getenv("MODICUM_TEST_POSTGRES") == "" && os.Getenv("CI") != "true" {
 		t.Skip("no PostgreSQL: set MODICUM_TEST_POSTGRES, see .ci/postgres")
-	}
-	program := filepath.Join(t.TempDir(), "modicum")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, "../cmd/modicum").CombinedOutput(); err != nil { //nolint:gosec // G204: words of ours
-		t.Fatalf("%v\n%s", err, out)
 	}
 	long := os.Getenv("MODICUM_LONG") != ""
 	for _, test := range []struct {
@@ -51,7 +59,7 @@ func TestProxies(t *testing.T) {
 			if long {
 				tr.goal = test.long
 			}
-			tr.cluster = startCluster(t, program, test.lease)
+			tr.cluster = startCluster(t, test.lease)
 			tr.run(test.lease == 0)
 			t.Logf("%v", tr)
 		})

@@ -1,6 +1,6 @@
 //go:build unix
 
-package caddymodule_test
+package frameworks_test
 
 import (
 	"bytes"
@@ -48,9 +48,10 @@ func block(fields [][2]string) []byte {
 }
 
 // exchange sends the stream on a new connection, and returns what came back
-// as the body of the answer, up to a fault.
-func (s *stream) exchange(conn io.ReadWriter) [][]byte {
+// as an answer, up to a fault.
+func (s *stream) exchange(conn io.ReadWriter) []answer {
 	framer := http2.NewFramer(conn, conn)
+	framer.ReadMetaHeaders = hpack.NewDecoder(4096, nil)
 	go func() {
 		_, _ = io.WriteString(conn, http2.ClientPreface)
 		_ = framer.WriteSettings()
@@ -63,20 +64,25 @@ func (s *stream) exchange(conn io.ReadWriter) [][]byte {
 			_ = framer.WriteHeaders(http2.HeadersFrameParam{StreamID: 1, BlockFragment: block(s.trailers), EndHeaders: true, EndStream: true})
 		}
 	}()
-	var body []byte
+	got := answer{status: "none", header: http.Header{}}
 	for {
 		frame, err := framer.ReadFrame()
 		if err != nil {
-			return [][]byte{body}
+			return []answer{got}
 		}
 		switch frame := frame.(type) {
+		case *http2.MetaHeadersFrame:
+			got.status = frame.PseudoValue("status")
+			for _, f := range frame.RegularFields() {
+				got.header.Add(f.Name, f.Value)
+			}
 		case *http2.DataFrame:
-			body = append(body, frame.Data()...)
+			got.body = append(got.body, frame.Data()...)
 		case *http2.GoAwayFrame, *http2.RSTStreamFrame:
-			return [][]byte{body}
+			return []answer{got}
 		}
 		if frame.Header().StreamID == 1 && frame.Header().Flags.Has(http2.FlagDataEndStream) {
-			return [][]byte{body}
+			return []answer{got}
 		}
 	}
 }

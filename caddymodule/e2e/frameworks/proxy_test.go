@@ -1,6 +1,6 @@
 //go:build unix
 
-package caddymodule_test
+package frameworks_test
 
 import (
 	"bufio"
@@ -33,6 +33,8 @@ type upstream struct {
 	address string          // of the framework
 	missing error           // why it is not to be had here
 	sites   map[string]site // by the name of the guard
+
+	recorded []string // see record
 }
 
 // site is where Caddy stands before an upstream with one of the guards.
@@ -50,7 +52,7 @@ type guard struct {
 
 // guards are the ways to stand before an upstream.
 func guards() []guard {
-	policy := []string{filepath.Join("testdata", "frameworks", "policy.yaml")}
+	policy := []string{filepath.Join("testdata", "policy.yaml")}
 	minimize := func(options map[string]any) []map[string]any {
 		options["handler"], options["policy"] = "minimize", policy
 		return []map[string]any{options}
@@ -109,6 +111,9 @@ func startCaddy(t *testing.T, dir string, ups []*upstream) {
 		for _, g := range guards() {
 			name := u.name + "-" + g.name
 			at := site{filepath.Join(dir, name), newTap(t, filepath.Join(dir, name+".tap"), u.address)}
+			if u.fastcgi {
+				at.tap.complete = completeFastCGI
+			}
 			u.sites[g.name] = at
 			servers[name] = map[string]any{
 				"listen":          []string{"unix/" + at.socket},
@@ -140,7 +145,7 @@ func startCaddy(t *testing.T, dir string, ups []*upstream) {
 func (u *upstream) proxy(by *tap) map[string]any {
 	handler := map[string]any{"handler": "reverse_proxy", "upstreams": []any{map[string]any{"dial": by.address}}}
 	if u.fastcgi {
-		root, _ := filepath.Abs(filepath.Join("testdata", "frameworks", "php"))
+		root, _ := filepath.Abs(filepath.Join("testdata", "php"))
 		handler["transport"] = map[string]any{
 			"protocol": "fastcgi", "root": root,
 			"env": map[string]string{"SCRIPT_FILENAME": filepath.Join(root, "index.php")},
@@ -149,8 +154,15 @@ func (u *upstream) proxy(by *tap) map[string]any {
 	return handler
 }
 
-// exchange sends an attack to a site and returns the bodies of the answers.
-func (s site) exchange(t *testing.T, a *attack) (bodies [][]byte) {
+// answer is a response as a client receives it.
+type answer struct {
+	status string
+	header http.Header
+	body   []byte
+}
+
+// exchange sends an attack to a site and returns the answers.
+func (s site) exchange(t *testing.T, a *attack) (answers []answer) {
 	t.Helper()
 	conn, err := net.Dial("unix", s.socket) //nolint:noctx // it is local
 	if err != nil {
@@ -169,21 +181,21 @@ func (s site) exchange(t *testing.T, a *attack) (bodies [][]byte) {
 	}()
 	method, _, _ := strings.Cut(string(a.sent[:min(len(a.sent), 16)]), " ")
 	r := bufio.NewReader(conn)
-	for len(bodies) <= a.more {
-		answer, err := http.ReadResponse(r, &http.Request{Method: method}) //nolint:bodyclose // it ends with the connection
+	for len(answers) <= a.more {
+		res, err := http.ReadResponse(r, &http.Request{Method: method}) //nolint:bodyclose // it ends with the connection
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%s: no answer came in time", a.name)
 		}
 		if err != nil {
 			break
 		}
-		if answer.StatusCode < 200 && answer.StatusCode != http.StatusSwitchingProtocols {
+		if res.StatusCode < 200 && res.StatusCode != http.StatusSwitchingProtocols {
 			continue
 		}
-		body, _ := io.ReadAll(answer.Body)
-		bodies = append(bodies, body)
+		body, _ := io.ReadAll(res.Body)
+		answers = append(answers, answer{strconv.Itoa(res.StatusCode), res.Header, body})
 	}
-	return bodies
+	return answers
 }
 
 // request writes an HTTP/1.1 request: its line, its headers, and the length

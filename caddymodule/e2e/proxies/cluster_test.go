@@ -1,6 +1,6 @@
 //go:build unix
 
-package caddymodule_test
+package proxies_test
 
 import (
 	"context"
@@ -91,7 +91,7 @@ http:// {
 
 // startCluster starts processes that decide by what they read for as long as
 // lease; 0: each decision reads.
-func startCluster(t *testing.T, program string, lease time.Duration) *cluster {
+func startCluster(t *testing.T, lease time.Duration) *cluster {
 	t.Helper()
 	c := &cluster{dir: socketDir(t)}
 	c.write(t, "privacy.yaml", clusterPolicy)
@@ -112,7 +112,7 @@ func startCluster(t *testing.T, program string, lease time.Duration) *cluster {
 		text := strings.NewReplacer("DIR", c.dir, "NAME", name, "LEASE", leaseOption(lease)).Replace(clusterCaddyfile)
 		c.write(t, name+".Caddyfile", text)
 		p := &proxy{name: name, way: way, client: unixClient(filepath.Join(c.dir, name+".sock")), ended: make(chan struct{})}
-		c.run(t, p, program, fmt.Sprintf("%s host=%s port=%s sslmode=disable", dsn, host, port))
+		c.run(t, p, fmt.Sprintf("%s host=%s port=%s sslmode=disable", dsn, host, port))
 		c.proxies = append(c.proxies, p)
 	}
 	for _, p := range c.proxies {
@@ -247,13 +247,13 @@ func relay(t *testing.T, socket string) (address string) {
 }
 
 // run starts the process of a proxy.
-func (c *cluster) run(t *testing.T, p *proxy, program, dsn string) {
+func (c *cluster) run(t *testing.T, p *proxy, dsn string) {
 	t.Helper()
 	log, err := os.Create(filepath.Join(c.dir, p.name+".log"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "run", "--adapter", "caddyfile", "--config", filepath.Join(c.dir, p.name+".Caddyfile")) //nolint:gosec,noctx // ours; it is killed below
+	cmd := exec.Command(os.Args[0], "run", "--adapter", "caddyfile", "--config", filepath.Join(c.dir, p.name+".Caddyfile")) //nolint:gosec,noctx // ours; it is killed below
 	cmd.Env = append(os.Environ(), "MODICUM_TEST_DSN="+dsn)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {

@@ -1,6 +1,6 @@
 //go:build unix
 
-package caddymodule_test
+package proxies_test
 
 import (
 	"fmt"
