@@ -128,7 +128,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if len(a.Policy) > 0 {
-		if _, err = a.policy(a.Policy); err != nil {
+		if _, err = a.livePolicy(a.Policy); err != nil {
 			return err
 		}
 	}
@@ -167,6 +167,7 @@ func (a *App) Cleanup() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range a.policies {
+		p.release(a)
 		if _, err := pool.Delete(p.key); err != nil {
 			a.logger.Error("releasing a policy", zap.Strings("files", p.files), zap.Error(err))
 		}
@@ -182,9 +183,9 @@ func (a *App) Cleanup() error {
 	return nil
 }
 
-// policy returns the policy of files for a site, or the one that sites share if
+// livePolicy returns the policy of files for a site, or the one that sites share if
 // there are no files. Cleanup releases it.
-func (a *App) policy(files []string) (*livePolicy, error) {
+func (a *App) livePolicy(files []string) (*livePolicy, error) {
 	if len(files) == 0 {
 		files = a.Policy
 	}

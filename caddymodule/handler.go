@@ -79,6 +79,7 @@ type Handler struct {
 	GPC string `json:"gpc,omitempty"`
 
 	app      *App
+	policy   *livePolicy
 	engine   *minimize.Engine
 	registry *liveRegistry    // nil: no store is configured
 	consents *service.Service // nil: as above
@@ -105,11 +106,10 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if h.engine, err = h.newEngine(); err != nil {
 		return err
 	}
-	p, err := h.app.policy(h.Policy)
-	if err != nil {
+	if h.policy, err = h.app.livePolicy(h.Policy); err != nil {
 		return err
 	}
-	h.engine.Policies = p.Policies
+	h.engine.Policies = h.policy.Policies
 	h.engine.Recorder = &recorder{log: ctx.Logger(collectionLog{}), metrics: h.app.metrics}
 	if err := h.provisionConsents(); err != nil {
 		return err

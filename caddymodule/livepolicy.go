@@ -53,6 +53,9 @@ type livePolicy struct {
 	logger *zap.Logger // of the configuration that started last: older ones may be closed
 	digest string      // of the files as last read, valid or not
 	status policyStatus
+	// required are the fields by which the sites of each app identify people.
+	// A set without one of them is refused.
+	required map[*App][]string
 }
 
 // policyStatus is what the admin endpoint reports about a policy.
@@ -86,7 +89,8 @@ func acquirePolicy(files []string, key []byte, logger *zap.Logger, poll caddy.Du
 		return &livePolicy{
 			Policies: holder, key: poolKey, files: files, readFiles: policy.ReadFiles,
 			logger: logger, poll: time.Duration(poll), digest: digest,
-			status: policyStatus{Files: files, Version: set.Version, Loaded: time.Now()},
+			required: map[*App][]string{},
+			status:   policyStatus{Files: files, Version: set.Version, Loaded: time.Now()},
 		}, nil
 	})
 	if err != nil {
@@ -247,6 +251,11 @@ func (p *livePolicy) refresh(ctx context.Context) {
 	if err == nil {
 		set, err = compile(sources, p.logger)
 	}
+	for _, fields := range p.required {
+		if err == nil {
+			err = declaresAll(set, fields...)
+		}
+	}
 	if err == nil {
 		err = p.Swap(set)
 	}
@@ -257,6 +266,37 @@ func (p *livePolicy) refresh(ctx context.Context) {
 	}
 	p.status.Error, p.status.Version, p.status.Loaded = "", set.Version, time.Now()
 	p.logger.Info("a changed policy is in force", zap.Strings("files", p.files), zap.String("version", set.Version))
+}
+
+// require returns an error if the policy does not declare a field by which a site
+// of app identifies people. Until app releases p, a set without it is refused.
+func (p *livePolicy) require(app *App, field string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := declaresAll(p.Load(), field); err != nil {
+		return err
+	}
+	p.required[app] = append(p.required[app], field)
+	return nil
+}
+
+// release removes the requirements of app.
+func (p *livePolicy) release(app *App) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.required, app)
+}
+
+// declaresAll returns an error if a field is in no collection of set.
+func declaresAll(set *policy.Set, fields ...string) error {
+	for _, field := range fields {
+		if !slices.ContainsFunc(set.Collections, func(c *policy.Collection) bool {
+			return slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return f.Name == field })
+		}) {
+			return fmt.Errorf("subject field %s: no collection of the policy has a field of that name", field)
+		}
+	}
+	return nil
 }
 
 // state returns the status of the policy.

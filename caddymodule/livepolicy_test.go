@@ -269,3 +269,27 @@ func TestPolicyInConfigMap(t *testing.T) {
 	link("..2", "..data")
 	within(t, "the new policy", func() { <-inForce })
 }
+
+// TestPolicyWithoutASubjectField: without the field by which a site identifies
+// people, it would no longer find the choices of anybody.
+func TestPolicyWithoutASubjectField(t *testing.T) {
+	o := options{
+		policy: strings.Replace(shopPolicy, "      name: delivery\n", "      name: delivery\n      login: delivery\n", 1),
+		global: "minimize {\n store sqlite consent.db\n poll_interval 10ms\n }", minimize: "subject field login email",
+	}
+	s := startSite(t, o)
+	first := s.status().Policies[0].Version
+	s.log.reset()
+	writeFile(t, s.policy, shopPolicy)
+	s.log.wait(t, `"level":"error"`, "the old one stays in force", "subject field login: no collection of the policy has a field of that name")
+	if now := s.status().Policies[0].Version; now != first {
+		t.Error("the old policy is not in force")
+	}
+
+	// A configuration that does not identify people by the field does not need it.
+	writeFile(t, s.policy, o.policy)
+	s.load(options{global: o.global})
+	s.log.reset()
+	writeFile(t, s.policy, shopPolicy)
+	s.log.wait(t, "a changed policy is in force")
+}

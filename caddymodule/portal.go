@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent/service"
 	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/pages"
-	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/regular"
 	"github.com/modicum-proxy/modicum/internal/subject"
 )
@@ -52,8 +50,8 @@ func (h *Handler) provisionConsents() error {
 	}
 	h.engine.Consents = h.consents
 	for field := range fields {
-		if !declares(h.engine.Policies.Load(), field) {
-			return fmt.Errorf("subject field %s: no collection of the policy has a field of that name", field)
+		if err := h.policy.require(h.app, field); err != nil {
+			return err
 		}
 		h.engine.Identifying = append(h.engine.Identifying, field)
 	}
@@ -76,13 +74,6 @@ func gpcDate(text string) (time.Time, error) {
 		return updated, fmt.Errorf("gpc %q: expected a date, such as 2026-11-22", text)
 	}
 	return updated, nil
-}
-
-// declares tells whether a collection has a field of a name.
-func declares(set *policy.Set, field string) bool {
-	return slices.ContainsFunc(set.Collections, func(c *policy.Collection) bool {
-		return slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return f.Name == field })
-	})
 }
 
 // servePortal answers requests for our own pages. It tells whether it did.
