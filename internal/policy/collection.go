@@ -39,7 +39,7 @@ func (c *compiler) collections() {
 func (c *compiler) fields(collection *Collection, declared []entry[fieldDecl]) {
 	for i := range declared {
 		// A path has one spelling only, so a path declared twice is a key written
-		// twice, which the reader has told.
+		// twice, which the reader has reported.
 		if f, ok := c.field(&declared[i]); ok {
 			collection.Fields = append(collection.Fields, f)
 		}
@@ -67,7 +67,7 @@ func (c *compiler) consents(collection *Collection, declared []entry[consentDecl
 			// GDPR Art. 7(2) and recital 43: consents are given separately.
 			c.problems.add(Diagnostic{
 				Code: "bundled-consent", Position: field.at, Related: []Position{before},
-				Message: fmt.Sprintf("the field %q gives a consent already, at %v", field.text, before),
+				Message: fmt.Sprintf("the field %q already gives a consent, at %v", field.text, before),
 				Hint:    "each purpose has a field of its own: one tick for two purposes is no free consent",
 			})
 			continue
@@ -84,7 +84,7 @@ func (c *compiler) tickable(collection *Collection, field word, path []string) b
 	complaint := ""
 	for _, segment := range path {
 		if segment == "*" || segment == "**" {
-			complaint = "a consent is one field, and a star stands for many"
+			complaint = "a consent comes from one field, and a star matches many"
 		}
 	}
 	if f := collection.at(path); f != nil && f.Type == "file" {
@@ -145,13 +145,13 @@ func (c *compiler) checkTest(decl *testDecl, t *Test) {
 	if t.On != "" && complaint != "" {
 		c.problems.add(Diagnostic{
 			Code: "bad-request", Position: decl.On.at,
-			Message: fmt.Sprintf("%q is no request: %s", t.On, complaint), Hint: `write METHOD [HOST]/path, such as "POST /checkout"`,
+			Message: fmt.Sprintf("%q is not a request: %s", t.On, complaint), Hint: `write METHOD [HOST]/path, such as "POST /checkout"`,
 		})
 	}
 	if _, _, err := mime.ParseMediaType(t.Type); err != nil || !strings.Contains(t.Type, "/") {
 		c.problems.add(Diagnostic{
 			Code: "bad-media-type", Position: decl.Type.at,
-			Message: fmt.Sprintf("%q is no media type", t.Type), Hint: `write one such as "application/x-www-form-urlencoded"`,
+			Message: fmt.Sprintf("%q is not a media type", t.Type), Hint: `write one such as "application/x-www-form-urlencoded"`,
 		})
 	}
 	for _, w := range decl.Consents.words {

@@ -26,7 +26,7 @@ func Compile(sources ...Source) (*Set, Diagnostics) {
 	c.controller()
 	c.purposes()
 	if readable {
-		// A name that an unreadable file declares would be told to be unknown.
+		// Otherwise a name that an unreadable file declares would be reported as unknown.
 		c.shared()
 		c.collections()
 		c.tests()
@@ -58,7 +58,7 @@ func (c *compiler) declare(what, name string, at Position, declared map[string]P
 	if !namePattern.MatchString(name) {
 		c.problems.add(Diagnostic{
 			Code: "bad-name", Position: at,
-			Message: fmt.Sprintf("%q is no name for a %s", name, what),
+			Message: fmt.Sprintf("%q is not a name for a %s", name, what),
 			Hint:    "a name has letters, digits, - and _, begins with a letter, and has at most 64 of them",
 		})
 	}
@@ -176,7 +176,7 @@ func (c *compiler) resolve(words []word) []PurposeID {
 	for _, w := range words {
 		id, ok := c.set.PurposeID(w.text)
 		switch {
-		case w.text == "": // told when it was read
+		case w.text == "": // reported when it was read
 		case !ok:
 			all := c.purposeNames(func(Purpose) bool { return true })
 			c.problems.add(Diagnostic{

@@ -2,15 +2,15 @@ package policy
 
 // Reasons of a [Verdict] that strips a field.
 const (
-	ReasonNoPurpose = "no_purpose" // no purpose is declared for it
-	ReasonNoConsent = "no_consent" // it needs a consent that does not stand
+	ReasonNoPurpose = "no_purpose" // no purpose is declared for the field
+	ReasonNoConsent = "no_consent" // it needs a consent that is not in force
 	ReasonObjected  = "objected"   // the person objected to its purpose
 )
 
-// Standing is what is known of a person's choices for one request. The zero
+// Standing is a person's choices that are in force for one request. The zero
 // value grants nothing.
 type Standing struct {
-	Granted  PurposeSet // consents that stand
+	Granted  PurposeSet // consents in force
 	Objected PurposeSet // objections, and consents that were refused
 }
 
@@ -23,7 +23,7 @@ func (s *Set) Choosable(purposes PurposeSet) PurposeSet {
 	return purposes
 }
 
-// Verdict says what becomes of a field. The zero value strips it.
+// Verdict is the decision about a field. The zero value strips it.
 type Verdict struct {
 	Kept bool
 	// Purpose is the one that let the field pass, or the first of its purposes
@@ -33,10 +33,10 @@ type Verdict struct {
 	Reason string
 }
 
-// Decide says whether a field passes: any one of its purposes is enough. A
+// Decide returns whether a field passes: any one of its purposes is enough. A
 // purpose with a basis other than consent allows unless it is marked
-// `objection:` and the person objected; a consent purpose allows when its
-// consent stands and the person did not object.
+// `objection:` and the person objected; a consent purpose allows if its consent is
+// in force and the person did not object.
 func (c *Collection) Decide(f *Field, s Standing) Verdict {
 	if c.set == nil || len(f.Purposes) == 0 {
 		return Verdict{Reason: ReasonNoPurpose}

@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// Severity tells an error, which no policy set may have, from a warning.
+// Severity distinguishes an error, which no policy set may have, from a warning.
 type Severity uint8
 
-// The severities. The zero value is the grave one.
+// The severities. The zero value is the worse one.
 const (
 	Error Severity = iota
 	Warning
@@ -85,23 +85,23 @@ func (d Diagnostic) String() string {
 // Diagnostics are problems sorted by file, line and column.
 type Diagnostics []Diagnostic
 
-// Err returns an error that tells every error among the diagnostics, nil if
-// there are only warnings or none.
+// Err returns an error with every error among the diagnostics, or nil if there is
+// none.
 func (d Diagnostics) Err() error {
-	var told []string
+	var lines []string
 	for _, one := range d {
 		if one.Severity == Error {
-			told = append(told, one.String())
+			lines = append(lines, one.String())
 		}
 	}
-	if told == nil {
+	if lines == nil {
 		return nil
 	}
-	return errors.New(strings.Join(told, "\n"))
+	return errors.New(strings.Join(lines, "\n"))
 }
 
-// maxDiagnostics is where reporting ends, for errors and for warnings: a file that
-// is no policy at all need not be told so for each of its lines.
+// maxDiagnostics is the most errors, and the most warnings, that are reported: a
+// file that is not a policy at all could have one for each line.
 const maxDiagnostics = 1000
 
 // problems collects the diagnostics of a compilation and adds the excerpts.
@@ -121,7 +121,7 @@ func (p *problems) add(d Diagnostic) {
 	if p.count[d.Severity]++; p.count[d.Severity] > maxDiagnostics {
 		d = Diagnostic{
 			Severity: d.Severity, Code: "too-many-problems", Position: Position{File: d.Position.File},
-			Message: fmt.Sprintf("there are more than %d, which are not told here", maxDiagnostics),
+			Message: fmt.Sprintf("there are more than %d problems; the others are not shown", maxDiagnostics),
 		}
 	}
 	if p.seen == nil {

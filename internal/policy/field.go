@@ -7,7 +7,7 @@ import (
 )
 
 // shared gathers the field definitions of the files. Each is checked by itself,
-// so that a mistake is told even if no collection uses it.
+// so that a mistake is reported even if no collection uses it.
 func (c *compiler) shared() {
 	declared := make(map[string]Position)
 	for _, d := range c.documents {
@@ -113,14 +113,14 @@ func (c *compiler) check(r *rules) {
 	if len(types) > 0 && kind != "file" && slices.Contains(valueTypes, kind) && !slices.Contains(types, kind) {
 		c.problems.add(Diagnostic{
 			Code: "keep-of-type", Position: r.Keep.at,
-			Message: fmt.Sprintf("keep: %s makes no sense of type: %s", r.Keep.Kind, kind), Hint: "it is made for type: " + oneOf(types),
+			Message: fmt.Sprintf("keep: %s does not apply to type: %s", r.Keep.Kind, kind), Hint: "it is made for type: " + oneOf(types),
 		})
 	}
 	for _, v := range r.OneOf.values {
 		c.checkConstant("one_of", v, kind)
 	}
-	// An empty constant says that nothing is there, which fits any type; and where
-	// values are reduced, so is the constant that stands in for them.
+	// An empty constant means no value, which fits any type; and if values are
+	// reduced, their type is no longer that of the field.
 	if o := r.Otherwise; o.given() && o.Text != "" && r.Keep.Kind == "" && kind != "file" {
 		c.checkConstant("otherwise", o.scalar, kind)
 	}
@@ -159,7 +159,7 @@ func (c *compiler) checkConstant(key string, v scalar, kind string) {
 	if hint := misfit(kind, v); hint != "" {
 		c.problems.add(Diagnostic{
 			Code: "wrong-constant", Position: v.at,
-			Message: fmt.Sprintf("the value of %s is no %s", key, kind), Hint: hint,
+			Message: fmt.Sprintf("the value of %s is not a valid %s", key, kind), Hint: hint,
 		})
 	}
 }

@@ -195,7 +195,7 @@ func (f *fieldDecl) read(r *reader, n ast.Node) {
 	}
 	if _, isNull := n.(*ast.NullNode); isNull {
 		r.expected("a purpose, a list of purposes, or rules", n, "")
-		f.For.words = make([]word, 1) // an empty word was told; no word would be told again
+		f.For.words = make([]word, 1) // an empty word, which is already reported, and not a missing one
 		return
 	}
 	f.For.read(r, n)

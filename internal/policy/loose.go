@@ -80,11 +80,11 @@ func (l *looseSearch) follow(s *step, path string) bool {
 	}
 	segment, last, rest := cutSegment(path)
 	exact := s.find(segment)
-	return l.follow(exact, rest) || l.alike(s, exact, segment, last, rest) || l.follow(s.single, rest) || l.found.add(s.rest)
+	return l.follow(exact, rest) || l.followSimilar(s, exact, segment, last, rest) || l.follow(s.single, rest) || l.found.add(s.rest)
 }
 
-// alike is follow for what a segment can be taken for.
-func (l *looseSearch) alike(s, exact *step, segment string, last bool, rest string) bool {
+// followSimilar is follow for the literals that a segment can be taken for.
+func (l *looseSearch) followSimilar(s, exact *step, segment string, last bool, rest string) bool {
 	text := fold(segment)
 	name, suffix := stem(text)
 	leads := false
@@ -105,7 +105,7 @@ func (l *looseSearch) alike(s, exact *step, segment string, last bool, rest stri
 	return leads
 }
 
-// pathInfo is alike for a script that servers run whatever path follows it:
+// pathInfo is followSimilar for a script that servers run whatever path follows it:
 // that is its PATH_INFO, and to a front controller the path.
 func (l *looseSearch) pathInfo(s *step, text, rest string) bool {
 	name, suffix := stem(text)
@@ -286,7 +286,7 @@ func leniently(escaped string) string {
 	return b.String()
 }
 
-// isClear reports whether [forgiven] changes nothing of a path. It may fail to
+// isClear reports whether [forgiven] changes nothing in a path. It may fail to
 // see that.
 func isClear(escaped string) bool {
 	for i := range len(escaped) {

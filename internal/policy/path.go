@@ -15,8 +15,8 @@ const (
 )
 
 // ParsePath splits the path of a field at its dots: "address.city", "items.*.sku",
-// "address.**". `\.` is a literal dot and `\\` a backslash; a star stands alone
-// in its segment. The empty path is the scalar at the top of a body.
+// "address.**". `\.` is a literal dot and `\\` a backslash; a star must be a whole
+// segment. The empty path is the scalar at the top of a body.
 func ParsePath(path string) ([]string, error) {
 	if path == "" {
 		return []string{}, nil
@@ -30,7 +30,7 @@ func ParsePath(path string) ([]string, error) {
 	for _, c := range path {
 		switch {
 		case unicode.IsControl(c):
-			return nil, errors.New("a control character stands in the path")
+			return nil, errors.New("the path contains a control character")
 		case escaped && c != '.' && c != '\\':
 			return nil, fmt.Errorf(`the path has a backslash before %q: only \. and \\ are escapes`, c)
 		case escaped:
@@ -63,9 +63,9 @@ func checkSegments(segments []string) error {
 		case s == "":
 			return errors.New("the path has an empty segment")
 		case s == "**" && i != len(segments)-1:
-			return errors.New(`"**" stands only at the end of a path`)
+			return errors.New(`"**" is only allowed at the end of a path`)
 		case s != "*" && s != "**" && strings.Contains(s, "*"):
-			return errors.New(`a star stands alone in its segment of a path: "items.*.sku"`)
+			return errors.New(`a star must be a whole segment of a path: "items.*.sku"`)
 		}
 	}
 	return nil

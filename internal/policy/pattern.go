@@ -40,7 +40,7 @@ func (ps *patterns) add(w word, c *Collection) {
 	if complaint := patternComplaint(method, host, path); complaint != "" {
 		ps.problems.add(Diagnostic{
 			Code: "bad-pattern", Position: w.at,
-			Message: fmt.Sprintf("%q is no pattern: %s", w.text, complaint), Hint: `write [METHOD ][HOST]/path, such as "POST /checkout"`,
+			Message: fmt.Sprintf("%q is not a pattern: %s", w.text, complaint), Hint: `write [METHOD ][HOST]/path, such as "POST /checkout"`,
 		})
 		return
 	}
@@ -71,12 +71,12 @@ func (ps *patterns) conflict(p Pattern, why string) {
 	ps.problems.add(Diagnostic{Code: "pattern-conflict", Position: p.Position, Message: fmt.Sprintf("the pattern %q ties with another", p.Text), Hint: why})
 }
 
-// register hands a pattern to a mux and returns why the mux refuses it. Hosts are
+// register adds a pattern to a mux and returns why the mux refuses it. Hosts are
 // compared in lower case, which the mux does not do.
 func register(mux *http.ServeMux, p Pattern) (refusal string) {
 	defer func() {
 		if reason := recover(); reason != nil {
-			// What two patterns have in common stands after the first line.
+			// After the first line comes what the two patterns have in common.
 			refusal = fmt.Sprint(reason)
 			if _, explanation, ok := strings.Cut(refusal, ":\n"); ok {
 				refusal = strings.TrimSuffix(strings.ReplaceAll(explanation, "\n", " "), ".")
@@ -110,11 +110,11 @@ func joinPattern(method, host, path string) string {
 	return pattern
 }
 
-// hostForm is a host as it stands in a request: a name in its ASCII form, or an
+// hostForm is a host as requests have it: a name in its ASCII form, or an
 // IPv4 address. A port is never compared.
 var hostForm = regexp.MustCompile(`^[A-Za-z0-9._-]{0,253}$`)
 
-// patternComplaint says what is wrong with a pattern by itself.
+// patternComplaint returns what is wrong with a pattern by itself.
 func patternComplaint(method, host, path string) string {
 	switch {
 	case path == "":

@@ -71,7 +71,7 @@ type Purpose struct {
 	// Retention is how long the data is kept, as the policy writes it: a number
 	// and h, d, w, mo or y ("3y"). Empty: not said.
 	Retention string
-	// Expires is how long a consent stands, written as Retention is. Empty: as
+	// Expires is how long a consent is valid, written as Retention is. Empty: as
 	// long as the data is kept, or until it is withdrawn; see [Purpose.Term].
 	Expires    string
 	Recipients []Text
@@ -154,13 +154,13 @@ type Field struct {
 	// Pattern is anchored at both ends; nil is not given.
 	Pattern *regexp.Regexp
 	OneOf   []string
-	// Otherwise stands in for a value that is stripped; nil is not given.
+	// Otherwise goes on in place of a value that is stripped; nil if there is none.
 	Otherwise *Constant
 	// Required refuses a submission that lacks the field.
 	Required bool
 	// Category is a data category of the fideslang taxonomy, dotted.
 	Category string
-	// List says that the field is the elements of a list: the path ends in "*".
+	// List is set if the field is the elements of a list: the path ends in "*".
 	List     bool
 	Position Position
 }

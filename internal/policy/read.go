@@ -45,8 +45,8 @@ func readDocument(source Source, p *problems) *document {
 // parse returns the root of the file.
 func (r *reader) parse(text string) (root ast.Node, ok bool) {
 	defer func() {
-		// The parser is a stranger's code on a file that is broken in ways nobody
-		// tried: a file must not stop a proxy that runs under the policy before it.
+		// The parser may panic on a file that is broken in some way that it was not
+		// tested with. That must not stop a proxy that runs with the old policy.
 		if recover() != nil {
 			ok = false
 			r.problems.add(Diagnostic{Code: "syntax", Position: Position{File: r.file}, Message: "the YAML of the file cannot be read"})
@@ -56,7 +56,7 @@ func (r *reader) parse(text string) (root ast.Node, ok bool) {
 	if !r.acceptable(tokens) {
 		return nil, false
 	}
-	// Duplicate keys are left to us: all of them are told, with both places.
+	// The parser allows duplicate keys, so that each is reported with both places.
 	file, err := parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		d := Diagnostic{Code: "syntax", Position: Position{File: r.file}, Message: "the YAML of the file cannot be read"}
@@ -157,7 +157,7 @@ func (r *reader) mapping(n ast.Node, what string) ([]pair, bool) {
 		if before, twice := first[key]; twice {
 			r.problems.add(Diagnostic{
 				Code: "duplicate-key", Position: at, Related: []Position{before},
-				Message: fmt.Sprintf("the key %q stands already at %v", key, before), Hint: "keep one of the two",
+				Message: fmt.Sprintf("the key %q is already at %v", key, before), Hint: "keep one of the two",
 			})
 			continue
 		}

@@ -27,7 +27,7 @@ func (s *Set) Match(method, host, path string) Route {
 
 // Route returns where a request leads if its path is read exactly or loosely,
 // as routers do that ignore case, a final slash, a suffix such as ".json" and
-// what nobody sees. If only one of the two readings leads to a collection,
+// invisible characters. If only one of the two readings leads to a collection,
 // that collection governs. What a pattern spells out is read exactly, since the
 // operator says that it is a route of its own.
 func (s *Set) Route(method, host, path string) Route {

@@ -20,7 +20,7 @@ type scalar struct {
 	kind string // text, number, boolean or null
 }
 
-// jsonNumber is a number that YAML and JSON read alike. YAML's others (0x1F, 007,
+// jsonNumber is a number that YAML and JSON read in the same way. YAML's others (0x1F, 007,
 // 1_000, .5) mean one thing to one reader and another to the next.
 var jsonNumber = regexp.MustCompile(`^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$`)
 
@@ -41,7 +41,7 @@ func (s *scalar) read(r *reader, n ast.Node) {
 		if !jsonNumber.MatchString(written) {
 			r.problems.add(Diagnostic{
 				Code: "ambiguous-number", Position: s.at,
-				Message: fmt.Sprintf("%s is no number of JSON", written), Hint: "write it as JSON does, or in quotes if it is a text",
+				Message: fmt.Sprintf("%s is not a number of JSON", written), Hint: "write it as JSON does, or in quotes if it is a text",
 			})
 		}
 	case *ast.BoolNode:
@@ -90,7 +90,7 @@ func (l *scalarList) read(r *reader, n ast.Node) {
 	}
 }
 
-// constant is what stands in for a field.
+// constant is a value in place of that of a field.
 type constant struct{ scalar }
 
 // example is a submission of a test, as JSON with its members in the order of

@@ -38,7 +38,7 @@ func (r *reader) legible(data []byte) bool {
 		case c == '\n':
 			line, column = line+1, 0
 		case c < ' ' && c != '\t', c == 0x7f:
-			r.problems.add(Diagnostic{Code: "control-character", Position: at, Message: fmt.Sprintf("a control character, %U, stands in the file", c), Hint: "remove it"})
+			r.problems.add(Diagnostic{Code: "control-character", Position: at, Message: fmt.Sprintf("the file contains a control character, %U", c), Hint: "remove it"})
 			return false
 		}
 		column++

@@ -69,7 +69,7 @@ func Digest(sources []Source) string {
 	sorted := slices.SortedFunc(slices.Values(sources), func(a, b Source) int { return strings.Compare(a.Name, b.Name) })
 	h := sha256.New()
 	for _, s := range sorted {
-		// The length before each file: no two splits of the same bytes are alike.
+		// The length before each file makes two splits of the same bytes differ.
 		h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(s.Data))))
 		h.Write(s.Data)
 	}

@@ -13,8 +13,8 @@ import (
 // names become tokens of header values (RFC 9651), labels and log members.
 var namePattern = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,63}$`)
 
-// place is where a part of a policy is written; the zero value says that it is
-// not.
+// place is where a part of a policy is written; the zero value is that of a part
+// that is not given.
 type place struct{ at Position }
 
 func (p place) given() bool { return p.at.Line != 0 }
@@ -88,7 +88,7 @@ func (w *word) read(r *reader, n ast.Node) {
 	}
 }
 
-// among reports a word that is none of the known ones.
+// among reports a word that is not one of the known ones.
 func (w word) among(r *reader, what string, known []string) {
 	if w.text != "" && !slices.Contains(known, w.text) {
 		r.problems.add(Diagnostic{
@@ -153,14 +153,14 @@ func (t *textValue) read(r *reader, n ast.Node) {
 		if err != nil || len(p.key) < 2 {
 			r.problems.add(Diagnostic{
 				Code: "unknown-language", Position: p.at,
-				Message: fmt.Sprintf("%q is no language tag", p.key), Hint: `write a BCP 47 tag such as "en" or "pt-BR"`,
+				Message: fmt.Sprintf("%q is not a language tag", p.key), Hint: `write a BCP 47 tag such as "en" or "pt-BR"`,
 			})
 			continue
 		}
 		if _, twice := t.text[tag.String()]; twice {
 			r.problems.add(Diagnostic{
 				Code: "duplicate-key", Position: p.at,
-				Message: fmt.Sprintf("the language %v has a text already", tag), Hint: "keep one of the two",
+				Message: fmt.Sprintf("the language %v already has a text", tag), Hint: "keep one of the two",
 			})
 		}
 		var w word

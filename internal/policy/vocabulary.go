@@ -32,7 +32,7 @@ type version struct{}
 
 func (version) read(r *reader, n ast.Node) {
 	if i, ok := n.(*ast.IntegerNode); !ok || i.GetToken().Value != "1" {
-		r.problems.add(Diagnostic{Code: "unknown-version", Position: r.at(n), Message: "the version of the policy language has to be 1"})
+		r.problems.add(Diagnostic{Code: "unknown-version", Position: r.at(n), Message: "the version of the policy language must be 1"})
 	}
 }
 
@@ -75,7 +75,7 @@ func (p *tcfPurpose) read(r *reader, n ast.Node) {
 	if err != nil || strconv.Itoa(number) != text || number < 1 || number > MaxTCFPurpose {
 		r.problems.add(Diagnostic{
 			Code: "bad-tcf-purpose", Position: p.at,
-			Message: fmt.Sprintf("%s is no purpose of a PublisherTC segment", text), Hint: fmt.Sprintf("write a number from 1 to %d", MaxTCFPurpose),
+			Message: fmt.Sprintf("%s is not a purpose of a PublisherTC segment", text), Hint: fmt.Sprintf("write a number from 1 to %d", MaxTCFPurpose),
 		})
 		return
 	}
@@ -97,7 +97,7 @@ func (c *country) read(r *reader, n ast.Node) {
 	if c.text != "" && !countries.IsCode(c.text) {
 		r.problems.add(Diagnostic{
 			Code: "unknown-country", Position: c.at,
-			Message: fmt.Sprintf("%q is no country code", c.text), Hint: `write ISO 3166-1 alpha-2, such as "DE"`,
+			Message: fmt.Sprintf("%q is not a country code", c.text), Hint: `write ISO 3166-1 alpha-2, such as "DE"`,
 		})
 	}
 }
@@ -110,7 +110,7 @@ func (p *period) read(r *reader, n ast.Node) {
 	if _, ok := ParsePeriod(p.text); p.text != "" && !ok {
 		r.problems.add(Diagnostic{
 			Code: "bad-period", Position: p.at,
-			Message: fmt.Sprintf("%q is no period", p.text), Hint: "write a number and h, d, w, mo or y: 30d, 18mo, 3y",
+			Message: fmt.Sprintf("%q is not a period", p.text), Hint: "write a number and h, d, w, mo or y: 30d, 18mo, 3y",
 		})
 	}
 }
@@ -152,7 +152,7 @@ func (s *size) read(r *reader, n ast.Node) {
 	}
 	r.problems.add(Diagnostic{
 		Code: "bad-size", Position: s.at,
-		Message: fmt.Sprintf("%q is no size", written), Hint: "write a number of characters, or for a file a number of bytes such as 5MiB, from 1 on",
+		Message: fmt.Sprintf("%q is not a size", written), Hint: "write a number of characters, or for a file a number of bytes such as 5MiB, from 1 on",
 	})
 }
 

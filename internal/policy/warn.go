@@ -36,7 +36,7 @@ func (c *compiler) warnOfLinks(collection *Collection) {
 	}
 	for _, consent := range collection.Consents {
 		c.warning("consent-by-link", consent.Position, "let the form be sent with POST",
-			fmt.Sprintf("no tick gives the consent to the purpose %q: a GET is no choice, since a link can make it", c.set.Purposes[consent.Purpose].Name))
+			fmt.Sprintf("no checkbox gives the consent to the purpose %q: a GET does not show a choice, since a link can send it", c.set.Purposes[consent.Purpose].Name))
 	}
 }
 

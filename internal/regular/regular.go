@@ -11,8 +11,8 @@ import (
 	"path/filepath"
 )
 
-// Open opens a regular file for reading. It never waits, and an error says
-// what the file is instead.
+// Open opens a regular file for reading. It never blocks. The error for another
+// kind of file names the kind.
 func Open(name string) (*os.File, error) {
 	f, err := os.OpenFile(name, os.O_RDONLY|withoutWaiting, 0) //nolint:gosec // G304: the operator names the file
 	if err != nil {
@@ -22,7 +22,7 @@ func Open(name string) (*os.File, error) {
 		}
 		return nil, err
 	}
-	// What is open is judged, not what the name may stand for by now.
+	// The open file is checked, not the name, which may be another file by now.
 	info, err := f.Stat()
 	if err == nil && !info.Mode().IsRegular() {
 		err = otherKind(name, info.Mode())
@@ -72,7 +72,7 @@ func (d directory) ReadFile(name string) ([]byte, error) {
 	return ReadFile(filepath.Join(d.path, local), d.limit)
 }
 
-// otherKind says that a file is not a regular one.
+// otherKind returns the error for a file that is not a regular one.
 func otherKind(name string, mode fs.FileMode) error {
 	kind := "not a file"
 	switch {

@@ -2,5 +2,5 @@
 
 package regular
 
-// withoutWaiting adds nothing: opening a file does not wait here.
+// withoutWaiting is 0: on these systems, opening a file does not block.
 const withoutWaiting = 0
