@@ -61,7 +61,7 @@ func TestBounds(t *testing.T) {
 }
 
 // TestWarningsDoNotHideErrors: a flood of warnings must not use up the room that
-// errors are told in.
+// errors are reported in.
 func TestWarningsDoNotHideErrors(t *testing.T) {
 	var b strings.Builder
 	b.WriteString("version: 1\npurposes: {p: {basis: contract}}\ncollections:\n  c:\n    on: /x\n    fields:\n")

@@ -11,7 +11,7 @@ import (
 )
 
 // TestGoldenDiagnostics compiles testdata/diagnostics, where files with the same
-// name up to the first dot are one set, and compares what is told.
+// name up to the first dot are one set, and compares the diagnostics.
 func TestGoldenDiagnostics(t *testing.T) {
 	sets := make(map[string][]Source)
 	files, err := filepath.Glob("testdata/diagnostics/*.yaml")
@@ -26,12 +26,12 @@ func TestGoldenDiagnostics(t *testing.T) {
 		name, _, _ := strings.Cut(filepath.Base(file), ".")
 		sets[name] = append(sets[name], Source{Name: filepath.Base(file), Data: data})
 	}
-	told := make(map[string]bool)
+	reported := make(map[string]bool)
 	for _, name := range slices.Sorted(maps.Keys(sets)) {
 		set, problems := Compile(sets[name]...)
 		var b strings.Builder
 		for _, d := range problems {
-			told[d.Code] = true
+			reported[d.Code] = true
 			b.WriteString("[" + d.Code + "] " + d.String() + "\n")
 		}
 		if (set == nil) != (problems.Err() != nil) {
@@ -53,13 +53,13 @@ func TestGoldenDiagnostics(t *testing.T) {
 		}
 	}
 	for _, code := range codes(t) {
-		if !told[code] && !boundCodes[code] {
+		if !reported[code] && !boundCodes[code] {
 			t.Errorf("no golden file shows the diagnostic %q", code)
 		}
 	}
 }
 
-// boundCodes are told of files that are too big, or no text, to lie in testdata;
+// boundCodes are reported for files that are too big, or no text, to lie in testdata;
 // TestBounds has them.
 var boundCodes = map[string]bool{
 	"too-large": true, "too-deep": true, "too-many-entries": true, "too-many-problems": true, "too-many-purposes": true,

@@ -119,7 +119,7 @@ func textSchema() *generator.Schema {
 }
 
 // keepSchema lists the reductions for editors to complete; those with a number
-// are told apart by it.
+// are distinguished by it.
 func keepSchema() *generator.Schema {
 	var plain, numbered []string
 	for _, kind := range keepKinds {

@@ -55,8 +55,8 @@ func testBoxes(t *testing.T, watch bool) {
 			default:
 				_, answer, _ := strings.Cut(test.want, "ok=")
 				answer, _, _ = strings.Cut(answer, "&")
-				if told, ok := rep.Watched(0); ok != watch || watch && told != answer || rep.Outcomes[0].Kept != 1 {
-					t.Errorf("%s, %s: told %q, kept %d", test.name, how, told, rep.Outcomes[0].Kept)
+				if watched, ok := rep.Watched(0); ok != watch || watch && watched != answer || rep.Outcomes[0].Kept != 1 {
+					t.Errorf("%s, %s: watched %q, kept %d", test.name, how, watched, rep.Outcomes[0].Kept)
 				}
 			}
 		}

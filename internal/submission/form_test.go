@@ -49,7 +49,7 @@ var formCases = []struct {
 	{"semicolon in a name", []string{"a", "ssn"}, "a;ssn=2", ""},
 	{"escaped names", []string{"email", "user.email"}, "em%61il=x&user%5bemail%5D=y&%75ser[name]=z", "email=x&user%5Bemail%5D=y"},
 	{"elements", []string{"items.*.sku", "tags.*"}, "items[0][sku]=a&items[0][note]=n&items%5B1%5D%5Bsku%5D=b&tags[]=x&tags[]=y", "items%5B0%5D%5Bsku%5D=a&items%5B1%5D%5Bsku%5D=b&tags%5B%5D=x&tags%5B%5D=y"},
-	// What one name foretells of the next must not outlive it.
+	// What is predicted from one name must not be used for a later one.
 	{
 		"names that begin alike",
 		[]string{"user.email", "user.name", "items.*.sku", "l.*"},

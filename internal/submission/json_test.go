@@ -123,7 +123,7 @@ func TestJSONRefuses(t *testing.T) {
 		// The prediction must not make a known name look new.
 		{"a name twice after a like object", `[{"a":1,"b":2},{"a":1,"b":2,"a":3}]`, "duplicate-name"},
 		{"a name twice, skipped before", `[{"a":1,"b":2,"c":3},{"a":1,"c":2,"b":3,"c":4}]`, "duplicate-name"},
-		{"a name twice, foretold after a new one", `[{"a":1,"b":2,"c":3},{"a":1,"c":1,"b":2,"b":3}]`, "duplicate-name"},
+		{"a name twice, predicted after a new one", `[{"a":1,"b":2,"c":3},{"a":1,"c":1,"b":2,"b":3}]`, "duplicate-name"},
 		{"a name that looks like two members", `[{"a\":1,\"b":1},{"a":1,"b":2,"a":3}]`, "duplicate-name"},
 		// Lenient parsers take each of these.
 		{"comment", `{"a":1/**/}`, "json-syntax"},

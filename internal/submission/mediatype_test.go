@@ -84,7 +84,7 @@ func TestParseMediaRefuses(t *testing.T) {
 		{"two boundaries", []string{"multipart/form-data; boundary=a; boundary=b"}, "content-type-repeated"},
 		{"two boundaries in two cases", []string{"multipart/form-data; boundary=a; Boundary=b"}, "content-type-repeated"},
 		{"two charsets", []string{"application/json; charset=utf-8; charset=utf-7"}, "content-type-repeated"},
-		// Nine frameworks detect UTF-16, seven decode EBCDIC when told so.
+		// Nine frameworks detect UTF-16, seven decode EBCDIC if the charset says so.
 		{"UTF-16", []string{"application/json; charset=utf-16"}, "charset"},
 		{"EBCDIC", []string{"application/x-www-form-urlencoded; charset=ibm037"}, "charset"},
 		{"Latin-1", []string{"application/x-www-form-urlencoded; charset=iso-8859-1"}, "charset"},

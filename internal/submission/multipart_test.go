@@ -278,7 +278,7 @@ func TestMultipartFields(t *testing.T) {
 	}
 	checkFieldsReport(t, observed)
 
-	// A prefix tells the tick as soon as its part is complete.
+	// A prefix has the ticked consent as soon as its part is complete.
 	for cut := range len(in) {
 		prefix := new(Report)
 		prefix.Reset(p)
@@ -413,7 +413,7 @@ func TestMultipartBeforeEndNotCalled(t *testing.T) {
 }
 
 // TestMultipartObservesRefused: in report mode a form that would be refused
-// arrives all the same, and the reason is told.
+// arrives all the same, and the reason is reported.
 func TestMultipartObservesRefused(t *testing.T) {
 	p := filePlan(t, "a", "b")
 	for _, tt := range multipartAttacks {
@@ -459,7 +459,7 @@ func TestMultipartSourceFails(t *testing.T) {
 	}
 }
 
-// TestMultipartBoundary: who can foretell a boundary can put parts of his
+// TestMultipartBoundary: who can predict a boundary can put parts of his
 // own into a field (CVE-2025-7783).
 func TestMultipartBoundary(t *testing.T) {
 	p := filePlan(t, "a")

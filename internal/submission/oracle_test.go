@@ -100,7 +100,7 @@ func filter(fields []Field, path []string, v any) (any, bool) {
 	return v, allows(fields, path)
 }
 
-// covers tells whether a field's path leads along path, as far as both go.
+// covers reports whether a field's path leads along path, as far as both go.
 func covers(field, path []string) bool {
 	for i, segment := range path {
 		switch {
@@ -210,7 +210,7 @@ func allows(fields []Field, path []string) bool {
 	return kept
 }
 
-// reaches tells whether something below a container is kept.
+// reaches reports whether something below a container is kept.
 func reaches(fields []Field, path []string, list bool) bool {
 	path, ok := resolve(fields, path)
 	if !ok {
