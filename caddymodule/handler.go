@@ -22,7 +22,7 @@ func init() {
 }
 
 // Handler lets only those fields of a submission through that a declared
-// purpose allows. It stands before the handler of the application.
+// purpose allows. It comes before the handler of the application.
 type Handler struct {
 	// Policy names the files of this site's policy set; globs are allowed.
 	// Default: the policy of the `minimize` app.
@@ -67,15 +67,15 @@ type Handler struct {
 	// header; `off` sends none. Default: /privacy.
 	Notice string `json:"notice,omitempty"`
 
-	// Portal is the path that our pages stand under, on which people give
-	// and withdraw consent. It begins and ends with a slash and needs a
+	// Portal is the path of our pages, on which people give and withdraw
+	// consent. It begins and ends with a slash and needs a
 	// store. Default: none.
 	Portal string `json:"portal,omitempty"`
 	// Subject says what people are known by besides our cookie, the first one
 	// that applies counting as their login.
 	Subject []Subject `json:"subject,omitempty"`
 	// GPC is the date since when the site honours Global Privacy Control; it
-	// is told at /.well-known/gpc.json. Default: nothing is told.
+	// is published at /.well-known/gpc.json. Default: nothing is published.
 	GPC string `json:"gpc,omitempty"`
 
 	app      *App
@@ -84,7 +84,7 @@ type Handler struct {
 	registry *liveRegistry    // nil: no store is configured
 	consents *service.Service // nil: as above
 	pages    *pages.Pages     // nil: no portal
-	gpc      http.Handler     // nil: nothing is told
+	gpc      http.Handler     // nil: nothing is published
 	except   caddyhttp.MatchPath
 	log      *slog.Logger
 }

@@ -55,8 +55,8 @@ func (t *tick) consents(value string) bool {
 // cached.
 func (p *Policies) decide(key decisionKey) *decision {
 	hash := maphash.Comparable(p.seed, key)
-	p.open.RLock()
-	defer p.open.RUnlock()
+	p.mu.RLock()
+	defer p.mu.RUnlock()
 	if d, ok := p.cache.Get(hash); ok && d.decisionKey == key {
 		return d
 	}

@@ -14,8 +14,8 @@ type facts struct {
 	// hidden reports that there is an identity which cannot be read.
 	hidden bool
 	ticked policy.PurposeSet
-	// refusal is why the submission will be refused whatever is known of the
-	// person; nil: that is not known before it is written.
+	// refusal is why the submission will be refused, whatever the person has
+	// consented to; nil: it may still be refused once it is written.
 	refusal *submission.Error
 }
 
@@ -46,7 +46,7 @@ func (e *Engine) learn(s *Submission, doc *document) (facts, error) {
 		f.refusal = missing(s.Collection, d.required, w.report.Outcomes, false)
 	}
 	f.identities, f.hidden = identities(s.Collection, d, &w.report, doc.arriving != nil)
-	if !isSafe(s.r.Method) { // whoever follows a link has chosen nothing
+	if !isSafe(s.r.Method) { // following a link is no choice
 		f.ticked = ticked(d, &w.report)
 	}
 	return f, nil
@@ -107,9 +107,9 @@ func (e *Engine) watching(ed *edition) map[*policy.Collection]*decision {
 }
 
 // watch returns a decision that lets nothing pass but shows the fields that say
-// something of the person. The required ones are read as if they passed, to
-// know whether a submission is refused for their lack whatever is known of the
-// person.
+// something of the person. Required fields
+// are read as if they passed, to find out whether the submission lacks one
+// whatever the person has consented to.
 func watch(ed *edition, c *policy.Collection, identifying []string) *decision {
 	d, fields := newDecision(decisionKey{edition: ed, collection: c})
 	for i := range c.Fields {

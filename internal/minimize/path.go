@@ -7,7 +7,7 @@ import (
 	"unicode/utf8"
 )
 
-// PlainPath tells whether applications agree on which resource an escaped
+// PlainPath reports whether applications agree on which resource an escaped
 // path names: no empty or dot segments, no backslash, no path parameters
 // (";"), no escaped slash, backslash, dot, semicolon, percent sign or
 // control byte, nothing but UTF-8. Tomcat serves /a/..;/b as /b, and to some
@@ -48,7 +48,7 @@ func PlainPath(escaped string) bool {
 	return err == nil && utf8.ValidString(decoded)
 }
 
-// plainSegment tells whether rest begins with a segment that is neither a
+// plainSegment reports whether rest begins with a segment that is neither a
 // dot segment nor empty; the last one may be empty.
 func plainSegment(rest string) bool {
 	segment, _, more := strings.Cut(rest, "/")

@@ -19,9 +19,10 @@ type Policies struct {
 	current atomic.Pointer[edition]
 	seed    maphash.Seed
 
-	// open keeps Close away while the cache is used: a request in flight may
-	// outlive the configuration that it began under.
-	open  sync.RWMutex
+	// mu is held for reading while the cache is used: a request in flight can
+	// outlive the configuration that it began under, and must not use the cache
+	// after Close.
+	mu    sync.RWMutex
 	cache *ristretto.Cache[uint64, *decision] // nil once closed
 }
 
@@ -72,15 +73,15 @@ func fieldsOf(c *policy.Collection) []submission.Field {
 	return append(fields, implied(c)...)
 }
 
-// maxDecisions bounds the cache, in bytes. A policy has a list for each
-// collection and set of granted purposes that occurs, and what occurs is up to
-// clients where the cookie of a consent platform is trusted.
+// maxDecisions bounds the cache, in bytes. A policy has one for each
+// collection and set of granted purposes that occurs. Clients choose the latter
+// where the cookie of a consent platform is trusted.
 const maxDecisions = 16 << 20
 
-// typicalDecision is the bytes of a list of some ten fields.
+// typicalDecision is the size of a decision about some ten fields, in bytes.
 const typicalDecision = 4 << 10
 
-// NewPolicies returns a holder of set. key is the HMAC key of the fields
+// NewPolicies puts set in force. key is the HMAC key of the fields
 // that keep a pseudonym; without one, such fields are an error.
 func NewPolicies(set *policy.Set, key []byte) (*Policies, error) {
 	cache, err := ristretto.NewCache(&ristretto.Config[uint64, *decision]{
@@ -107,11 +108,11 @@ func (p *Policies) Swap(set *policy.Set) error {
 	if err != nil {
 		return err
 	}
-	p.open.Lock()
-	defer p.open.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.current.Store(e)
 	if p.cache != nil {
-		p.cache.Clear() // nothing keeps the old set but the requests that run on it
+		p.cache.Clear() // only requests in flight still reference the old set
 	}
 	return nil
 }
@@ -121,8 +122,8 @@ func (p *Policies) Load() *policy.Set { return p.current.Load().Set }
 
 // Close releases the cache. Requests in flight do without it.
 func (p *Policies) Close() {
-	p.open.Lock()
-	defer p.open.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.cache.Close()
 	p.cache = nil
 }

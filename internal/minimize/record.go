@@ -34,7 +34,7 @@ type Entry struct {
 	Purposes []string // that let something pass, those not personal apart
 	// Consent says what decided about consents and objections, as
 	// [consent.Source] names it, several joined by commas; "unknown": the
-	// store did not tell; empty: nothing did.
+	// store did not answer; empty: nothing did.
 	Consent  string
 	Kept     []string // fields, as the policy names them
 	Stripped []StrippedField
@@ -62,7 +62,7 @@ func (s *Submission) refuse(err error) {
 // record records the submission. One that cannot be recorded is refused, even
 // where refusals are only reported.
 func (s *Submission) record() {
-	if err := s.hand(s.entry()); err != nil && (s.Refusal == nil || s.Mode == Report) {
+	if err := s.writeEntry(s.entry()); err != nil && (s.Refusal == nil || s.Mode == Report) {
 		s.Verdict, s.Refusal = Refused, unrecorded()
 	}
 }
@@ -79,11 +79,12 @@ func (s *Submission) recordRefusal(refusal *submission.Error) (err error) {
 	}()
 	e := new(Entry)
 	s.describe(e, Refused, refusal)
-	return s.hand(e)
+	return s.writeEntry(e)
 }
 
-// hand hands an entry to the recorder, and takes over what may be told of it.
-func (s *Submission) hand(e *Entry) error {
+// writeEntry hands an entry to the recorder, and keeps its summary and the headers that name what was
+// left out.
+func (s *Submission) writeEntry(e *Entry) error {
 	s.engine.step("record")
 	stripped, declared := "", ""
 	if s.Mode == Enforce && e.Verdict != Refused {
@@ -99,7 +100,7 @@ func (s *Submission) hand(e *Entry) error {
 	return s.engine.Recorder.Record(s.ctx, e)
 }
 
-// describe fills in what is known of a submission apart from its content.
+// describe fills in an entry as far as it does not depend on the content.
 func (s *Submission) describe(e *Entry, verdict Verdict, refusal *submission.Error) {
 	now := s.engine.Now()
 	*e = Entry{

@@ -43,7 +43,7 @@ func (s *Submission) beginStream(doc *document) {
 		form: form, client: &doc.client, decoder: doc.decoder, length: -1, report: s.Mode == Report,
 		check:         s.check,
 		storeTicks:    s.storePending,
-		recordKept:    func() error { return s.hand(s.entry()) },
+		recordKept:    func() error { return s.writeEntry(s.entry()) },
 		recordRefusal: s.recordRefusal,
 		logPanic:      s.engine.logPanic,
 	}

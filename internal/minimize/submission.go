@@ -38,13 +38,12 @@ type Submission struct {
 
 	mu      sync.Mutex
 	summary Summary
-	// stripped and declared are Privacy-Stripped, as the sender is told and as
-	// anyone else may see it.
+	// stripped is Privacy-Stripped for the sender; declared is the same without
+	// undeclared names, for anyone else.
 	stripped, declared string
 }
 
-// Summary is what may be told of a submission: names of the policy's and
-// counts.
+// Summary describes a submission by names of the policy and by counts.
 type Summary struct {
 	Collection                 string
 	Verdict                    Verdict

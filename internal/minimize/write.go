@@ -101,7 +101,7 @@ func (w *work) mergeQuery(c *policy.Collection) error {
 		o := &w.report.Outcomes[i]
 		if o.Kept > 0 {
 			return refused(http.StatusBadRequest, "query-and-body",
-				"the field "+c.Fields[i].Name+" stands in the query and in the body, and applications disagree on which counts")
+				"the field "+c.Fields[i].Name+" is in the query and in the body, and applications disagree on which counts")
 		}
 		o.Kept = 1
 	}
