@@ -30,14 +30,14 @@ func init() {
 		Usage: "[--port <number>] [--open]",
 		Short: "Shows data minimization at work on a small shop",
 		Long: `
-Starts a small web shop that asks for more than it needs, and the proxy in
-front of it, on this machine only. Prints what to try, and then a line for each
-submission: what the shop received, what it did not, and why.
+Starts a small web shop that asks for more than it needs, and the proxy in front
+of it, on this machine only. Prints what to try, and then a line for each
+submission: what the shop received, what it did not receive, and why.
 
-In the repository the policy is examples/shop/privacy.yaml itself, so that one
-can edit it and watch. Elsewhere it is a copy that goes when the demo ends.`,
+In the repository the policy is examples/shop/privacy.yaml itself, so that you can
+edit it and watch. Elsewhere it is a copy that is deleted when the demo ends.`,
 		CobraFunc: func(cmd *cobra.Command) {
-			port := cmd.Flags().Int("port", defaultPort, "The port of the shop as visitors see it; 0 is any that is free")
+			port := cmd.Flags().Int("port", defaultPort, "The port of the shop; 0: any free port")
 			open := cmd.Flags().Bool("open", false, "Open the shop in the browser")
 			cmd.Args = cobra.NoArgs
 			cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -52,13 +52,13 @@ can edit it and watch. Elsewhere it is a copy that goes when the demo ends.`,
 
 const defaultPort = 8080
 
-// policyInRepository is where the shop's policy stands in our repository.
+// policyInRepository is the path of the shop's policy in our repository.
 var policyInRepository = filepath.Join("examples", "shop", "privacy.yaml")
 
 // demo is one run of the demonstration.
 type demo struct {
 	port   int
-	chosen bool // the person named the port
+	chosen bool // whether --port was given
 	open   bool
 	out    io.Writer
 }
@@ -70,9 +70,9 @@ func (d *demo) run(ctx context.Context) error {
 	}
 	dir, err := os.MkdirTemp("", "modicum-demo-")
 	if err != nil {
-		return fmt.Errorf("making a directory for what people choose: %w", err)
+		return fmt.Errorf("creating a directory for the consents: %w", err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // the system clears it away
+	defer os.RemoveAll(dir) //nolint:errcheck // the system cleans it up
 	policy, err := policyPath(dir)
 	if err != nil {
 		return err
@@ -97,14 +97,13 @@ func (d *demo) run(ctx context.Context) error {
 
 func (d *demo) url() string { return fmt.Sprintf("http://localhost:%d", d.port) }
 
-// findPort makes sure that nobody listens on the port, which Caddy itself
-// does not notice where it may share one. Without a choice of the person's,
-// any free port will do.
+// findPort checks that the port is free, which Caddy does not notice where ports
+// can be shared. It takes any free port if none was given.
 func (d *demo) findPort(ctx context.Context) error {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(d.port)))
 	if err != nil && d.chosen {
-		return fmt.Errorf("the port %d cannot be had: %w; choose another with --port, or any that is free with --port 0", d.port, err)
+		return fmt.Errorf("the port %d is not available: %w; choose another with --port, or any free port with --port 0", d.port, err)
 	}
 	if err != nil {
 		if listener, err = config.Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
@@ -115,8 +114,8 @@ func (d *demo) findPort(ctx context.Context) error {
 	return listener.Close()
 }
 
-// policyPath returns the policy's path; outside the repository it is a copy
-// in dir.
+// policyPath returns the path of the policy, which outside the repository is a
+// copy in dir.
 func policyPath(dir string) (string, error) {
 	if _, err := os.Stat(policyInRepository); err == nil {
 		return filepath.Abs(policyInRepository)
@@ -128,7 +127,7 @@ func policyPath(dir string) (string, error) {
 	return path, nil
 }
 
-// serveShop starts the application on a port that is free.
+// serveShop starts the application on a free port.
 func serveShop(ctx context.Context) (address string, stop func(), err error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", "127.0.0.1:0")
@@ -144,8 +143,8 @@ func serveShop(ctx context.Context) (address string, stop func(), err error) {
 	return listener.Addr().String(), func() { _ = server.Close(); <-done }, nil
 }
 
-// loadCaddy loads the Caddyfile of the demonstration, which asks its
-// environment for what differs from run to run.
+// loadCaddy loads the Caddyfile of the demonstration, which reads what differs
+// between runs from environment variables.
 func (d *demo) loadCaddy(policy, shop, store string) error {
 	for name, value := range map[string]string{
 		"MODICUM_POLICY": policy, "MODICUM_SHOP": shop, "MODICUM_PORT": strconv.Itoa(d.port), "MODICUM_DB": store,
@@ -164,8 +163,7 @@ func (d *demo) loadCaddy(policy, shop, store string) error {
 	return nil
 }
 
-// openBrowser does what a person would do with the address. That nothing
-// opens is no reason to end.
+// openBrowser opens the address in the browser, and ignores errors.
 func openBrowser(ctx context.Context, url string) {
 	command := []string{"xdg-open", url}
 	switch runtime.GOOS {

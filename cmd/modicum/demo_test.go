@@ -281,7 +281,7 @@ func TestDemoPortTaken(t *testing.T) {
 		t.Errorf("says %q", line)
 	}
 	err = d.cmd.Wait()
-	if err == nil || !strings.Contains(d.stderr.String(), "the port "+port+" cannot be had") || !strings.Contains(d.stderr.String(), "--port 0") {
+	if err == nil || !strings.Contains(d.stderr.String(), "the port "+port+" is not available") || !strings.Contains(d.stderr.String(), "--port 0") {
 		t.Errorf("ends with %v and says %s", err, d.stderr.String())
 	}
 }

@@ -10,33 +10,33 @@ import (
 	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
-// attempts are the commands that the demo invites to, with the shop's address
-// in the place of SHOP. The demo's test runs them.
+// attempts are the commands that the demo suggests, with SHOP for the address of
+// the shop. The demo's test runs them.
 var attempts = []struct{ about, command string }{
 	{
-		"a profile that tells too much: the shop answers with what it received",
+		"a profile with more than the shop needs: it answers with what it received",
 		`curl -X PUT SHOP/api/profile -H 'Content-Type: application/json' \
     -d '{"email": "ada@example.org", "birthday": "1990-12-10", "last_ip": "203.0.113.77", "shoe_size": 38}'`,
 	},
 	{
-		"an order; the birthday is for the newsletter, and nobody subscribed",
+		"an order without the newsletter, for which the birthday is",
 		`curl -si SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 | grep ^Privacy`,
 	},
 	{
-		"the same with the box ticked: now the shop learns the year, and the consent is kept",
+		"the same with the box ticked: now the shop receives the year, and the consent is stored",
 		`curl -si -c /tmp/jar SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 -d subscribe=on | grep ^Privacy`,
 	},
 	{
-		"no box this time, in the same browser: the consent stands",
+		"without the box, in the same browser: the consent is still in force",
 		`curl -si -b /tmp/jar SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 | grep ^Privacy`,
 	},
 	{
-		"taken back: here, or in a browser on SHOP/privacy/choices",
+		"withdrawn: here, or in a browser on SHOP/privacy/choices",
 		`curl -b /tmp/jar SHOP/privacy/api/choices -H 'Content-Type: application/json' \
     -d '{"language": "en", "choices": [{"purpose": "newsletter", "choice": "refuse"}]}'`,
 	},
 	{
-		"and from that moment on it does not pass",
+		"from now on the birthday does not pass",
 		`curl -si -b /tmp/jar SHOP/checkout -d name=Ada -d email=ada@example.org -d birthday=1990-12-10 | grep ^Privacy`,
 	},
 	{
@@ -49,12 +49,12 @@ var attempts = []struct{ about, command string }{
 	},
 }
 
-// greet tells what there is to see and to try.
+// greet prints what to look at and what to try.
 func (d *demo) greet(policy string) {
 	p := terminal.PaletteFor(d.out)
 	var b strings.Builder
-	fmt.Fprintf(&b, "\n%s A shop that asks for more than it needs, behind a proxy that lets through what has a purpose.\n\n", p.Strong.Render("Modicum."))
-	fmt.Fprintf(&b, "  shop     %s\n  choices  %s\n  policy   %s %s\n\n", p.Link.Render(d.url()), p.Link.Render(d.url()+"/privacy/choices"), shortPath(policy), p.Faint.Render("(edit it: a change counts at once)"))
+	fmt.Fprintf(&b, "\n%s A shop that asks for more than it needs, behind a proxy that forwards only what has a purpose.\n\n", p.Strong.Render("Modicum."))
+	fmt.Fprintf(&b, "  shop     %s\n  choices  %s\n  policy   %s %s\n\n", p.Link.Render(d.url()), p.Link.Render(d.url()+"/privacy/choices"), shortPath(policy), p.Faint.Render("(edit it: a change takes effect at once)"))
 	fmt.Fprintf(&b, "%s order something there, or, in another terminal:\n", p.Strong.Render("Try it:"))
 	for _, a := range attempts {
 		fmt.Fprintf(&b, "\n  %s\n  %s\n", p.Faint.Render("# "+strings.ReplaceAll(a.about, "SHOP", d.url())), strings.ReplaceAll(a.command, "SHOP", d.url()))
@@ -63,7 +63,7 @@ func (d *demo) greet(policy string) {
 	_, _ = io.WriteString(d.out, b.String())
 }
 
-// shortPath returns a path as seen from here, where that is shorter.
+// shortPath returns a path relative to the current directory if that is shorter.
 func shortPath(path string) string {
 	here, err := os.Getwd()
 	if err != nil {
