@@ -28,6 +28,9 @@ var (
 	// ErrOutcomeUnknown says that a commit was sent and its answer was lost:
 	// the events may be stored or not.
 	ErrOutcomeUnknown = errors.New("it is not known whether the consent store kept the events")
+	// ErrPending says that a choice is stored, and that other processes may
+	// still decide by what they read before.
+	ErrPending = errors.New("the choice is stored, but not in force on every proxy yet")
 	// ErrTooManyLinks says that a person has [MaxLinked] subjects already.
 	ErrTooManyLinks = errors.New("too many subjects are linked to one person")
 )

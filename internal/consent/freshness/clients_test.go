@@ -84,7 +84,7 @@ func (s *simulation) choose(id int, in *instance, subject consent.Subject, rng *
 	case err != nil || dead:
 		op.Return = forever
 		s.tally.failed++
-		if e.Action.TakesBack() && !dead {
+		if e.Action.TakesBack() && !dead && !errors.Is(err, consent.ErrPending) {
 			if in.busy[reg] == 0 && !denied {
 				s.violateLocked("node %d does not deny %v though its withdrawal failed: %v", in.node.id, reg, err)
 			}

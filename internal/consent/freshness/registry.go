@@ -29,7 +29,7 @@ type Registry struct {
 	horizon horizon
 	breaker breaker
 	denials denials
-	lease   atomic.Int64 // the longest that the store told, in nanoseconds
+	lease   atomic.Int64 // that the store returned last, in nanoseconds
 	loads   singleflight.Group
 	work    sync.WaitGroup
 	stop    context.CancelFunc
@@ -328,11 +328,13 @@ func (c *cached) size() int64 {
 	return int64(size)
 }
 
-// Append stores choices. When it returns nil, every decision that begins on
-// any process counts them. When it does not, what they take back is denied on
-// this process for some time, and nobody may be told that it is withdrawn.
-func (r *Registry) Append(ctx context.Context, events ...consent.Event) (consent.Revision, error) {
-	ctx, cancel := context.WithTimeout(ctx, r.options.WriteTimeout)
+// Append stores choices. If the error is nil, every decision that begins
+// afterwards, on any process, uses them. If it is [consent.ErrPending], they are
+// stored and other processes will use them when their lease is over. On any
+// other error, what they take back is denied on this process for some time.
+// After an error nobody may be told that something is withdrawn.
+func (r *Registry) Append(request context.Context, events ...consent.Event) (consent.Revision, error) {
+	ctx, cancel := context.WithTimeout(request, r.options.WriteTimeout)
 	defer cancel()
 	commit, err := r.append(ctx, events)
 	for i := range events {
@@ -343,25 +345,30 @@ func (r *Registry) Append(ctx context.Context, events ...consent.Event) (consent
 		return 0, err
 	}
 	r.denials.end(events) // the horizon knows by now
-	r.lease.Store(max(r.lease.Load(), int64(commit.Lease)))
+	r.lease.Store(int64(commit.Lease))
 	if restricting(events) {
-		waitForLease(ctx, commit.Lease)
+		err = waitForLease(request, commit.Lease)
 	}
-	return commit.Revision, nil
+	return commit.Revision, err
 }
 
 // WaitForLeases returns when no process decides any more by what it read before
-// the call.
-func (r *Registry) WaitForLeases(ctx context.Context) {
-	waitForLease(ctx, max(r.options.Lease, time.Duration(r.lease.Load())))
+// the call. The error is [consent.ErrPending] if ctx ends first.
+func (r *Registry) WaitForLeases(ctx context.Context) error {
+	return waitForLease(ctx, max(r.options.Lease, time.Duration(r.lease.Load())))
 }
 
-// waitForLease waits for the end of a lease. Clocks of others may run slower.
-// The choice is stored: the wait is for the answer alone, and is not cut short.
-func waitForLease(ctx context.Context, lease time.Duration) {
-	if lease > 0 {
-		pause(context.WithoutCancel(ctx), lease+lease/50+10*time.Millisecond)
+// waitForLease waits for the end of a lease, and a little longer: the clocks of
+// other processes may run slower.
+func waitForLease(ctx context.Context, lease time.Duration) error {
+	if lease == 0 {
+		return nil
 	}
+	pause(ctx, lease+lease/50+10*time.Millisecond)
+	if ctx.Err() != nil {
+		return fmt.Errorf("%w: %w", consent.ErrPending, context.Cause(ctx))
+	}
+	return nil
 }
 
 func (r *Registry) append(ctx context.Context, events []consent.Event) (consent.Commit, error) {

@@ -321,8 +321,8 @@ func TestAppendFails(t *testing.T) {
 }
 
 // TestLeaseIsWaitedFor: another process may decide by what it read for as
-// long as the lease, so nobody is told of a withdrawal before, whatever the
-// client does.
+// long as the lease, so nobody is told of a withdrawal before. The wait ends with
+// the request, which is then told nothing.
 func TestLeaseIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newCounted()
@@ -337,13 +337,24 @@ func TestLeaseIsWaitedFor(t *testing.T) {
 			t.Errorf("%q stands for whoever was told of the grant", got)
 		}
 		start = time.Now()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-		defer cancel()
-		if _, err := r.Append(ctx, event(consent.Withdraw)); err != nil {
-			t.Fatal(err)
-		}
+		stored(t, r, consent.Withdraw)
 		if took := time.Since(start); took <= 10*time.Second {
 			t.Errorf("a withdrawal was answered after %v", took)
+		}
+		for name, wait := range map[string]func(context.Context) error{
+			"a choice":     func(ctx context.Context) error { _, err := r.Append(ctx, event(consent.Object)); return err },
+			"a repetition": r.WaitForLeases,
+		} {
+			start = time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			err := wait(ctx)
+			cancel()
+			if took := time.Since(start); !errors.Is(err, consent.ErrPending) || took > 3*time.Second {
+				t.Errorf("%s of a request that ended after 2 s: %v after %v", name, err, took)
+			}
+		}
+		if got := stands(t, r, 0); got != consent.Object || r.Denied("news", []consent.Subject{"she"}) {
+			t.Errorf("what is stored is %q, or denied as if it was not", got)
 		}
 	})
 }

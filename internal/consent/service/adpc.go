@@ -55,7 +55,7 @@ func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error 
 	if len(decisions) == 0 {
 		return nil
 	}
-	if err = s.Choose(r.WithContext(ctx), h, set, consent.FromADPC, decisions); errors.Is(err, consent.ErrTooMany) || errors.Is(err, consent.ErrTooManyGrants) {
+	if err = s.Choose(r.WithContext(ctx), h, set, consent.FromADPC, decisions); errors.Is(err, consent.ErrTooMany) || errors.Is(err, consent.ErrTooManyGrants) || errors.Is(err, consent.ErrPending) {
 		return nil // it says so again, and what it takes back counts without being stored
 	}
 	return err

@@ -80,7 +80,10 @@ func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source
 		return err
 	}
 	if repeated && len(takenBack) == 0 {
-		s.Registry.WaitForLeases(r.Context()) // whoever stored it may be waiting yet
+		// The request that stored it may be waiting yet.
+		if err := s.Registry.WaitForLeases(r.Context()); err != nil {
+			return err
+		}
 	}
 	return refused
 }
@@ -215,14 +218,14 @@ func (s *Service) keep(ctx context.Context, h http.Header, who *person, newcomer
 		return nil
 	}
 	revision, err := s.Registry.Append(ctx, events...)
-	if err != nil {
+	if err != nil && !errors.Is(err, consent.ErrPending) {
 		return fmt.Errorf("storing a choice: %w", err)
 	}
 	if newcomer || !who.cookie.IsZero() {
 		who.cookie.Revision = revision
 		h.Add("Set-Cookie", who.cookie.String())
 	}
-	return nil
+	return err
 }
 
 // Person returns a name for whoever is behind a request, the same as long as

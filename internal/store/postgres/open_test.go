@@ -10,15 +10,41 @@ import (
 	"github.com/modicum-proxy/modicum/internal/store/postgres"
 )
 
-// The longest lease that any process was told holds for all, and for good.
+// A commit returns the longest lease of the processes that decide by an older
+// read. It falls when they have the shorter one.
 func TestLease(t *testing.T) {
+	ctx := context.Background()
 	dsn := database(t)
-	for _, lease := range []time.Duration{time.Second, 3 * time.Second, 0, 2 * time.Second} {
-		open(t, postgres.Options{DSN: dsn, Lease: lease})
+	leaseNow := func(s *postgres.Store) time.Duration {
+		t.Helper()
+		commit, err := s.Append(ctx, event("k.a", "news", consent.Grant))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return commit.Lease
 	}
-	commit, err := open(t, postgres.Options{DSN: dsn}).Append(context.Background(), event("k.a", "news", consent.Grant))
-	if err != nil || commit.Lease != 3*time.Second {
-		t.Errorf("%+v, %v", commit, err)
+	open(t, postgres.Options{DSN: dsn, Lease: time.Second})
+	long := open(t, postgres.Options{DSN: dsn, Lease: 3 * time.Second})
+	short := open(t, postgres.Options{DSN: dsn})
+	for name, s := range map[string]*postgres.Store{"short": short, "long": long} {
+		if got := leaseNow(s); got != 3*time.Second {
+			t.Errorf("%s: a process may still decide by a read of 3 s ago, and the lease is %v", name, got)
+		}
+	}
+	// The longer lease has passed, and nobody has it any more.
+	execute(t, dsn, "UPDATE modicum.head SET lease_until = clock_timestamp()")
+	if got := leaseNow(short); got != 0 {
+		t.Errorf("the lease has not fallen: %v", got)
+	}
+	// A process that still has it raises it again, before it uses what it reads.
+	if _, err := long.Changes(ctx, consent.Mark{}); err != nil {
+		t.Fatal(err)
+	}
+	if got := leaseNow(short); got != 3*time.Second {
+		t.Errorf("a process decides by a read under a lease of 3 s, and the lease is %v", got)
+	}
+	if _, err := postgres.Open(ctx, postgres.Options{DSN: dsn, Lease: time.Hour}); err == nil || !strings.Contains(err.Error(), "30s") {
+		t.Errorf("a lease of an hour: %v", err)
 	}
 }
 

@@ -100,7 +100,7 @@ SELECT l.rev, l.id, CASE
 	WHEN $1 = 0 THEN true
 	WHEN $1 = l.rev THEN $2 = l.id
 	ELSE EXISTS (SELECT FROM modicum.event WHERE rev = $1 AND id = $2)
-END, c.subject, c.other, c.rev
+END, (SELECT lease FROM modicum.head), c.subject, c.other, c.rev
 FROM modicum.latest l LEFT JOIN LATERAL (
 	SELECT rev, subject, other FROM modicum.event WHERE rev > $1 ORDER BY rev LIMIT $3
 ) c ON l.rev <= $1 + $3
@@ -109,7 +109,8 @@ ORDER BY c.rev`
 // changeRow is what a row of changesQuery tells.
 type changeRow struct {
 	head           consent.Mark
-	continues      bool // the history holds the mark
+	continues      bool  // the history holds the mark
+	lease          int64 // that is stored, in microseconds
 	subject, other *consent.Subject
 	revision       *consent.Revision // nil: nothing changed, or too much
 }
@@ -119,6 +120,12 @@ func (s *Store) Changes(ctx context.Context, since consent.Mark) (consent.Change
 	found, err := read(ctx, s, "reading what changed", scanChange, changesQuery, int64(since.Revision), since.Event, int64(maxChanges))
 	if err != nil {
 		return consent.Changes{}, err
+	}
+	if found[0].lease < s.lease.Microseconds() { // see lease.go
+		if err := s.raiseLease(ctx); err != nil {
+			return consent.Changes{}, unavailable("reading what changed", err)
+		}
+		return s.Changes(ctx, since)
 	}
 	changes := consent.Changes{Head: found[0].head}
 	if !found[0].continues {
@@ -144,7 +151,7 @@ func (s *Store) Changes(ctx context.Context, since consent.Mark) (consent.Change
 
 func scanChange(row pgx.CollectableRow) (changeRow, error) {
 	var r changeRow
-	return r, row.Scan(&r.head.Revision, &r.head.Event, &r.continues, &r.subject, &r.other, &r.revision)
+	return r, row.Scan(&r.head.Revision, &r.head.Event, &r.continues, &r.lease, &r.subject, &r.other, &r.revision)
 }
 
 // read returns the rows of a query. After a restart of the server the pool

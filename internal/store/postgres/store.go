@@ -24,7 +24,8 @@ type Options struct {
 	// of pgx: pool_max_conns, default_query_exec_mode. Several hosts may be
 	// named: the one that is no replica is used.
 	DSN string
-	// Lease is how long this process decides by what it read before.
+	// Lease is how long this process decides by what it read before, at most
+	// [consent.MaxLease].
 	Lease time.Duration
 	// Unsafe accepts a server that can lose what it acknowledged, and leaves
 	// its synchronous_commit as it is.
@@ -51,6 +52,7 @@ const defaultConns = 8
 // Store keeps consents in the schema "modicum" of a database.
 type Store struct {
 	pool     *pgxpool.Pool
+	lease    time.Duration
 	writer   *writer
 	listener *listener
 }
@@ -67,6 +69,9 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
+	if err := checkLease(options); err != nil {
+		return nil, err
+	}
 	config, err := configure(options.DSN)
 	if err != nil {
 		return nil, err
@@ -75,30 +80,27 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
 	}
-	if err := prepare(ctx, pool, options); err != nil {
+	s := &Store{pool: pool, lease: options.Lease, listener: &listener{connect: connector(config), logger: options.Logger}}
+	if err := s.prepare(ctx, options.Unsafe); err != nil {
 		pool.Close()
 		return nil, opening(err)
 	}
-	s := &Store{pool: pool, listener: &listener{connect: connector(config), logger: options.Logger}}
 	s.writer = newWriter(connector(config), !options.Unsafe) //nolint:contextcheck // it outlives the opening
 	return s, nil
 }
 
-// prepare readies the database.
-func prepare(ctx context.Context, pool *pgxpool.Pool, options Options) error {
-	if err := check(ctx, pool, options.Unsafe); err != nil {
+// prepare checks the server, upgrades the schema and stores the lease.
+func (s *Store) prepare(ctx context.Context, unsafe bool) error {
+	if err := check(ctx, s.pool, unsafe); err != nil {
 		return err
 	}
-	if err := migrate(ctx, pool); err != nil {
+	if err := migrate(ctx, s.pool); err != nil {
 		return err
 	}
-	// What was the longest lease once stays so: a process that has it may
-	// still run.
-	_, err := pool.Exec(ctx, "UPDATE modicum.head SET lease = $1 WHERE lease < $1", options.Lease.Microseconds())
-	if err != nil {
-		return fmt.Errorf("storing the lease: %w", redact(err))
+	if err := s.raiseLease(ctx); err != nil {
+		return err
 	}
-	return nil
+	return s.lowerLease(ctx)
 }
 
 // Close ends all connections. What is being stored is finished first.

@@ -170,7 +170,7 @@ func (w *writer) send(batch []*request) error {
 	var revisions []int64
 	w.unsynced = false
 	// The row comes before the commit; Scan returns after it.
-	err = w.conn.QueryRow(ctx, "SELECT head, leased, revs FROM modicum.append($1, $2, $3, $4)",
+	err = w.conn.QueryRow(ctx, appendQuery,
 		events, texts, consent.MaxLinked, w.durable).Scan(&head, &lease, &revisions)
 	switch {
 	case err != nil:
