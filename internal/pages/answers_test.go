@@ -57,6 +57,23 @@ func TestReceipts(t *testing.T) {
 	}
 }
 
+// Behind a proxy that terminates TLS, the links in a receipt lead where the
+// person was.
+func TestReceiptBehindTLSTerminator(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	v := s.visitor(t)
+	v.choose("newsletter", "allow")
+	v.origin = "http://shop.example"
+	for proto, want := range map[string]string{
+		"https": "https://", "https, http": "https://", "http": "http://", "": "http://",
+	} {
+		if answer := v.get("/privacy/receipt.jsonld", "X-Forwarded-Proto", proto); !strings.Contains(answer.Body.String(), `"`+want+`shop.example/privacy/choices"`) {
+			t.Errorf("%q: want a link to %s in %s", proto, want, answer.Body)
+		}
+	}
+}
+
 // The document of a consent says what 152-FZ Art. 9(4) asks for, apart from
 // all others.
 func TestDocument(t *testing.T) {

@@ -8,7 +8,6 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -16,6 +15,7 @@ import (
 	jsonv2 "github.com/go-json-experiment/json"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/signal"
 )
 
 // apiPath is that of the interface for a site's own front end, below the
@@ -92,7 +92,7 @@ func (p *Pages) apiChoices(w http.ResponseWriter, r *http.Request) {
 		p.fault(w, http.StatusServiceUnavailable, "what was chosen cannot be looked up now", nil)
 		return
 	}
-	state := apiState{Language: v.in.Tag, GPC: sendsGPC(r), Choices: []apiChoice{}}
+	state := apiState{Language: v.in.Tag, GPC: signal.PrefersPrivacy(r.Header), Choices: []apiChoice{}}
 	for i, q := range v.all() {
 		state.Choices = append(state.Choices, v.apiChoice(q, &choices[i]))
 	}
@@ -240,6 +240,3 @@ func writeJSON(w http.ResponseWriter, status int, kind string, value any) {
 }
 
 func (p *Pages) isAPI(r *http.Request) bool { return strings.HasPrefix(r.URL.Path, p.Prefix+"api/") }
-
-// sendsGPC tells whether the browser sends Global Privacy Control.
-func sendsGPC(r *http.Request) bool { return slices.Contains(r.Header["Sec-Gpc"], "1") }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/signal"
 )
 
 // choicesView is the page of choices.
@@ -221,7 +222,7 @@ func (v *visit) now(choices []consent.Choice) *now {
 // §7025(c)(6)); nil when there is none, or the policy has nothing that it is
 // about.
 func (v *visit) gpc(r *http.Request, choices []consent.Choice) *gpc {
-	if !sendsGPC(r) {
+	if !signal.PrefersPrivacy(r.Header) {
 		return nil
 	}
 	g := &gpc{}

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/notice"
 	"github.com/modicum-proxy/modicum/internal/notice/words"
@@ -81,15 +82,23 @@ type visit struct {
 // are in it, or else the browser's.
 func (p *Pages) visit(r *http.Request) *visit {
 	e := p.current()
-	v := &visit{edition: e, origin: "http://" + r.Host, prefix: p.Prefix, path: "choices"}
-	if r.TLS != nil {
-		v.origin = "https://" + r.Host
-	}
+	v := &visit{edition: e, origin: origin(r), prefix: p.Prefix, path: "choices"}
 	v.in = e.languages.Named(r.URL.Query().Get("lang"))
 	if v.asked = v.in != nil; !v.asked {
 		v.in = e.match(r.Header.Get("Accept-Language"))
 	}
 	return v
+}
+
+// origin returns the origin of a request as its browser sees it, behind a proxy
+// that terminates TLS. It is only used in documents for whoever sent the request,
+// so it need not be trusted.
+func origin(r *http.Request) string {
+	forwarded, _, _ := strings.Cut(r.Header.Get("X-Forwarded-Proto"), ",")
+	if r.TLS != nil || strings.EqualFold(strings.TrimSpace(forwarded), "https") {
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
 }
 
 // url returns the address of a page of ours.

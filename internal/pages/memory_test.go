@@ -17,6 +17,7 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/signal"
 	"github.com/modicum-proxy/modicum/internal/notice"
 	"github.com/modicum-proxy/modicum/internal/pages"
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -103,7 +104,7 @@ func (m *memory) choiceLocked(r *http.Request, set *policy.Set, id policy.Purpos
 		if status, told := m.signal[p.Name]; told {
 			c.Status, c.Source = status, consent.FromKlaro
 		}
-		if r.Header.Get("Sec-GPC") == "1" && p.Objection == "gpc" {
+		if signal.PrefersPrivacy(r.Header) && p.Objection == "gpc" {
 			c.Status, c.Source = consent.Denied, consent.FromGPC
 		}
 	}
@@ -259,16 +260,17 @@ type visitor struct {
 	site    http.Handler
 	cookies map[string]string
 	headers map[string]string
+	origin  string
 }
 
 func (s *site) visitor(t *testing.T) *visitor {
 	t.Helper()
-	return &visitor{t: t, site: s, cookies: map[string]string{}, headers: map[string]string{}}
+	return &visitor{t: t, site: s, cookies: map[string]string{}, headers: map[string]string{}, origin: "https://shop.example"}
 }
 
 func (v *visitor) do(method, target, body string, headers ...string) *httptest.ResponseRecorder {
 	v.t.Helper()
-	r := httptest.NewRequestWithContext(v.t.Context(), method, "https://shop.example"+target, strings.NewReader(body))
+	r := httptest.NewRequestWithContext(v.t.Context(), method, v.origin+target, strings.NewReader(body))
 	for name, value := range v.cookies {
 		r.AddCookie(&http.Cookie{Name: name, Value: value}) //nolint:gosec // G124: what a browser sends has no attributes
 	}

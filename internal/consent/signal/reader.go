@@ -84,7 +84,7 @@ func (r *Reader) Read(header http.Header) Signals {
 	if r == nil || r.set == nil {
 		return s
 	}
-	if prefersPrivacy(header["Sec-Gpc"]) {
+	if PrefersPrivacy(header) {
 		s.said[atGPC].deny(r.gpc)
 	}
 	if fields := header["Adpc"]; len(fields) > 0 {
@@ -96,11 +96,11 @@ func (r *Reader) Read(header http.Header) Signals {
 	return s
 }
 
-// prefersPrivacy tells whether Global Privacy Control is on: the value is 1
-// and nothing else. Of several, which a proxy may have joined (RFC 9110, 5.3),
-// one is enough, whatever the others say.
-func prefersPrivacy(fields []string) bool {
-	for _, field := range fields {
+// PrefersPrivacy reports whether the header of a request has Global Privacy
+// Control on: the value is exactly 1. Of several values, which a proxy may have
+// joined (RFC 9110, section 5.3), one is enough.
+func PrefersPrivacy(header http.Header) bool {
+	for _, field := range header["Sec-Gpc"] {
 		for field != "" {
 			var value string
 			value, field, _ = strings.Cut(field, ",")
