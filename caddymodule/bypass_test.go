@@ -15,7 +15,7 @@ import (
 	"github.com/modicum-proxy/modicum/internal/bypass"
 )
 
-// bypassTests are sites, and the ways round minimize that they leave.
+// bypassTests are sites and their bypasses.
 var bypassTests = []struct {
 	name  string
 	sites string
@@ -357,7 +357,7 @@ func bypassConfig(t *testing.T, dir, sites string) []byte {
 	return config
 }
 
-// warnings returns the bypasses that are in the log, in their order.
+// warnings returns the bypasses in the log, in their order.
 func warnings(t *testing.T, log string) []bypass.Bypass {
 	t.Helper()
 	var found []bypass.Bypass
@@ -370,7 +370,7 @@ func warnings(t *testing.T, log string) []bypass.Bypass {
 			t.Fatal(err)
 		}
 		if !strings.Contains(line, `"level":"warn"`) || !strings.Contains(line, `"logger":"minimize"`) {
-			t.Errorf("it is no warning of ours: %s", line)
+			t.Errorf("not a warning of the app: %s", line)
 		}
 		found = append(found, b)
 	}
@@ -378,7 +378,7 @@ func warnings(t *testing.T, log string) []bypass.Bypass {
 }
 
 // An operator who protects one route to an application and overlooks another
-// leaves a way round minimize (CWE-424).
+// leaves a bypass (CWE-424).
 func TestFindBypasses(t *testing.T) {
 	dir := shortDir(t)
 	writeFile(t, filepath.Join(dir, "privacy.yaml"), shopPolicy)
@@ -392,9 +392,9 @@ func TestFindBypasses(t *testing.T) {
 	}
 }
 
-// `caddy validate` warns of the same, once, whatever part of the routes Caddy
-// has loaded when the first handler of ours is provisioned: it goes through
-// the servers in any order.
+// `caddy validate` warns of the same bypasses, once, regardless of which routes
+// Caddy has loaded when it provisions our first handler: it provisions the servers
+// in any order.
 func TestValidateWarnsOfBypasses(t *testing.T) {
 	dir := shortDir(t)
 	writeFile(t, filepath.Join(dir, "privacy.yaml"), shopPolicy)
@@ -418,7 +418,7 @@ func TestValidateWarnsOfBypasses(t *testing.T) {
 	}
 }
 
-// Each configuration that is put in force warns anew.
+// Each configuration that is loaded warns again.
 func TestReloadWarnsOfBypasses(t *testing.T) {
 	s := startSite(t, options{})
 	want := []bypass.Bypass{{Upstream: "unix/" + s.dir + "/app.sock", Route: "the route of free.test", Protected: "the route of shop.test"}}

@@ -13,14 +13,14 @@ import (
 func init() {
 	httpcaddyfile.RegisterGlobalOption("minimize", parseGlobalOption)
 	httpcaddyfile.RegisterDirective("minimize", parseDirective)
-	// Inside encode, so that responses are still encoded, and after the
-	// handlers that authenticate.
+	// After the handlers that authenticate, and inside encode, so that it
+	// handles responses before they are encoded.
 	httpcaddyfile.RegisterDirectiveOrder("minimize", httpcaddyfile.After, "encode")
 }
 
 func parseGlobalOption(d *caddyfile.Dispenser, existing any) (any, error) {
 	if existing != nil {
-		d.Next() // to where the error is
+		d.Next() // the error then has the right position
 		return nil, d.Err("the global option minimize is given twice")
 	}
 	app := new(App)
@@ -54,8 +54,8 @@ func parseDirective(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error)
 //		}
 //		consent_key   file <path> | env <name>
 //		evidence {
-//			ip   off | truncated | full [<duration>]
-//			keep <duration>
+//			ip   off | truncated | full [<period>]
+//			keep <period>
 //		}
 //		languages     <directory>
 //	}

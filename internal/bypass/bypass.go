@@ -82,7 +82,7 @@ type forwarding struct {
 	minimized bool
 }
 
-// forwardings returns the places where the server called name forwards.
+// forwardings returns the places where the server with this name forwards.
 func (s *Server) forwardings(name string) []forwarding {
 	w := &walk{named: s.NamedRoutes}
 	at := place{server: name, listen: s.Listen}

@@ -2,7 +2,7 @@ package bypass
 
 import "testing"
 
-// What no Caddyfile says, JSON does.
+// JSON can contain routes that no Caddyfile results in.
 func TestFind(t *testing.T) {
 	const app = `{"handler":"reverse_proxy","upstreams":[{"dial":"app:3000"}]}`
 	const behind = `{"match":[{"host":["shop.example"]}],"terminal":true,"handle":[{"handler":"minimize"},` + app + `]}`
@@ -39,7 +39,7 @@ func TestFind(t *testing.T) {
 	}
 }
 
-// One upstream can be written in several ways.
+// There are several notations for one upstream.
 func TestUpstreamKey(t *testing.T) {
 	keys := map[string]string{}
 	for _, same := range [][]string{
