@@ -17,9 +17,10 @@ type state struct {
 	// before makes the site what it is when the page is opened.
 	before func(s *site, v *visitor)
 	// then is done on the page, after which the site may have changed.
-	then  []step
-	while func(s *site)
-	want  string // what the page says, in English
+	then   []step
+	while  func(s *site)
+	want   string // what the page says, in English
+	cookie string // more cookies of the browser
 }
 
 func mark(purpose, answer string) step {
@@ -50,10 +51,7 @@ var states = []state{
 		},
 	},
 	{
-		name: "signal", want: "Klaro",
-		before: func(s *site, _ *visitor) {
-			s.store.signal = map[string]consent.Status{"newsletter": consent.Granted, "birthday": consent.Denied}
-		},
+		name: "signal", want: "Klaro", cookie: "; klaro=" + klaro,
 	},
 	{
 		name: "unsaved", want: "Your choices are not saved",
@@ -78,7 +76,9 @@ var states = []state{
 		name: "unsaved-here", want: "could not keep that yet",
 		before: func(s *site, v *visitor) {
 			v.choose("newsletter", "allow")
-			s.store.denied = []string{"newsletter"}
+			s.store.failKeep = consent.ErrUnavailable
+			v.choose("newsletter", "refuse")
+			s.store.failKeep = nil
 		},
 	},
 	{
@@ -105,12 +105,13 @@ func TestAccessible(t *testing.T) {
 				s := newSite(t)
 				v := s.visitor(t)
 				v.headers["Accept-Language"] = lang
-				v.cookies[personCookie] = "ada"
+				ada := s.newPerson()
+				v.cookies[personCookie] = ada
 				if st.before != nil {
 					st.before(s, v)
 				}
 				b := open(browser, t)
-				address := serve(t, with(s, append(st.headers, "Accept-Language", lang, "Cookie", personCookie+"=ada")...))
+				address := serve(t, with(s, append(st.headers, "Accept-Language", lang, "Cookie", personCookie+"="+ada+st.cookie)...))
 				path := st.path
 				if path == "" {
 					path = "choices"

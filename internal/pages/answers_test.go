@@ -134,7 +134,7 @@ func TestLanguageIsKept(t *testing.T) {
 	if got := answer.Header().Get("Location"); got != "/privacy/choices?lang=ru#now" {
 		t.Errorf("after saving the way leads to %s", got)
 	}
-	if got := s.store.events[0].Shown.Language; got != "ru" {
+	if got := s.store.events()[0].Shown.Language; got != "ru" {
 		t.Errorf("the text shown was in %s", got)
 	}
 }
@@ -174,16 +174,16 @@ func TestAPI(t *testing.T) {
 	if got := state().Choices; got[0].Status != "granted" || got[0].Source != "api" || got[2].Status != "denied" {
 		t.Errorf("then: %+v", got)
 	}
-	if e := s.store.events[0]; e.Shown == nil || e.Shown.Language != "ru" || e.Notice != shown {
+	if e := s.store.events()[0]; e.Shown == nil || e.Shown.Language != "ru" || e.Notice != shown {
 		t.Errorf("stored is %+v", e)
 	}
 
 	// The texts change while the front end shows the old ones.
 	s.change(strings.Replace(shopPolicy, "Раз в месяц", "Раз в неделю", 1))
-	before := len(s.store.events)
+	before := len(s.store.events())
 	answer := post(`{"language": "ru", "choices": [{"purpose": "newsletter", "choice": "allow", "notice": "` + shown + `"}, {"purpose": "birthday", "choice": "refuse"}]}`)
 	if answer.Code != http.StatusConflict || answer.Header().Get("Content-Type") != "application/problem+json" || !strings.Contains(answer.Body.String(), `"outdated":["newsletter"]`) ||
-		len(s.store.events) != before {
+		len(s.store.events()) != before {
 		t.Errorf("status %d: %s", answer.Code, answer.Body)
 	}
 	s.store.failKeep = consent.ErrUnavailable
@@ -297,7 +297,7 @@ func TestGPCResource(t *testing.T) {
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	set := compile(t, shopPolicy)
-	good := pages.Options{Policy: func() *policy.Set { return set }, Consents: &memory{}, Key: []byte(strings.Repeat("k", 32))}
+	good := pages.Options{Policy: func() *policy.Set { return set }, Consents: newSite(t).service, Key: []byte(strings.Repeat("k", 32))}
 	for name, spoil := range map[string]func(*pages.Options){
 		"no policy":   func(o *pages.Options) { o.Policy = nil },
 		"no consents": func(o *pages.Options) { o.Consents = nil },

@@ -95,7 +95,7 @@ func TestAttackTokenReplay(t *testing.T) {
 		t.Fatalf("the victim's own form: status %d", answer.Code)
 	}
 	form = victim.form("/privacy/choices")
-	victim.cookies[personCookie] = "another"
+	victim.cookies[personCookie] = s.newPerson()
 	if answer := victim.submit(form, "refuse-all"); answer.Code != http.StatusForbidden {
 		t.Errorf("the form of the one who was here before: status %d", answer.Code)
 	}

@@ -10,7 +10,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
+	"github.com/modicum-proxy/modicum/internal/consent/service"
 	"github.com/modicum-proxy/modicum/internal/notice"
+	"github.com/modicum-proxy/modicum/internal/pages"
+	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
 // A person gives a consent, sees it, takes it back, and sees that.
@@ -68,7 +71,7 @@ func TestShown(t *testing.T) {
 		v := s.visitor(t)
 		v.headers["Accept-Language"] = lang
 		v.choose("newsletter", "allow")
-		e := s.store.events[0]
+		e := s.store.events()[0]
 		id, _ := s.set.Load().PurposeID("newsletter")
 		if want := notice.ForPurpose(s.set.Load(), id, lang).ID; e.Notice != want {
 			t.Errorf("the notice is %q, want %q", e.Notice, want)
@@ -154,7 +157,9 @@ func TestDeniedHereAlone(t *testing.T) {
 	s := newSite(t)
 	v := s.visitor(t)
 	v.choose("newsletter", "allow")
-	s.store.denied = []string{"newsletter"}
+	s.store.failKeep = consent.ErrUnavailable
+	v.choose("newsletter", "refuse")
+	s.store.failKeep = nil
 	page := parse(t, v.get("/privacy/choices"))
 	if got := text(byID(page, "state-newsletter")); !strings.Contains(got, "could not keep that yet") {
 		t.Errorf("the card says %q", got)
@@ -168,20 +173,46 @@ func TestDeniedHereAlone(t *testing.T) {
 	}
 }
 
+// asked is a service whose answers may lag, under a lease. It counts what it is
+// asked to store.
+type asked struct {
+	*service.Service
+
+	lagging bool
+	chosen  int
+}
+
+func (a *asked) Choices(r *http.Request, set *policy.Set, purposes []policy.PurposeID) ([]consent.Choice, error) {
+	choices, err := a.Service.Choices(r, set, purposes)
+	for i := range choices {
+		choices[i].Lagging = a.lagging
+	}
+	return choices, err
+}
+
+func (a *asked) Choose(r *http.Request, h http.Header, set *policy.Set, source consent.Source, decisions []consent.Decision) error {
+	a.chosen += len(decisions)
+	return a.Service.Choose(r, h, set, source, decisions)
+}
+
 // Under a lease this proxy may not know yet that another one stored a consent.
 // That it takes it for refused does not spare it to store the refusal: else
 // the person would be told of a withdrawal that nobody made.
 func TestRefusedWhileLagging(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
+	consents := &asked{}
+	s := newSite(t, func(o *pages.Options) {
+		consents.Service = o.Consents.(*service.Service)
+		o.Consents = consents
+	})
 	v := s.visitor(t)
 	v.choose("newsletter", "refuse")
-	before := len(s.store.stored())
-	if v.choose("newsletter", "refuse"); len(s.store.stored()) != before {
+	before := consents.chosen
+	if v.choose("newsletter", "refuse"); consents.chosen != before {
 		t.Error("a refusal that is in force was stored again")
 	}
-	s.store.lagging = true
-	if v.choose("newsletter", "refuse"); len(s.store.stored()) != before+1 {
+	consents.lagging = true
+	if v.choose("newsletter", "refuse"); consents.chosen != before+1 {
 		t.Error("a refusal that may not be in force was not stored")
 	}
 }
@@ -191,6 +222,7 @@ func TestReadFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	v := s.visitor(t)
+	v.cookies[personCookie] = s.newPerson()
 	s.store.failRead = errors.New("down")
 	answer := v.get("/privacy/choices")
 	if answer.Code != http.StatusServiceUnavailable || len(checked(parse(t, answer))) > 0 {
@@ -239,13 +271,13 @@ func TestTextChanges(t *testing.T) {
 		!slices.Equal(checked(page), []string{"birthday refuse"}) {
 		t.Errorf("status %d: %s, marked %v", answer.Code, text(byID(page, "problem")), checked(page))
 	}
-	if len(s.store.events) != 2 {
+	if len(s.store.events()) != 2 {
 		t.Errorf("stored %v", s.store.stored())
 	}
 	if answer := v.submit(form, "save", "newsletter", "refuse", "birthday", "refuse"); answer.Code != http.StatusSeeOther {
 		t.Errorf("no to an old text: status %d", answer.Code)
 	}
-	last := s.store.events[2]
+	last := s.store.events()[2]
 	if last.Purpose != "newsletter" || last.Action != consent.Withdraw || last.Notice != "" || last.Shown != nil {
 		t.Errorf("stored was %+v: what was shown is not known", last)
 	}
@@ -300,13 +332,12 @@ func TestSignal(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	v := s.visitor(t)
-	s.store.signal = map[string]consent.Status{"newsletter": consent.Granted, "birthday": consent.Denied}
+	v.cookies["klaro"] = klaro
 	page := parse(t, v.get("/privacy/choices"))
 	if got := text(byID(page, "state-newsletter")); !strings.Contains(got, "Allowed") || !strings.Contains(got, "Klaro") || len(checked(page)) > 0 {
 		t.Errorf("the card says %q, marked are %v", got, checked(page))
 	}
-	s.store.heard = []string{"statistics"}
-	if got := text(byID(parse(t, v.get("/privacy/choices")), "state-statistics")); got != "Not allowed, as you chose elsewhere. by your browser (ADPC)" {
+	if got := text(byID(parse(t, v.get("/privacy/choices", "ADPC", "object=*")), "state-statistics")); got != "Not allowed, as you chose elsewhere. by your browser (ADPC)" {
 		t.Errorf("the card says %q", got)
 	}
 	v.choose("newsletter", "refuse", "birthday", "refuse")

@@ -1,14 +1,12 @@
 package pages_test
 
 import (
-	"crypto/rand"
-	"errors"
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,151 +15,61 @@ import (
 	"golang.org/x/net/html"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
-	"github.com/modicum-proxy/modicum/internal/consent/signal"
-	"github.com/modicum-proxy/modicum/internal/notice"
+	"github.com/modicum-proxy/modicum/internal/consent/freshness"
+	"github.com/modicum-proxy/modicum/internal/consent/service"
+	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/pages"
 	"github.com/modicum-proxy/modicum/internal/policy"
+	"github.com/modicum-proxy/modicum/internal/store/storetest"
+	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
-// memory is a small, obviously right store of choices, by the value of a
-// cookie. It follows the same rules as the real one as far as pages see them.
-type memory struct {
-	now func() time.Time
+// store is a store in memory that can fail.
+type store struct {
+	storetest.Memory
 
-	mu       sync.Mutex
-	events   []consent.Event
+	t        *testing.T
 	failRead error
 	failKeep error
-	// signal is what a cookie of the site's cookie banner says.
-	signal map[string]consent.Status
-	// denied are purposes that this proxy denies, although nothing is stored.
-	denied []string
-	// lagging says that this proxy decides by what it read some time ago.
-	lagging bool
-	// heard are purposes that the browser refuses by ADPC.
-	heard []string
 }
 
-const personCookie = "__Host-person"
+func (s *store) Load(ctx context.Context, subject consent.Subject) (consent.Record, error) {
+	if s.failRead != nil {
+		return consent.Record{}, s.failRead
+	}
+	return s.Memory.Load(ctx, subject)
+}
 
-func person(r *http.Request) string {
-	c, err := r.Cookie(personCookie)
+func (s *store) Events(ctx context.Context, subject consent.Subject, after consent.Revision, limit int) ([]consent.Event, error) {
+	if s.failRead != nil {
+		return nil, s.failRead
+	}
+	return s.Memory.Events(ctx, subject, after, limit)
+}
+
+func (s *store) Append(ctx context.Context, events ...consent.Event) (consent.Commit, error) {
+	if s.failKeep != nil {
+		return consent.Commit{}, s.failKeep
+	}
+	return s.Memory.Append(ctx, events...)
+}
+
+// events returns what is stored.
+func (s *store) events() []consent.Event {
+	s.t.Helper()
+	events, err := s.Memory.Events(context.Background(), "", 0, 1000)
 	if err != nil {
-		return ""
+		s.t.Fatal(err)
 	}
-	return c.Value
-}
-
-func (m *memory) Choices(r *http.Request, set *policy.Set, purposes []policy.PurposeID) ([]consent.Choice, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.failRead != nil {
-		return nil, m.failRead
-	}
-	choices := make([]consent.Choice, len(purposes))
-	for i, id := range purposes {
-		choices[i] = m.choiceLocked(r, set, id)
-		choices[i].Lagging = m.lagging
-	}
-	return choices, nil
-}
-
-func (m *memory) choiceLocked(r *http.Request, set *policy.Set, id policy.PurposeID) consent.Choice {
-	p := &set.Purposes[id]
-	c := consent.Choice{Purpose: p.Name, Status: consent.Unasked}
-	for i := range m.events {
-		if e := &m.events[i]; string(e.Subject) == person(r) && e.Subject != "" && e.Purpose == p.Name {
-			c.Latest = consent.State{
-				Purpose: e.Purpose, Action: e.Action, Source: e.Source, Time: e.Time, Expires: e.Expires,
-				Notice: e.Notice, Revision: e.Revision,
-			}
-		}
-	}
-	if slices.Contains(m.denied, p.Name) {
-		c.Latest = consent.State{Purpose: p.Name, Action: consent.Withdraw, Source: consent.FromPage}
-	}
-	if slices.Contains(m.heard, p.Name) {
-		c.Latest = consent.State{Purpose: p.Name, Action: consent.Withdraw, Source: consent.FromADPC}
-	}
-	if c.Latest.Action == consent.Grant {
-		current := false
-		for _, tag := range append(notice.Languages(set), "") {
-			current = current || notice.ForPurpose(set, id, tag).ID == c.Latest.Notice
-		}
-		switch {
-		case !c.Latest.Expires.IsZero() && !m.now().Before(c.Latest.Expires):
-			c.Status = consent.Expired
-		case !current:
-			c.Status = consent.Outdated
-		default:
-			c.Status, c.Source = consent.Granted, c.Latest.Source
-		}
-	} else if c.Latest.Action != "" {
-		c.Status, c.Source = consent.Denied, c.Latest.Source
-		c.TakenBack = c.Latest.Revision > 0 && c.Latest.Action.TakesBack()
-	}
-	if c.Status != consent.Granted && c.Status != consent.Denied {
-		if status, told := m.signal[p.Name]; told {
-			c.Status, c.Source = status, consent.FromKlaro
-		}
-		if signal.PrefersPrivacy(r.Header) && p.Objection == "gpc" {
-			c.Status, c.Source = consent.Denied, consent.FromGPC
-		}
-	}
-	return c
-}
-
-func (m *memory) Choose(r *http.Request, h http.Header, set *policy.Set, source consent.Source, decisions []consent.Decision) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.failKeep != nil {
-		return m.failKeep
-	}
-	who := person(r)
-	if who == "" {
-		who = rand.Text()
-	}
-	h.Add("Set-Cookie", personCookie+"="+who+"; Path=/; Secure; HttpOnly; SameSite=Lax")
-	for _, d := range decisions {
-		id, ok := set.PurposeID(d.Purpose)
-		if !ok {
-			return errors.New("the purpose is unknown")
-		}
-		e := consent.Event{
-			ID: uuid.New(), Revision: consent.Revision(len(m.events) + 1), Subject: consent.Subject(who), Purpose: d.Purpose,
-			Action: d.Action, Source: source, Time: m.now(), Notice: d.Notice, Shown: d.Shown, Policy: set.Version,
-		}
-		if d.Action == consent.Grant {
-			e.Expires = set.Purposes[id].Term(e.Time)
-		}
-		m.events = append(m.events, e)
-	}
-	m.denied = nil
-	return nil
-}
-
-func (m *memory) Evidence(r *http.Request) ([]consent.Event, error) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.failRead != nil {
-		return nil, m.failRead
-	}
-	var found []consent.Event
-	for i := range m.events {
-		if string(m.events[i].Subject) == person(r) && person(r) != "" {
-			found = append(found, m.events[i])
-		}
-	}
-	return found, nil
+	return events
 }
 
 // stored returns what is stored, as "purpose action source".
-func (m *memory) stored() []string {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (s *store) stored() []string {
+	s.t.Helper()
 	list := []string{}
-	for i := range m.events {
-		list = append(list, m.events[i].Purpose+" "+string(m.events[i].Action)+" "+string(m.events[i].Source))
+	for _, e := range s.events() {
+		list = append(list, e.Purpose+" "+string(e.Action)+" "+string(e.Source))
 	}
 	return list
 }
@@ -184,11 +92,13 @@ purposes:
     benefit: {en: A 5 % voucher with the first letter, ru: Скидка 5 % в первом письме}
     basis: consent
     retention: 2y
+    signals: {klaro: news}
     recipients: [{en: Letter service Post & Co, ru: Служба рассылок Post & Co}]
   birthday:
     title: {en: Send you a small present on your birthday, ru: Дарить вам что-нибудь маленькое на день рождения}
     basis: consent
     retention: 5y
+    signals: {klaro: birthday}
     expires: 1y
   statistics:
     title: {en: Count how the shop is used, ru: "Считать, как пользуются магазином"}
@@ -224,8 +134,9 @@ func compile(t *testing.T, text string) *policy.Set {
 type site struct {
 	*pages.Pages
 
-	store *memory
-	clock time.Time
+	service *service.Service
+	store   *store
+	clock   time.Time
 
 	t   *testing.T
 	set atomic.Pointer[policy.Set]
@@ -236,23 +147,47 @@ func (s *site) change(text string) { s.set.Store(compile(s.t, text)) }
 
 func newSite(t *testing.T, change ...func(*pages.Options)) *site {
 	t.Helper()
-	s := &site{t: t, clock: time.Date(2026, 11, 22, 10, 4, 0, 0, time.UTC)}
+	s := &site{t: t, clock: time.Date(2026, 11, 22, 10, 4, 0, 0, time.UTC), store: &store{t: t}}
 	s.change(shopPolicy)
 	now := func() time.Time { return s.clock }
-	s.store = &memory{now: now}
+	registry, err := freshness.NewRegistry(freshness.Options{Open: func(context.Context) (consent.Store, error) { return s.store, nil }, Now: now})
+	must(t, err)
+	t.Cleanup(func() { must(t, registry.Close()) })
+	keys, err := subject.ParseKeys([]byte(strings.Repeat("k", 32)))
+	must(t, err)
+	languages, err := words.Read(nil)
+	must(t, err)
+	s.service = &service.Service{Registry: registry, Keys: keys, Words: languages, Now: now, NewID: uuid.New}
 	o := pages.Options{
-		Policy: s.set.Load, Consents: s.store, Key: []byte(strings.Repeat("k", 32)),
-		Person: person, Now: now, Rate: 1e6, Burst: 1e6,
+		Policy: s.set.Load, Consents: s.service, Key: keys.Form(), Person: s.service.Person, Now: now, Rate: 1e6, Burst: 1e6,
 	}
 	for _, c := range change {
 		c(&o)
 	}
-	var err error
-	if s.Pages, err = pages.New(o); err != nil {
-		t.Fatal(err)
-	}
+	s.Pages, err = pages.New(o)
+	must(t, err)
 	return s
 }
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newPerson returns the cookie of a person who has chosen nothing yet.
+func (s *site) newPerson() string {
+	c := s.service.Keys.NewCookie()
+	value, _, _ := strings.Cut(strings.TrimPrefix(c.String(), personCookie+"="), ";")
+	return value
+}
+
+const (
+	personCookie = subject.CookieName
+	// klaro is a cookie of the site's cookie banner: news yes, birthday no.
+	klaro = "%7B%22news%22%3Atrue%2C%22birthday%22%3Afalse%7D"
+)
 
 // visitor is a browser without scripts: it keeps cookies and submits forms.
 type visitor struct {
