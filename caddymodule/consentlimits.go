@@ -22,7 +22,7 @@ const (
 
 // consentLimits bounds what one person and one network add to the store. Those
 // who are known already have a budget of their network apart from newcomers,
-// so that whoever comes without a cookie uses up nobody else's.
+// so that clients without a cookie do not use up the budget of others.
 type consentLimits struct {
 	persons, known, granting, takingBack *limit.Clients
 }

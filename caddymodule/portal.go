@@ -97,7 +97,7 @@ func (h *Handler) hearSignals(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if len(r.Header["Adpc"]) > 0 {
-		if err := h.consents.Listen(r, w.Header(), h.engine.Policies.Load()); err != nil {
+		if err := h.consents.StoreADPC(r, w.Header(), h.engine.Policies.Load()); err != nil {
 			h.log.Warn("storing what a browser tells by ADPC: it counts for this request alone", "error", err)
 		}
 		if len(w.Header()["Set-Cookie"]) > 0 {

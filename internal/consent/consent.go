@@ -6,37 +6,37 @@ import "time"
 
 // Subject is a person as the store knows one: a keyed pseudonym of an
 // identity, "<key id>.<HMAC-SHA-256 in base64url>". It is still personal data
-// (GDPR recital 26). The empty subject is nobody.
+// (GDPR recital 26). The empty subject stands for an unknown person.
 type Subject string
 
 // Revision numbers the events of a store in the order of their commits,
 // without gaps. The first event has revision 1.
 type Revision int64
 
-// Action is what an event says of a purpose.
+// Action is what an event does about a purpose.
 type Action string
 
-// The actions. Any other, and none, permits nothing.
+// The actions. No other value permits anything.
 const (
 	Grant    Action = "grant"    // the person consents
 	Refuse   Action = "refuse"   // the person was asked and does not consent
 	Withdraw Action = "withdraw" // the person takes a consent back
 	Object   Action = "object"   // the person objects to a purpose of any basis
 	Expire   Action = "expire"   // a consent has reached its term
-	// Link says that two subjects are one person. It has no purpose.
+	// Link makes two subjects one person. It has no purpose.
 	Link Action = "link"
 )
 
-// Restricts tells whether less is permitted after the action than before, so
-// that it has to be in force everywhere before anybody is told.
+// Restricts reports whether the action permits less than before. It must then
+// be in force on every proxy before the person is told that it is.
 func (a Action) Restricts() bool { return a != Grant }
 
-// TakesBack tells whether the action is one of the person, which counts for
-// all subjects that are linked: a term is reached by one consent alone.
+// TakesBack reports whether the action is a restriction by the person, which
+// applies to all linked subjects. An expiry ends one consent only.
 func (a Action) TakesBack() bool { return a.Restricts() && a != Expire }
 
-// Source says by which means a choice was made or told. [Precedence] says
-// which of them wins.
+// Source is the means by which a choice was made or signalled. [Precedence]
+// says which one prevails.
 type Source string
 
 // The sources.
@@ -48,13 +48,13 @@ const (
 	FromOperator Source = "operator" // the controller, on the person's behalf
 	FromTerm     Source = "term"     // the term of a consent was reached
 
-	FromGPC    Source = "gpc"           // Global Privacy Control
-	FromKlaro  Source = "klaro"         // the cookie of Klaro!
-	FromCC     Source = "cc_cookie"     // the cookie of CookieConsent
-	FromFides  Source = "fides_consent" // the cookie of Fides
-	FromTCF    Source = "tcf"           // the PublisherTC segment of an IAB TC string
-	FromGPP    Source = "gpp"           // an IAB GPP string
-	FromNobody Source = ""              // there is no choice
+	FromGPC   Source = "gpc"           // Global Privacy Control
+	FromKlaro Source = "klaro"         // the cookie of Klaro!
+	FromCC    Source = "cc_cookie"     // the cookie of CookieConsent
+	FromFides Source = "fides_consent" // the cookie of Fides
+	FromTCF   Source = "tcf"           // the PublisherTC segment of an IAB TC string
+	FromGPP   Source = "gpp"           // an IAB GPP string
+	NoSource  Source = ""              // there is no choice
 )
 
 // State is the latest event of one subject about one purpose.
@@ -70,7 +70,7 @@ type State struct {
 	Revision Revision
 }
 
-// Record is what stands of one person as of a revision.
+// Record is the state of one person as of a revision.
 type Record struct {
 	// Revision is the store's at the time of reading, not that of the latest
 	// event of the person.
@@ -79,7 +79,7 @@ type Record struct {
 	Subjects []Subject
 	// Latest holds the latest event of each of Subjects about each purpose, by
 	// subject and purpose. They are not merged: what one of two linked subjects
-	// takes back is taken back for both, but what one grants is granted by that
+	// takes back is taken back for both, but what one grants is granted for that
 	// one only, since a browser can be shared.
 	Latest []State
 }

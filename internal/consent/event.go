@@ -19,9 +19,9 @@ const MaxText = 1 << 16
 // Event is one choice of one person about one purpose, as evidence of it
 // (GDPR Art. 7(1)). Events are appended and never changed.
 type Event struct {
-	// ID makes storing it again harmless. A UUIDv7.
+	// ID is a UUIDv7. Storing an event with the same ID again has no effect.
 	ID uuid.UUID
-	// Revision is given by the store.
+	// Revision is set by the store.
 	Revision Revision
 	Subject  Subject
 	// Other is the second subject of a [Link]; empty in all other events.
@@ -31,21 +31,21 @@ type Event struct {
 	Source  Source
 	// Time is when the choice was made, in UTC, to the microsecond.
 	Time time.Time
-	// Expires is when a grant ends by itself; the zero time: never.
+	// Expires is when a grant ends by itself; if zero, never.
 	Expires time.Time
-	// Notice identifies what the person was told, apart from its wording on
-	// the page: a consent stands only while it is what we tell today.
+	// Notice identifies the content of the text that the person saw, whatever
+	// its wording: a consent applies only while the content is the same today.
 	Notice string
-	// Shown is the text as it stood before the person. Events read from a
-	// store for a decision do not carry it.
+	// Shown is the text that the person saw. Events that a store returns for a
+	// decision do not have it.
 	Shown *Shown
 	// Policy is the version of the policy set.
 	Policy string
-	// Receipt is the ledger's reference of the submission that carried the
-	// choice; empty: none did.
+	// Receipt is the ledger's reference of the submission that contained the
+	// choice; empty if none did.
 	Receipt string
-	// Address is the client's address as far as the operator keeps it;
-	// usually empty.
+	// Address is the client's address, or its network, if the operator keeps
+	// it; usually empty.
 	Address string
 }
 

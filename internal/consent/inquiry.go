@@ -25,12 +25,12 @@ type Inquiry struct {
 	Began time.Time
 }
 
-// Answer tells what stands.
+// Answer says what a person consents and objects to.
 type Answer struct {
 	policy.Standing
 
-	// Source says who decided about the purposes that are granted or objected
-	// to; several are joined by commas; empty: nobody did; "unknown": that
-	// cannot be known.
+	// Source is what decided about the purposes that are granted or objected to:
+	// sources joined by commas, empty if none did, "unknown" if that cannot be
+	// known.
 	Source string
 }

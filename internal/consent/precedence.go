@@ -11,23 +11,23 @@ import (
 // Rank says what a source counts for. The zero Rank counts for nothing.
 type Rank struct {
 	Source Source
-	// Explicit says that the person chose. All others are defaults: what a
-	// program says for whoever uses the browser.
+	// Explicit says that the person chose. All others are defaults, which a
+	// program sends for the person who uses the browser.
 	Explicit bool
 	// Grants says that a consent from this source stands.
 	Grants bool
-	// Restricts says that the source can tell a refusal, a withdrawal or an
-	// objection. Such a word counts from wherever it comes; see [Decide].
+	// Restricts says that the source can express a refusal, a withdrawal or an
+	// objection, which count from any source; see [Decide].
 	Restricts bool
-	// Stored says that what it tells is kept as an [Event]. What is not stored
-	// is read from each request anew.
+	// Stored says that its choices are stored as an [Event]. Others are read
+	// from each request.
 	Stored bool
-	// Because tells the reason, for the documentation.
+	// Because is the reason, for the documentation.
 	Because string
 }
 
 // precedence is the one table of sources: [Decide] follows it, the tests
-// check it, and README.md shows it. Signals are told in this order.
+// check it, and README.md shows it. Signals are signals in this order.
 var precedence = [...]Rank{
 	{Source: FromPage, Explicit: true, Grants: true, Restricts: true, Stored: true, Because: "the person chose on our page"},
 	{Source: FromForm, Explicit: true, Grants: true, Stored: true, Because: "the person ticked a box; an empty box says nothing"},
@@ -58,52 +58,53 @@ func rank(source Source) Rank {
 	return Rank{}
 }
 
-// Told is what a signal says of one purpose. The zero value refuses.
-type Told struct {
+// Signal is what one source of a request says about a purpose. The zero value
+// refuses.
+type Signal struct {
 	Source Source
 	Grants bool
 }
 
-// Tell appends to told what the signals of a request say of a purpose, in the
-// order of [Precedence].
-func Tell(told []Told, said *signal.Signals, id policy.PurposeID) []Told {
+// AppendSignals appends what a request signals about a purpose, in the order of
+// [Precedence].
+func AppendSignals(signals []Signal, said *signal.Signals, id policy.PurposeID) []Signal {
 	for i := range precedence {
 		source := precedence[i].Source
 		grants, tells := said.About(signal.Source(source), id)
 		if tells {
-			told = append(told, Told{Source: source, Grants: grants})
+			signals = append(signals, Signal{Source: source, Grants: grants})
 		}
 	}
-	return told
+	return signals
 }
 
-// Decide folds the latest explicit choice about a purpose, the signals of a
-// request, and the notices that are current into what stands now, and tells
-// which source decided: none, unless the status is [Granted] or [Denied].
+// Decide returns the status of a purpose, from the latest explicit choice, the
+// signals of a request and the current notices, and the source that decided:
+// none, unless the status is [Granted] or [Denied].
 //
-// A refusal, a withdrawal and an objection stand until the person chooses
-// anew. A consent is no choice any more once it expired, or was given to
+// A refusal, a withdrawal and an objection apply until the person makes another
+// choice. A consent no longer applies after it expired, or if it was given to
 // another text than today's; then the signals decide, and one that refuses
-// wins over all that grant. What refuses counts from any source, what grants
-// only from those of the table: an unknown is a no.
-func Decide(latest State, told []Told, now time.Time, current func(notice string) bool) (Status, Source) {
+// prevails over all that grant. A refusal counts from any source, a grant only
+// from those of the table: an unknown source grants nothing.
+func Decide(latest State, signals []Signal, now time.Time, current func(notice string) bool) (Status, Source) {
 	status := latest.Status(now, current)
 	if status == Granted || status == Denied {
 		return status, latest.Source
 	}
-	granted := FromNobody
-	for _, t := range told {
+	granted := NoSource
+	for _, t := range signals {
 		if !t.Grants {
 			return Denied, t.Source
 		}
-		if r := rank(t.Source); r.Grants && !r.Explicit && granted == FromNobody {
+		if r := rank(t.Source); r.Grants && !r.Explicit && granted == NoSource {
 			granted = t.Source
 		}
 	}
-	if granted != FromNobody {
+	if granted != NoSource {
 		return Granted, granted
 	}
-	return status, FromNobody
+	return status, NoSource
 }
 
 // Status returns what the latest choice comes to by itself.

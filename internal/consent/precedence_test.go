@@ -33,45 +33,45 @@ func TestDecide(t *testing.T) {
 	expired.Expires, expiring.Expires = noon, noon.Add(time.Nanosecond)
 	outdated.Notice, undated.Notice = "text of yesterday", ""
 	chose := func(action Action) State { return State{Action: action, Source: FromPage} }
-	yes, no, gpc := Told{FromKlaro, true}, Told{FromTCF, false}, Told{FromGPC, false}
+	yes, no, gpc := Signal{FromKlaro, true}, Signal{FromTCF, false}, Signal{FromGPC, false}
 	for _, c := range []struct {
 		what   string
 		latest State
-		told   []Told
+		told   []Signal
 		status Status
 		source Source
 	}{
-		{"nothing is known", State{}, nil, Unasked, FromNobody},
-		{"a signal grants", State{}, []Told{yes}, Granted, FromKlaro},
-		{"a signal refuses", State{}, []Told{no}, Denied, FromTCF},
-		{"the most restrictive signal wins", State{}, []Told{yes, no}, Denied, FromTCF},
-		{"the first signal that refuses is named", State{}, []Told{gpc, no}, Denied, FromGPC},
-		{"a choice wins over a signal that refuses", granted(FromPage), []Told{no, gpc}, Granted, FromPage},
-		{"a withdrawal wins over a signal that grants", chose(Withdraw), []Told{yes}, Denied, FromPage},
-		{"a refusal wins over a signal that grants", chose(Refuse), []Told{yes}, Denied, FromPage},
-		{"an objection wins over a signal that grants", chose(Object), []Told{yes}, Denied, FromPage},
+		{"nothing is known", State{}, nil, Unasked, NoSource},
+		{"a signal grants", State{}, []Signal{yes}, Granted, FromKlaro},
+		{"a signal refuses", State{}, []Signal{no}, Denied, FromTCF},
+		{"the most restrictive signal wins", State{}, []Signal{yes, no}, Denied, FromTCF},
+		{"the first signal that refuses is named", State{}, []Signal{gpc, no}, Denied, FromGPC},
+		{"a choice wins over a signal that refuses", granted(FromPage), []Signal{no, gpc}, Granted, FromPage},
+		{"a withdrawal wins over a signal that grants", chose(Withdraw), []Signal{yes}, Denied, FromPage},
+		{"a refusal wins over a signal that grants", chose(Refuse), []Signal{yes}, Denied, FromPage},
+		{"an objection wins over a signal that grants", chose(Object), []Signal{yes}, Denied, FromPage},
 		{"a consent in its last instant", expiring, nil, Granted, FromPage},
-		{"a consent at its term", expired, nil, Expired, FromNobody},
-		{"an expired consent, and a signal grants", expired, []Told{yes}, Granted, FromKlaro},
-		{"an expired consent, and a signal refuses", expired, []Told{no}, Denied, FromTCF},
-		{"an expiry that was recorded", State{Action: Expire, Source: FromTerm}, nil, Expired, FromNobody},
-		{"an expiry that was recorded, and a signal grants", State{Action: Expire, Source: FromTerm}, []Told{yes}, Granted, FromKlaro},
-		{"a consent to another text", outdated, nil, Outdated, FromNobody},
-		{"a consent to no text", undated, nil, Outdated, FromNobody},
-		{"a consent to another text, and a signal grants", outdated, []Told{yes}, Granted, FromKlaro},
-		{"an action of a later version", chose("suspend"), []Told{yes}, Denied, FromPage},
-		{"a link, which no state can be", chose(Link), []Told{yes}, Denied, FromPage},
+		{"a consent at its term", expired, nil, Expired, NoSource},
+		{"an expired consent, and a signal grants", expired, []Signal{yes}, Granted, FromKlaro},
+		{"an expired consent, and a signal refuses", expired, []Signal{no}, Denied, FromTCF},
+		{"an expiry that was recorded", State{Action: Expire, Source: FromTerm}, nil, Expired, NoSource},
+		{"an expiry that was recorded, and a signal grants", State{Action: Expire, Source: FromTerm}, []Signal{yes}, Granted, FromKlaro},
+		{"a consent to another text", outdated, nil, Outdated, NoSource},
+		{"a consent to no text", undated, nil, Outdated, NoSource},
+		{"a consent to another text, and a signal grants", outdated, []Signal{yes}, Granted, FromKlaro},
+		{"an action of a later version", chose("suspend"), []Signal{yes}, Denied, FromPage},
+		{"a link, which no state can be", chose(Link), []Signal{yes}, Denied, FromPage},
 		// Who can write one row, or restores one of a system that stored
 		// signals, must not make a consent of it.
-		{"a stored consent from a signal", granted(FromKlaro), nil, Unasked, FromNobody},
-		{"a stored consent from nobody", granted(FromNobody), nil, Unasked, FromNobody},
-		{"a stored consent from a stranger", granted("stranger"), nil, Unasked, FromNobody},
-		{"a stored consent from the operator", granted(FromOperator), nil, Unasked, FromNobody},
-		{"a stored withdrawal from a stranger", State{Action: Withdraw, Source: "stranger"}, []Told{yes}, Denied, "stranger"},
-		{"a signal of a stranger grants", State{}, []Told{{"stranger", true}}, Unasked, FromNobody},
-		{"a signal of a stranger refuses", State{}, []Told{yes, {"stranger", false}}, Denied, "stranger"},
-		{"the zero signal", State{}, []Told{yes, {}}, Denied, FromNobody},
-		{"an explicit source is no signal", State{}, []Told{{FromPage, true}}, Unasked, FromNobody},
+		{"a stored consent from a signal", granted(FromKlaro), nil, Unasked, NoSource},
+		{"a stored consent from nobody", granted(NoSource), nil, Unasked, NoSource},
+		{"a stored consent from a stranger", granted("stranger"), nil, Unasked, NoSource},
+		{"a stored consent from the operator", granted(FromOperator), nil, Unasked, NoSource},
+		{"a stored withdrawal from a stranger", State{Action: Withdraw, Source: "stranger"}, []Signal{yes}, Denied, "stranger"},
+		{"a signal of a stranger grants", State{}, []Signal{{"stranger", true}}, Unasked, NoSource},
+		{"a signal of a stranger refuses", State{}, []Signal{yes, {"stranger", false}}, Denied, "stranger"},
+		{"the zero signal", State{}, []Signal{yes, {}}, Denied, NoSource},
+		{"an explicit source is no signal", State{}, []Signal{{FromPage, true}}, Unasked, NoSource},
 	} {
 		if status, source := Decide(c.latest, c.told, noon, isToday); status != c.status || source != c.source {
 			t.Errorf("%s: %s by %q, not %s by %q", c.what, status, source, c.status, c.source)
@@ -98,11 +98,11 @@ func TestPrecedenceIsWhatDecideFollows(t *testing.T) {
 		if got, want := status == Granted, r.Explicit && r.Grants; got != want {
 			t.Errorf("a stored consent from %s stands: %v", r.Source, got)
 		}
-		status, _ = Decide(State{}, []Told{{r.Source, true}}, noon, isToday)
+		status, _ = Decide(State{}, []Signal{{r.Source, true}}, noon, isToday)
 		if got, want := status == Granted, !r.Explicit && r.Grants; got != want {
 			t.Errorf("a signal of %s grants: %v", r.Source, got)
 		}
-		status, _ = Decide(State{}, []Told{{Source: FromKlaro, Grants: true}, {Source: r.Source}}, noon, isToday)
+		status, _ = Decide(State{}, []Signal{{Source: FromKlaro, Grants: true}, {Source: r.Source}}, noon, isToday)
 		if status != Denied {
 			t.Errorf("a word of %s that refuses: %s", r.Source, status)
 		}
@@ -132,7 +132,7 @@ func TestPrecedenceHasEachSource(t *testing.T) {
 	}
 	for _, source := range signal.Sources() {
 		r := rank(Source(source))
-		if r.Source == FromNobody || r.Explicit || r.Stored {
+		if r.Source == NoSource || r.Explicit || r.Stored {
 			t.Errorf("the signal %s is %+v", source, r)
 		}
 	}
@@ -161,21 +161,21 @@ func TestTellInOrder(t *testing.T) {
 	said := reader.Read(http.Header{
 		"Sec-Gpc": {"1"}, "Cookie": {`klaro={"ads":true,"news":true}; cc_cookie={"categories":[]}; __gpp=DBABTA~1YNN`},
 	})
-	ads, news := Tell(nil, &said, 0), Tell(nil, &said, 1)
-	if want := []Told{{FromGPC, false}, {FromCC, false}, {FromKlaro, true}}; !slices.Equal(ads, want) {
+	ads, news := AppendSignals(nil, &said, 0), AppendSignals(nil, &said, 1)
+	if want := []Signal{{FromGPC, false}, {FromCC, false}, {FromKlaro, true}}; !slices.Equal(ads, want) {
 		t.Errorf("of ads it says %v", ads)
 	}
-	if want := []Told{{FromKlaro, true}}; !slices.Equal(news, want) {
+	if want := []Signal{{FromKlaro, true}}; !slices.Equal(news, want) {
 		t.Errorf("of news it says %v", news)
 	}
 	if status, source := Decide(State{}, ads, noon, isToday); status != Denied || source != FromGPC {
 		t.Errorf("ads are %s by %s", status, source)
 	}
-	buffer := make([]Told, 0, len(precedence))
-	if n := testing.AllocsPerRun(100, func() { Decide(State{}, Tell(buffer, &said, 0), noon, isToday) }); n != 0 {
+	buffer := make([]Signal, 0, len(precedence))
+	if n := testing.AllocsPerRun(100, func() { Decide(State{}, AppendSignals(buffer, &said, 0), noon, isToday) }); n != 0 {
 		t.Errorf("a decision takes %v allocations", n)
 	}
-	if told := Tell(nil, &signal.Signals{}, 0); told != nil {
+	if told := AppendSignals(nil, &signal.Signals{}, 0); told != nil {
 		t.Errorf("nothing says %v", told)
 	}
 }
@@ -183,16 +183,16 @@ func TestTellInOrder(t *testing.T) {
 // Generators of rapid.
 
 func anySource() *rapid.Generator[Source] {
-	sources := []Source{FromNobody, "stranger"}
+	sources := []Source{NoSource, "stranger"}
 	for _, r := range precedence {
 		sources = append(sources, r.Source)
 	}
 	return rapid.SampledFrom(sources)
 }
 
-func anyTold() *rapid.Generator[[]Told] {
-	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Told {
-		return Told{Source: anySource().Draw(t, "source"), Grants: rapid.Bool().Draw(t, "grants")}
+func anySignals() *rapid.Generator[[]Signal] {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Signal {
+		return Signal{Source: anySource().Draw(t, "source"), Grants: rapid.Bool().Draw(t, "grants")}
 	}), 0, 6)
 }
 
@@ -216,7 +216,7 @@ func TestNothingGrantsAfterAWithdrawal(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		latest := anyState().Draw(t, "latest")
 		latest.Action = rapid.SampledFrom([]Action{Refuse, Withdraw, Object}).Draw(t, "restriction")
-		if status, _ := Decide(latest, anyTold().Draw(t, "told"), noon, isToday); status != Denied {
+		if status, _ := Decide(latest, anySignals().Draw(t, "told"), noon, isToday); status != Denied {
 			t.Fatalf("%s after %s", status, latest.Action)
 		}
 	})
@@ -226,9 +226,9 @@ func TestNothingGrantsAfterAWithdrawal(t *testing.T) {
 // pass, and one signal less never does where it granted.
 func TestRestrictionsNeverGrant(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		latest, told := anyState().Draw(t, "latest"), anyTold().Draw(t, "told")
+		latest, told := anyState().Draw(t, "latest"), anySignals().Draw(t, "told")
 		before, _ := Decide(latest, told, noon, isToday)
-		more := slices.Insert(slices.Clone(told), rapid.IntRange(0, len(told)).Draw(t, "at"), Told{Source: anySource().Draw(t, "by")})
+		more := slices.Insert(slices.Clone(told), rapid.IntRange(0, len(told)).Draw(t, "at"), Signal{Source: anySource().Draw(t, "by")})
 		after, _ := Decide(latest, more, noon, isToday)
 		if after == Granted && before != Granted {
 			t.Fatalf("%v grants, %v does not", more, told)
@@ -251,7 +251,7 @@ func TestRestrictionsNeverGrant(t *testing.T) {
 // TestOrderOfSignalsDoesNotMatter, nor does the order of what is granted.
 func TestOrderOfSignalsDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		latest, told := anyState().Draw(t, "latest"), anyTold().Draw(t, "told")
+		latest, told := anyState().Draw(t, "latest"), anySignals().Draw(t, "told")
 		before, _ := Decide(latest, told, noon, isToday)
 		after, _ := Decide(latest, rapid.Permutation(told).Draw(t, "permuted"), noon, isToday)
 		if before != after {
@@ -263,7 +263,7 @@ func TestOrderOfSignalsDoesNotMatter(t *testing.T) {
 // TestGrantsHaveAReason: what is granted names a source that may grant.
 func TestGrantsHaveAReason(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		latest, told := anyState().Draw(t, "latest"), anyTold().Draw(t, "told")
+		latest, told := anyState().Draw(t, "latest"), anySignals().Draw(t, "told")
 		if status, source := Decide(latest, told, noon, isToday); status == Granted && !rank(source).Grants {
 			t.Fatalf("granted by %q", source)
 		}
@@ -306,7 +306,7 @@ func tableOf(ranks []Rank) string {
 }
 
 func BenchmarkDecide(b *testing.B) {
-	latest, told := granted(FromPage), []Told{{FromKlaro, true}, {FromTCF, true}}
+	latest, told := granted(FromPage), []Signal{{FromKlaro, true}, {FromTCF, true}}
 	lapsed := latest
 	lapsed.Notice = ""
 	for name, state := range map[string]State{"choice": latest, "signals": lapsed} {

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// Commit tells of a stored batch.
+// Commit describes a stored batch.
 type Commit struct {
 	// Revision is that of the last event of the batch.
 	Revision Revision
@@ -77,14 +77,14 @@ type Store interface {
 	Close() error
 }
 
-// Feed is the ability of a store that several processes write: it tells what
+// Feed is implemented by a store that several processes write. It reports what
 // the others wrote.
 type Feed interface {
 	// Changes returns what was committed after since, as of one moment that
 	// lies after the call.
 	Changes(ctx context.Context, since Mark) (Changes, error)
-	// Wait returns when something was committed, or may have been, and when
-	// ctx ends. It is a hint: nothing depends on it.
+	// Wait returns when something may have been committed, or when ctx ends. It
+	// is a hint: correctness does not depend on it.
 	Wait(ctx context.Context) error
 }
 
@@ -97,11 +97,12 @@ type Mark struct {
 // Changes is what happened since a mark.
 type Changes struct {
 	Head Mark
-	// Diverged says that the store's history does not contain the mark: it
-	// was restored, or another server took over. Nothing read before counts.
+	// Diverged says that the history of the store does not contain the mark: the
+	// store was restored, or another server took over. What was read before must
+	// not be used.
 	Diverged bool
 	// Subjects are those that changed, with the revision of their last change.
-	// nil with More: too many to tell.
+	// It is nil if More is set.
 	Subjects map[Subject]Revision
-	More     bool
+	More     bool // too many changed
 }

@@ -1,4 +1,4 @@
-// Package limit bounds how often one client comes.
+// Package limit limits the rate of requests of each client.
 package limit
 
 import (
@@ -11,8 +11,8 @@ import (
 
 // Clients bounds the requests of each address. It remembers the latest
 // addresses in two generations, so that its memory is bounded and forgetting
-// costs nothing: whoever comes with many addresses is forgotten sooner, and
-// makes nobody else wait.
+// costs nothing: a client with many addresses is forgotten sooner, and does not
+// delay others.
 type Clients struct {
 	rate  rate.Limit
 	burst int
@@ -32,7 +32,7 @@ func NewClients(limit rate.Limit, burst int, now func() time.Time) *Clients {
 	return &Clients{rate: limit, burst: burst, now: now, young: map[string]*rate.Limiter{}, maxGeneration: maxGeneration}
 }
 
-// Allow tells whether an address may send one more request, and counts it.
+// Allow reports whether an address may send one more request, and counts it.
 func (l *Clients) Allow(address string) bool {
 	network := networkOf(address)
 	l.mu.Lock()
@@ -50,7 +50,7 @@ func (l *Clients) Allow(address string) bool {
 	return bucket.AllowN(l.now(), 1)
 }
 
-// networkOf returns what one client has of addresses: an IPv6 /64 is a single
+// networkOf returns the addresses of one client: an IPv6 /64 is a single
 // household.
 func networkOf(address string) string {
 	addr, err := netip.ParseAddr(address)

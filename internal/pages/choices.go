@@ -167,13 +167,13 @@ func (c *card) kept(v *visit, choice *consent.Choice) {
 	c.Version = version(latest.Notice)
 }
 
-// stored tells whether the person's latest choice is kept as an event. One
+// stored reports whether the person's latest choice is kept as an event. One
 // that is not has no revision.
 func stored(choice *consent.Choice) bool {
 	return choice.Latest.Action != "" && choice.Latest.Revision != 0
 }
 
-// unsaved tells whether the person took something back that could not be
+// unsaved reports whether the person took something back that could not be
 // stored, so that this proxy alone knows. What a browser tells by ADPC it tells
 // with each request.
 func unsaved(choice *consent.Choice) bool {

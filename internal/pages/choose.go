@@ -192,7 +192,7 @@ func (v *visit) decide(marks map[string]string, form url.Values, choices []conse
 	return a
 }
 
-// unchanged tells whether the person's own, stored choice says the same, and
+// unchanged reports whether the person's own, stored choice says the same, and
 // is in force.
 func unchanged(mark string, stands *consent.Choice) bool {
 	if stands.Lagging || !stored(stands) || stands.Source != stands.Latest.Source {

@@ -13,10 +13,10 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// Named returns the pseudonyms of a person whom the operator names: by an
+// Named returns the pseudonyms of a person that the operator names by an
 // e-mail address, a telephone number (of a country, ISO 3166-1, when it has no
 // code), a user of a login and its realm, or the value of our cookie. Errors
-// do not hold the value.
+// do not contain the value.
 func (k *Keys) Named(id Identity, country string) ([]consent.Subject, error) {
 	if id.Realm != "" && id.Kind != ByUser {
 		return nil, errors.New("only a user has a realm")

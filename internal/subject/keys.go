@@ -1,5 +1,5 @@
-// Package subject knows whom a request is from: identities, their pseudonyms,
-// our cookie, the keys of both, and verified tokens.
+// Package subject identifies the person that a request is from: identities, their
+// pseudonyms, our cookie, the keys of both, and verified tokens.
 package subject
 
 import (
@@ -20,8 +20,8 @@ import (
 )
 
 // Keys make pseudonyms of identities and sign our cookie. The first key is
-// used for what is new; the others are those that it replaced, so that what
-// was made with them is still known.
+// used for new ones; the others are those that it replaced, so that what was made
+// with them is still valid.
 type Keys struct {
 	keys []key
 }
@@ -148,14 +148,14 @@ const (
 	ByPhone  Kind = "phone"
 )
 
-// Identity is something that a person is known by. Its value never leaves
-// the process; the store knows its pseudonym.
+// Identity identifies a person. Its value never leaves the process; the store
+// has its pseudonym.
 type Identity struct {
 	Kind  Kind
 	Value string
-	// Realm says whose name the Value of [ByUser] is: the issuer of tokens, a
-	// site, or what the operator calls the logins of several sites. One name in
-	// two realms is two persons. Empty for all other kinds.
+	// Realm is the namespace of the Value of [ByUser]: the issuer of tokens, a
+	// site, or the operator's name for a login that several sites share. The same
+	// name in two realms is two persons. Empty for all other kinds.
 	Realm string
 }
 
@@ -175,6 +175,6 @@ func (k *key) subject(id Identity) consent.Subject {
 	if id.Kind != ByUser {
 		return consent.Subject(k.pseudonym.append(b, sha256.Size, string(id.Kind), id.Value))
 	}
-	// With its length, a realm that holds a zero byte is no other one.
+	// The length keeps a realm that contains a zero byte distinct.
 	return consent.Subject(k.pseudonym.append(b, sha256.Size, string(id.Kind), strconv.Itoa(len(id.Realm)), id.Realm, id.Value))
 }

@@ -8,25 +8,25 @@ import (
 )
 
 // A store that does not answer would make every submission wait for the
-// timeout. After so many failures in a row nobody waits, for so long; then
+// timeout. After breakerFailures in a row it is not used for breakerPause; then
 // it is tried again, and one more failure is enough.
 const (
 	breakerFailures = 3
 	breakerPause    = time.Second
 )
 
-// breaker keeps away from a store that fails. The zero value is closed and
+// breaker is a circuit breaker for a failing store. The zero value is closed and
 // needs a clock.
 type breaker struct {
 	now func() time.Time
 
 	mu       sync.Mutex
 	failures int
-	until    time.Time // nobody tries before
+	until    time.Time // the store is not used before
 	cause    error
 }
 
-// allow returns why the store is not to be asked now.
+// allow returns why the store must not be used now, or nil.
 func (b *breaker) allow() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -36,7 +36,7 @@ func (b *breaker) allow() error {
 	return nil
 }
 
-// report tells what came of asking.
+// report records the result of a call to the store.
 func (b *breaker) report(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -8,15 +8,15 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// denials are what was taken back and could not be stored. Nothing passes on
-// these consents here until the choice is stored or the time is over. The
-// page has told the person that it is not withdrawn.
+// denials are choices that took something back and could not be stored. This
+// process ignores the consents concerned until the choice is stored or the time
+// is over. The person saw that it is not withdrawn.
 type denials struct {
 	now func() time.Time
 
 	mu    sync.RWMutex
 	until map[denial]time.Time
-	all   time.Time // nobody's consents count before: there were too many to remember
+	all   time.Time // until then all consents are ignored: there were too many denials
 }
 
 type denial struct {
@@ -29,7 +29,7 @@ const (
 	maxDenials = 1 << 16
 )
 
-// add denies from now on what the events take back.
+// add denies what the events take back.
 func (d *denials) add(events []consent.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -51,7 +51,7 @@ func (d *denials) add(events []consent.Event) {
 	}
 }
 
-// end ends the denials that stored events are about.
+// end removes the denials that stored events are about.
 func (d *denials) end(events []consent.Event) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -60,7 +60,7 @@ func (d *denials) end(events []consent.Event) {
 	}
 }
 
-// has tells whether a purpose is denied for one of the subjects.
+// has reports whether a purpose is denied for one of the subjects.
 func (d *denials) has(purpose string, subjects []consent.Subject) bool {
 	d.mu.RLock()
 	defer d.mu.RUnlock()

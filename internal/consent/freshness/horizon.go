@@ -22,10 +22,10 @@ type horizon struct {
 	floor   consent.Revision
 	changed map[consent.Subject]consent.Revision
 	// unsure counts the choices of each subject that may be committed at this
-	// moment. Their records are not believed meanwhile.
+	// moment. Their cached records are not used meanwhile.
 	unsure map[consent.Subject]int
-	// lost says that unsure grew past [maxChanged]: no cached record is
-	// believed any more, as long as the process runs.
+	// lost says that unsure grew past [maxChanged]: cached records are no longer
+	// used, as long as the process runs.
 	lost bool
 }
 
@@ -33,7 +33,7 @@ type horizon struct {
 // changed, and all records are read again.
 const maxChanged = 1 << 16
 
-// advance takes over what a read of the feed told.
+// advance adds what a read of the feed reported.
 func (h *horizon) advance(c consent.Changes) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -55,8 +55,8 @@ func (h *horizon) advance(c consent.Changes) {
 	h.known = c.Head
 }
 
-// note takes over what this process itself committed. It does not advance
-// the mark: others may have committed before.
+// note adds what this process committed. It does not advance the mark: others may
+// have committed before.
 func (h *horizon) note(at consent.Revision, events []consent.Event) {
 	changed := make(map[consent.Subject]consent.Revision, len(events))
 	for i := range events {
@@ -74,10 +74,10 @@ func (h *horizon) note(at consent.Revision, events []consent.Event) {
 	}
 }
 
-// doubt takes over that choices are on their way to the store.
+// doubt records that choices are on their way to the store.
 func (h *horizon) doubt(events []consent.Event) { h.count(events, 1) }
 
-// trust takes over that it is known what became of them.
+// trust records that their outcome is known.
 func (h *horizon) trust(events []consent.Event) { h.count(events, -1) }
 
 func (h *horizon) count(events []consent.Event, by int) {
@@ -111,7 +111,7 @@ func (h *horizon) noteLocked(changed map[consent.Subject]consent.Revision) {
 	}
 }
 
-// since returns the mark that the feed is asked about.
+// since returns the mark to read the feed from.
 func (h *horizon) since() consent.Mark {
 	h.mu.RLock()
 	defer h.mu.RUnlock()
@@ -125,7 +125,7 @@ func (h *horizon) current() (consent.Mark, uint64) {
 	return h.known, h.epoch
 }
 
-// covers tells whether a record holds every change that the horizon knows of.
+// covers reports whether a record includes every change that the horizon knows of.
 func (h *horizon) covers(c *cached) bool {
 	h.mu.RLock()
 	defer h.mu.RUnlock()

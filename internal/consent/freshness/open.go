@@ -7,7 +7,7 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// Open opens the store now, and says why it cannot be.
+// Open opens the store unless it is open.
 func (r *Registry) Open(ctx context.Context) error {
 	_, _, err := r.opened(ctx)
 	return err
@@ -75,7 +75,7 @@ func (r *Registry) enter() bool {
 	return true
 }
 
-// openedInTime is opened for whoever cannot wait long.
+// openedInTime is opened for callers that cannot wait long.
 func (r *Registry) openedInTime(ctx context.Context) (consent.Store, *reader, error) {
 	r.mu.RLock()
 	store, rd := r.store, r.reader
@@ -112,14 +112,14 @@ func (r *Registry) openedInTime(ctx context.Context) (consent.Store, *reader, er
 	}
 }
 
-// Store returns the store, opened when it is not, for what is no decision:
-// export, terms.
+// Store returns the open store, for exports and retention; decisions use
+// [Registry.Find].
 func (r *Registry) Store(ctx context.Context) (consent.Store, error) {
 	store, _, err := r.opened(ctx)
 	return store, err
 }
 
-// Close closes the store. Nothing is known afterwards.
+// Close closes the store. Calls then return [consent.ErrUnavailable].
 func (r *Registry) Close() error {
 	r.opening <- struct{}{} // an opening that is under way ends first
 	r.mu.Lock()

@@ -16,14 +16,14 @@ type reader struct {
 	horizon *horizon
 	breaker *breaker
 	timeout time.Duration
-	// lease is how long a read may be decided by; 0: each decision waits for
-	// one of its own.
+	// lease is how long decisions may use a read; if 0, each waits for the next
+	// one.
 	lease time.Duration
 	now   func() time.Time
 
 	reads   sync.WaitGroup
 	mu      sync.Mutex
-	next    *read     // that newcomers join; nil: none waits
+	next    *read     // that new callers join; nil if none waits
 	running bool      // a goroutine is reading
 	began   time.Time // when the last read that succeeded began; zero: never
 	closed  bool
@@ -72,9 +72,8 @@ func (rd *reader) join(ctx context.Context, atLeast consent.Revision) error {
 	}
 }
 
-// leased tells whether what was read last may still be decided by. The wall
-// clock is looked at as well, since the monotonic one stands still while a
-// machine sleeps.
+// leased reports whether decisions may still use the last read. It checks the
+// wall clock too, since the monotonic one stands still while a machine sleeps.
 func (rd *reader) leased(atLeast consent.Revision) bool {
 	if rd.lease == 0 || rd.horizon.since().Revision < atLeast {
 		return false
@@ -90,7 +89,7 @@ func (rd *reader) leased(atLeast consent.Revision) bool {
 	return now.Sub(began) < rd.lease && wall >= 0 && wall < rd.lease
 }
 
-// run reads as long as somebody waits.
+// run reads as long as callers wait.
 func (rd *reader) run() {
 	for {
 		rd.mu.Lock()
@@ -137,7 +136,7 @@ func (rd *reader) follow(ctx context.Context) {
 	}
 }
 
-// close ends the reading and waits for the read that runs.
+// close stops reading and waits for the read in progress.
 func (rd *reader) close() {
 	rd.mu.Lock()
 	rd.closed = true

@@ -19,10 +19,10 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// Registry tells what stands of a person, freshly: a choice that [Registry.Append]
-// acknowledged, on whichever process, counts in every decision that begins
-// afterwards. It keeps records in memory and reads them again when they may
-// have changed; what it does not know in time it does not guess.
+// Registry returns the state of a person, including every choice that
+// [Registry.Append] acknowledged on any process before the call. It keeps records
+// in memory and reads them again when they may have changed. If it cannot read
+// them in time it returns an error.
 type Registry struct {
 	options Options
 	cache   *ristretto.Cache[string, *cached]
@@ -59,9 +59,9 @@ type Options struct {
 	Memory int64
 	// Life is how long a record is kept at most, used or not. Default: 10min.
 	Life time.Duration
-	// Count is told of each decision and each choice. Default: nobody is.
+	// Count is called for each decision and each choice. Default: no-op.
 	Count func(Count)
-	// Log is told of trouble with the store. Default: nobody is.
+	// Log receives errors of the store. Default: none.
 	Log *slog.Logger
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
@@ -69,10 +69,10 @@ type Options struct {
 
 // Count is something that a registry did, for metrics.
 type Count struct {
-	// Lookup is "cached", "loaded" or "unknown", of a record that a decision
-	// needed; empty: it was a choice.
+	// Lookup is "cached", "loaded" or "unknown" for a record that a decision
+	// needed, and empty for a choice.
 	Lookup string
-	// Action, Source and Stored tell of a choice.
+	// Action, Source and Stored describe a choice.
 	Action consent.Action
 	Source consent.Source
 	Stored bool
@@ -89,8 +89,8 @@ type cached struct {
 	loaded time.Time
 }
 
-// settled tells whether nothing of the record is newer than asOf.
-func (c *cached) settled() bool {
+// upToMark reports whether no state of the record is newer than asOf.
+func (c *cached) upToMark() bool {
 	return !slices.ContainsFunc(c.Latest, func(st consent.State) bool { return st.Revision > c.asOf })
 }
 
@@ -130,9 +130,9 @@ func setDefault[T comparable](option *T, value T) {
 	}
 }
 
-// Find returns what stands of a subject: everything that was acknowledged
-// before the call. atLeast is a revision that the person has been told of;
-// 0: none. The record is shared and not to be changed.
+// Find returns the record of a subject, with everything that was acknowledged
+// before the call. It is not older than the revision atLeast, which the person
+// was told of, or 0. The record is shared and must not be changed.
 func (r *Registry) Find(ctx context.Context, subject consent.Subject, atLeast consent.Revision) (*consent.Record, error) {
 	store, err := r.catchUp(ctx, atLeast)
 	if err != nil {
@@ -202,7 +202,7 @@ func (r *Registry) catchUp(ctx context.Context, atLeast consent.Revision) (conse
 	return store, err
 }
 
-// Health returns why the store is not asked at the moment; nil: it is.
+// Health returns why the store is not used at the moment, or nil.
 func (r *Registry) Health() error {
 	r.mu.RLock()
 	fault := r.fault
@@ -249,14 +249,14 @@ func (r *Registry) loaded(ctx context.Context, store consent.Store, subject cons
 	return &c.Record, nil
 }
 
-// usable tells whether a record may be decided by. Its life is absolute: use
-// does not prolong it.
+// usable reports whether a decision may use a record. Use does not prolong its
+// life.
 func (r *Registry) usable(c *cached, subject consent.Subject) bool {
-	return len(c.Subjects) > 0 && c.Subjects[0] == subject && c.settled() &&
+	return len(c.Subjects) > 0 && c.Subjects[0] == subject && c.upToMark() &&
 		r.options.Now().Sub(c.loaded) < r.options.Life && r.horizon.covers(c)
 }
 
-// load reads a record, once for all who wait for it.
+// load reads a record, once for all callers that wait for it.
 func (r *Registry) load(ctx context.Context, store consent.Store, subject consent.Subject) (*cached, error) {
 	if err := r.breaker.allow(); err != nil {
 		return nil, err
@@ -281,7 +281,7 @@ func (r *Registry) load(ctx context.Context, store consent.Store, subject consen
 		if _, shared := store.(consent.Feed); shared {
 			c.asOf = min(c.Revision, mark.Revision)
 		}
-		if c.settled() {
+		if c.upToMark() {
 			r.cache.Set(string(subject), c, c.size())
 		}
 		return c, nil
@@ -405,8 +405,8 @@ func restricting(events []consent.Event) bool {
 	return false
 }
 
-// Denied tells whether something that one of the subjects took back could not
-// be stored, so that the purpose is denied here.
+// Denied reports whether a purpose is denied on this process because one of the
+// subjects took it back and that could not be stored.
 func (r *Registry) Denied(purpose string, subjects []consent.Subject) bool {
 	return r.denials.has(purpose, subjects)
 }

@@ -11,22 +11,22 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// How often terms are looked at, and how much is done at a time: other
-// writers get in between.
+// How often retention periods are checked, and how many events are changed at a
+// time, so that other writers need not wait.
 const (
 	keepInterval = time.Hour
 	keepBatch    = 500
 )
 
-// Terms are how long evidence is kept; 0: for ever.
+// Terms are the retention periods of evidence; 0 means for ever.
 type Terms struct {
-	Events    time.Duration // from when they count no more
+	Events    time.Duration // from when they no longer apply
 	Addresses time.Duration // of clients, from when they were recorded
 }
 
 // Keep records consents that ended by themselves, and deletes evidence that
-// is older than the terms, until ctx ends. Decisions do not wait for it: a
-// consent ends at its time whether that is recorded or not.
+// is older than the terms, until ctx ends. Decisions do not depend on it: a
+// consent ends at its time, recorded or not.
 func (r *Registry) Keep(ctx context.Context, terms func() Terms, log *slog.Logger) {
 	// Proxies of one store do not all come at once.
 	pause(ctx, time.Minute+rand.N(time.Minute)) //nolint:gosec // G404: only to spread the load
@@ -70,8 +70,8 @@ func (r *Registry) EndTerms(ctx context.Context, terms Terms) error {
 }
 
 // stillDue returns those of the grants that are the latest choice now: a batch
-// takes a while, and the end of a consent must not stand in the place of a
-// withdrawal that was made meanwhile.
+// takes a while, and an expiry must not replace a withdrawal that was made
+// meanwhile.
 func stillDue(ctx context.Context, store consent.Store, due []consent.Event) ([]consent.Event, error) {
 	var still []consent.Event
 	for i := range due {

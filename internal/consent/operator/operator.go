@@ -24,20 +24,20 @@ import (
 // first use.
 type Service struct {
 	Registry *freshness.Registry
-	// Subjects returns the pseudonyms of an identity, under all keys. nil: the
-	// key is not known here.
+	// Subjects returns the pseudonyms of an identity, under all keys. It is nil
+	// if the keys are not known.
 	Subjects func(subject.Identity) ([]consent.Subject, error)
-	// Policies returns the policies in force, of all sites. nil: none is known.
+	// Policies returns the policies in force, of all sites; nil if unknown.
 	Policies func() []*policy.Set
 	// Now and NewID are the clock and the source of event ids.
 	Now   func() time.Time
 	NewID func() uuid.UUID
 }
 
-// Query says what is asked for. Whom it names is personal data: it must not
-// get into a log.
+// Query says what is asked for. The person that it names is personal data: it
+// must not be logged.
 type Query struct {
-	// Subject or Identity name a person; neither: everybody.
+	// Subject or Identity name a person; if neither is set, it is about everybody.
 	Subject  consent.Subject `json:"subject,omitempty"`
 	Identity *Identity       `json:"identity,omitempty"`
 	// Purpose leaves out what is about other purposes; empty: all.
@@ -83,13 +83,13 @@ func (f Format) MediaType() string {
 	return "application/json"
 }
 
-// Errors of queries. They name nobody.
+// Errors of queries. They contain no personal data.
 var (
-	// ErrQuery is wrapped by the errors of queries that make no sense.
+	// ErrQuery is wrapped by errors about malformed queries.
 	ErrQuery = errors.New("the query cannot be answered")
-	// ErrNobody says that nothing is kept of a person.
+	// ErrNobody means that nothing is stored about a person.
 	ErrNobody = errors.New("nothing is kept of this person: is the subject spelled as it is listed?")
-	// ErrNothing says that there is no consent to withdraw.
+	// ErrNothing means that there is no consent to withdraw.
 	ErrNothing = errors.New("no consent stands that could be withdrawn")
 )
 

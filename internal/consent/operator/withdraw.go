@@ -19,12 +19,13 @@ type Withdrawal struct {
 }
 
 // Withdraw withdraws the consents of a person, to one purpose or to all, on
-// the person's behalf. When it returns nil they are withdrawn on every proxy,
-// and it survives a power cut; after an error nobody may be told so.
+// the person's behalf. If it returns nil they are withdrawn on every proxy,
+// and the withdrawal survives a power cut; after an error the person must not be
+// told so.
 //
-// What an address or a telephone number takes back counts for every submission
-// that holds it, whoever sends it: so it is stored even if no consent stands
-// under it, as none does of a form that nobody confirmed.
+// What is taken back for an address or a telephone number applies to every
+// submission that contains it, so it is stored even if there is no consent under
+// it: an unconfirmed form stores none.
 func (s *Service) Withdraw(ctx context.Context, q *Query) ([]Withdrawal, error) {
 	if q.All == (q.Purpose != "") {
 		return nil, queryError("expected one purpose, or all")

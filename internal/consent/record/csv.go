@@ -70,7 +70,7 @@ func csvLine(values []string) string {
 	return line.String()
 }
 
-// dangerous tells whether a spreadsheet may evaluate a value: the characters
+// dangerous reports whether a spreadsheet may evaluate a value: the characters
 // are OWASP's, the wide ones among them, which some programs fold into ASCII.
 // Spaces before them do not help.
 func dangerous(value string) bool {

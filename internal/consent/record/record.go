@@ -100,7 +100,7 @@ func complete(ctx context.Context, archive Archive, events []consent.Event) (Per
 	return person, err
 }
 
-// goesOn tells whether the subject of the first event has a later one among
+// goesOn reports whether the subject of the first event has a later one among
 // the others, which saves asking the archive.
 func goesOn(events []consent.Event) bool {
 	return slices.ContainsFunc(events[1:], func(e consent.Event) bool { return e.Subject == events[0].Subject })

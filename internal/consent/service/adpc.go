@@ -11,22 +11,22 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// Listen keeps what a browser tells by ADPC, as far as it changes what stands.
-// The header comes with every request, also with those that must not wait for
-// a store: it is not tried for longer than a decision is, and the browser
-// says it again.
-func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error {
+// StoreADPC stores the choices in the ADPC header of a request that change
+// something. Every request has the header, also those that must not wait for a
+// store, so it does not try for longer than a decision waits: the browser sends
+// the header again.
+func (s *Service) StoreADPC(r *http.Request, h http.Header, set *policy.Set) error {
 	n := s.noticesOf(set)
 	said := n.signals.Read(r.Header)
 	if foreign(r) {
-		said.ADPC.Consented = policy.PurposeSet{} // the page that asks may be another site's
+		said.ADPC.Consented = policy.PurposeSet{} // another site may have asked
 	}
 	if said.ADPC.IsEmpty() {
 		return nil
 	}
 	who := s.identify(r, set, nil)
 	if who.owner() == "" && said.ADPC.Consented.IsEmpty() {
-		return nil // nothing stands of nobody
+		return nil // an unknown person has nothing to take back
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), s.Registry.Timeout())
 	defer cancel()
@@ -48,7 +48,7 @@ func (s *Service) Listen(r *http.Request, h http.Header, set *policy.Set) error 
 			if repeats {
 				continue // browsers say it with every request
 			}
-			text, shown := n.tell(r, id)
+			text, shown := n.noticeFor(r, id)
 			decisions = append(decisions, consent.Decision{Purpose: text.Purpose, Action: told.action, Notice: text.ID, Shown: shown})
 		}
 	}

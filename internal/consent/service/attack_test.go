@@ -146,7 +146,7 @@ func TestBrowserThatSpeaksWhileCommitsHang(t *testing.T) {
 	r := v.request("GET")
 	r.Header["Adpc"] = []string{"withdraw=*"}
 	start := time.Now()
-	if err := s.Listen(r, http.Header{}, s.set); err == nil {
+	if err := s.StoreADPC(r, http.Header{}, s.set); err == nil {
 		t.Error("stored")
 	}
 	if took := time.Since(start); took > 2*time.Second { // a choice waits for 5
@@ -255,7 +255,7 @@ func TestAttackAlternatingADPC(t *testing.T) {
 			r := v.request("GET")
 			r.Header.Set("ADPC", say)
 			h := http.Header{}
-			if err := s.Listen(r, h, s.set); err != nil {
+			if err := s.StoreADPC(r, h, s.set); err != nil {
 				t.Fatal(err)
 			}
 			v.take(h)

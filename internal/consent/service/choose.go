@@ -13,7 +13,7 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// Choices tells what the person behind a request chose about purposes.
+// Choices returns what the person behind a request chose about purposes.
 func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.PurposeID) ([]consent.Choice, error) {
 	who := s.identify(r, nil, nil)
 	records, err := s.find(r.Context(), who)
@@ -31,10 +31,10 @@ func (s *Service) Choices(r *http.Request, set *policy.Set, purposes []policy.Pu
 	return choices, nil
 }
 
-// Choose keeps what the person behind a request decides. When it returns nil
-// the decisions are in force on every proxy, and our cookie stands on h. On
-// an error nothing may be said to be saved: what was to be taken back is then
-// denied on this proxy alone, or is in force after all.
+// Choose stores decisions of the person behind a request. If it returns nil, they
+// are in force on every proxy, and our cookie is set on h. After an error the
+// person must not be told that anything is saved: what was to be taken back is
+// then denied on this proxy only, or is in force after all.
 func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source consent.Source, decisions []consent.Decision) error {
 	who := s.identify(r, nil, nil)
 	records, err := s.find(r.Context(), who)
@@ -43,7 +43,7 @@ func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source
 		// be older than what the person takes back.
 		records, _ = s.Registry.Read(r.Context(), who.subjects())
 	}
-	newcomer := s.acquaint(who)
+	newcomer := s.ensureCookie(who)
 	var granted, takenBack []consent.Event
 	repeated := false
 	for _, d := range decisions {
@@ -76,7 +76,7 @@ func (s *Service) Choose(r *http.Request, h http.Header, set *policy.Set, source
 	case refused != nil:
 		granted = nil
 	}
-	if err := s.keep(r.Context(), h, who, newcomer, append(granted, takenBack...)); err != nil {
+	if err := s.store(r.Context(), h, who, newcomer, append(granted, takenBack...)); err != nil {
 		return err
 	}
 	if repeated && len(takenBack) == 0 {
@@ -153,8 +153,7 @@ func (s *Service) alreadyTakenBack(state *consent.State, action consent.Action) 
 	return state.Action == consent.Object || state.Action.TakesBack() && action != consent.Object
 }
 
-// denied reports whether something that the person took back waits to be
-// stored.
+// denied reports whether the person took something back that could not be stored.
 func (s *Service) denied(purpose string, records []*consent.Record) bool {
 	return slices.ContainsFunc(records, func(rec *consent.Record) bool { return s.Registry.Denied(purpose, rec.Subjects) })
 }
@@ -200,9 +199,9 @@ func (s *Service) eventOf(e consent.Event, subject consent.Subject) consent.Even
 	return e
 }
 
-// acquaint makes a cookie for a person who is not known yet. It reports
-// whether it did.
-func (s *Service) acquaint(who *person) bool {
+// ensureCookie makes a cookie for a person who is unknown, and reports whether it
+// did.
+func (s *Service) ensureCookie(who *person) bool {
 	if len(who.own) > 0 {
 		return false
 	}
@@ -211,9 +210,9 @@ func (s *Service) acquaint(who *person) bool {
 	return true
 }
 
-// keep stores events, if there are any, and renews the cookie with their
+// store stores events, if there are any, and renews the cookie with their
 // revision.
-func (s *Service) keep(ctx context.Context, h http.Header, who *person, newcomer bool, events []consent.Event) error {
+func (s *Service) store(ctx context.Context, h http.Header, who *person, newcomer bool, events []consent.Event) error {
 	if len(events) == 0 {
 		return nil
 	}
@@ -228,6 +227,6 @@ func (s *Service) keep(ctx context.Context, h http.Header, who *person, newcomer
 	return err
 }
 
-// Person returns a name for whoever is behind a request, the same as long as
-// it is the same person; empty: the person is unknown.
+// Person returns a stable name of the person behind a request, empty if the
+// person is unknown.
 func (s *Service) Person(r *http.Request) string { return string(s.identify(r, nil, nil).owner()) }

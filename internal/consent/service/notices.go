@@ -13,8 +13,8 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// notices are what a policy set tells people today: a consent to anything
-// else is outdated.
+// notices are the current texts of a policy set: a consent to any other is
+// outdated.
 type notices struct {
 	set     *policy.Set
 	ids     []map[string]bool // by purpose
@@ -58,18 +58,18 @@ func (n *notices) choice(id policy.PurposeID, latest consent.State, said *signal
 	case said.ADPC.Withdrawn.Has(id):
 		assume(&latest, purpose, consent.Withdraw, consent.FromADPC)
 	}
-	var told [8]consent.Told
+	var told [8]consent.Signal
 	c := consent.Choice{Purpose: purpose, Latest: latest}
-	c.Status, c.Source = consent.Decide(latest, consent.Tell(told[:0], said, id), now, func(notice string) bool { return n.has(id, notice) })
+	c.Status, c.Source = consent.Decide(latest, consent.AppendSignals(told[:0], said, id), now, func(notice string) bool { return n.has(id, notice) })
 	return c
 }
 
 func (n *notices) has(id policy.PurposeID, notice string) bool { return n.ids[id][notice] }
 
-// tell returns the notice of a purpose in the language of whoever sent a
-// request, and the text of it. What the site's own form, or the browser, said
-// beside it we do not see: the text declares nothing in the person's name.
-func (n *notices) tell(r *http.Request, id policy.PurposeID) (*notice.Consent, *consent.Shown) {
+// noticeFor returns the notice of a purpose in the language of a request, and its
+// text. The text makes no declaration in the person's name: we do not see what the
+// site's own form or the browser displayed with it.
+func (n *notices) noticeFor(r *http.Request, id policy.PurposeID) (*notice.Consent, *consent.Shown) {
 	in := n.match(r.Header.Get("Accept-Language"))
 	told := notice.ForPurpose(n.set, id, in.Tag)
 	wording := told.Wording(in)

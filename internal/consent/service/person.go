@@ -10,19 +10,19 @@ import (
 	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
-// person is who is behind a request, as far as the request tells.
+// person is the person behind a request, as far as it can be known.
 type person struct {
 	// own are the pseudonyms of the identity to which choices belong, under all
 	// keys, that under the current one first: of the login, or else of our
 	// cookie. None: the person is unknown.
 	own []consent.Subject
 	// browser is the pseudonym of our cookie beside a login; empty: there is
-	// none. A browser can be shared, so what is granted under it counts for
-	// nobody who logs in; what is taken back under it counts for everybody.
+	// none. A browser can be shared, so what is granted under it does not count
+	// for users who log in; what is taken back under it counts for all.
 	browser consent.Subject
 	// claims are the pseudonyms of what stands in the submission itself, for
-	// each address or number those under all keys. Anybody can write anybody's
-	// there, so they only take back, and nothing is recorded under them.
+	// each address or number those under all keys. Anyone can enter another
+	// person's, so they only take back, and nothing is stored under them.
 	claims [][]consent.Subject
 	// unclear reports that the submission holds an address that we cannot read
 	// for certain.
@@ -31,7 +31,7 @@ type person struct {
 	revision consent.Revision // that the person was told of
 }
 
-// identify finds out who is behind a request. fields are values of the
+// identify returns the person behind a request. fields are values of the
 // submission that identify a person.
 func (s *Service) identify(r *http.Request, set *policy.Set, fields map[string]string) *person {
 	p := &person{}
@@ -81,8 +81,8 @@ func (p *person) subjects() []consent.Subject {
 }
 
 // latest returns the last choice about a purpose. All that the person has shown
-// to be counts together. An address that is merely claimed takes back by itself:
-// whoever enters it in a form does not speak for its owner.
+// to be counts together. An address that is merely claimed only takes back:
+// the person who enters it need not be its owner.
 func (p *person) latest(purpose string, records []*consent.Record) consent.State {
 	last := lastChoice(purpose, records, p.verified(), p.own)
 	for _, claim := range p.claims {

@@ -203,7 +203,7 @@ func TestAttackRefusalInASharedBrowser(t *testing.T) {
 		} else {
 			r := ada.request("GET")
 			r.Header.Set("ADPC", "withdraw=*")
-			s.must(s.Listen(r, http.Header{}, s.set))
+			s.must(s.StoreADPC(r, http.Header{}, s.set))
 		}
 		if s.granted(phone, "news", nil) {
 			t.Errorf("%s: taken back, and granted on the phone", by)
@@ -367,12 +367,12 @@ func TestAttackForeignADPC(t *testing.T) {
 		if site != "" {
 			r.Header.Set("Sec-Fetch-Site", site)
 		}
-		s.must(s.Listen(r, http.Header{}, s.set))
+		s.must(s.StoreADPC(r, http.Header{}, s.set))
 		if s.granted(v, "news", nil) != grants {
 			t.Errorf("Sec-Fetch-Site: %s: granted %v", site, !grants)
 		}
 		r.Header.Set("ADPC", "withdraw=*")
-		s.must(s.Listen(r, http.Header{}, s.set))
+		s.must(s.StoreADPC(r, http.Header{}, s.set))
 		if s.granted(v, "news", nil) || s.granted(v, "poll", nil) {
 			t.Errorf("Sec-Fetch-Site: %s: it does not take back", site)
 		}

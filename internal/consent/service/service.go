@@ -1,5 +1,5 @@
-// Package service answers for one site: whom a request is from and what that
-// person chose. It stores what the person chooses.
+// Package service answers for one site: who a request is from and what that
+// person chose. It stores new choices.
 package service
 
 import (
@@ -19,22 +19,21 @@ import (
 	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
-// Service answers for one site: who is behind a request, what that person
-// chose, and it keeps what the person chooses. Its fields are set before its
-// first use.
+// Service answers for one site, and stores choices. Its fields must be set before
+// its first use.
 type Service struct {
 	Registry *freshness.Registry
 	Keys     *subject.Keys
-	// Identify returns who a login says that a request is from; false: nobody
-	// is logged in. nil: only our cookie tells.
+	// Identify returns the user who is logged in, and false if nobody is. If
+	// nil, people are known by our cookie only.
 	Identify func(*http.Request) (subject.Identity, bool)
 	// Fields are the fields of submissions that identify a person.
 	Fields map[string]subject.Kind
-	// Limits bound what fills the store. nil: nothing does.
+	// Limits bound what is added to the store. No limits if nil.
 	Limits Limits
 	// Address returns what is kept of the client's address; if nil, nothing is.
 	Address func(*http.Request) string
-	// Words are the languages that notices can be told in.
+	// Words are the languages of notices.
 	Words *words.Languages
 	// Now and NewID are the clock and the source of event ids.
 	Now   func() time.Time
@@ -43,8 +42,8 @@ type Service struct {
 	notices noticeCache
 }
 
-// Limits bound what one person and one network add to a store. Who is known
-// and takes back is not bounded: a person can take back only what stands.
+// Limits bound what one person and one network add to a store. Taking back is not
+// limited for known persons: they can only take back what they granted.
 type Limits interface {
 	// MayGrant reports whether a subject may grant once more from where a
 	// request comes, and counts it. The subject is empty if the person is unknown.

@@ -232,7 +232,7 @@ func (s *site) everything() []consent.Event {
 	return events
 }
 
-// granted tells whether a consent stands for a submission.
+// granted reports whether a consent stands for a submission.
 func (s *site) granted(v *visitor, purpose string, fields map[string]string) bool {
 	s.t.Helper()
 	return s.submit(v, fields).Granted.Has(s.purpose(purpose))
@@ -399,7 +399,7 @@ func TestADPC(t *testing.T) {
 		t.Helper()
 		r, h := v.request("HEAD"), http.Header{}
 		r.Header["Adpc"] = []string{field}
-		s.must(s.Listen(r, h, s.set))
+		s.must(s.StoreADPC(r, h, s.set))
 		v.take(h)
 	}
 	listen("withdraw=*")

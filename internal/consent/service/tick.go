@@ -14,9 +14,9 @@ import (
 // browser that sent it: an address in the form could be anyone's. It returns
 // those that count; on an error, none does. It adds our cookie to h.
 //
-// What the person took back while the submission was on its way stays taken
-// back: the form is older than that. A tick that changes nothing is not stored
-// again, and one over the limits counts for its submission alone.
+// It does not override a withdrawal that was made while the submission was on
+// its way: the form is older. A tick that changes nothing is not stored again, and
+// one over the limits counts for its submission only.
 func (s *Service) Record(ctx context.Context, h http.Header, inq *consent.Inquiry, ticked policy.PurposeSet) (counted policy.PurposeSet, err error) {
 	who := s.identify(inq.Request, inq.Set, nil)
 	if foreign(inq.Request) {
@@ -46,19 +46,19 @@ func (s *Service) Record(ctx context.Context, h http.Header, inq *consent.Inquir
 	if len(grants) == 0 || s.Limits != nil && !s.Limits.MayGrant(inq.Request, who.owner()) {
 		return counted, nil
 	}
-	newcomer := s.acquaint(who)
+	newcomer := s.ensureCookie(who)
 	for i := range grants {
 		grants[i] = s.eventOf(grants[i], who.owner())
 	}
-	if err := s.keep(ctx, h, who, newcomer, grants); err != nil {
+	if err := s.store(ctx, h, who, newcomer, grants); err != nil {
 		return policy.PurposeSet{}, err
 	}
 	return counted, nil
 }
 
-// grant returns the event of a field that was ticked, of nobody yet.
+// grant returns the event of a field that was ticked, without a subject.
 func (s *Service) grant(inq *consent.Inquiry, id policy.PurposeID) consent.Event {
-	told, shown := s.noticesOf(inq.Set).tell(inq.Request, id)
+	told, shown := s.noticesOf(inq.Set).noticeFor(inq.Request, id)
 	e := s.event(inq.Request, inq.Set, consent.FromForm, inq.Receipt)
 	e.Purpose, e.Action, e.Notice, e.Expires = told.Purpose, consent.Grant, told.ID, inq.Set.Purposes[id].Term(e.Time)
 	e.Shown = shown

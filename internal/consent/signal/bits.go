@@ -65,7 +65,7 @@ func (b *bits) skip(n int) {
 // characters, bytes, or both.
 const maxPadding = 23
 
-// ends tells whether all was good so far and only padding follows.
+// ends reports whether all was good so far and only padding follows.
 func (b *bits) ends() bool {
 	if b.left() > maxPadding {
 		return false
@@ -124,7 +124,7 @@ func (b *bits) fibonacciRange(yield func(n int) bool) {
 	}
 }
 
-// isBase64URL tells whether a text is of the alphabet.
+// isBase64URL reports whether a text is of the alphabet.
 func isBase64URL(text string) bool {
 	for i := range len(text) {
 		if sextets[text[i]] == 0xff {

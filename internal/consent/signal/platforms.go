@@ -229,7 +229,7 @@ func readString(d *jsontext.Decoder) (string, error) {
 	return token.String(), nil
 }
 
-// readBool reads a value, and tells whether it is a boolean at all.
+// readBool reads a value, and reports whether it is a boolean at all.
 func readBool(d *jsontext.Decoder) (set, isBool bool, err error) {
 	kind := d.PeekKind()
 	return kind == 't', kind == 't' || kind == 'f', skip(d)

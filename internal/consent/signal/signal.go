@@ -54,7 +54,7 @@ type Choices struct {
 	Consented, Withdrawn, Objected policy.PurposeSet
 }
 
-// IsEmpty tells whether the person chose nothing.
+// IsEmpty reports whether the person chose nothing.
 func (c *Choices) IsEmpty() bool { return *c == Choices{} }
 
 // About returns what a source says of a purpose, and whether it speaks of it.

@@ -26,7 +26,7 @@ func (l *Language) Count(id string, n int, pairs ...any) string {
 	return l.say(&i18n.LocalizeConfig{MessageID: id, PluralCount: n, TemplateData: data(append(pairs, "Count", n))})
 }
 
-// Has tells whether there is a message, in this language or in English.
+// Has reports whether there is a message, in this language or in English.
 func (l *Language) Has(id string) bool {
 	text, _ := l.localizer.Localize(&i18n.LocalizeConfig{MessageID: id})
 	return text != ""

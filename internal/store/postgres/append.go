@@ -37,7 +37,7 @@ const (
 	abandoned        // by the caller
 )
 
-// claim is called before a request is sent. It tells whether somebody still
+// claim is called before a request is sent. It reports whether somebody still
 // awaits it.
 func (r *request) claim() bool {
 	return r.stage.Load() == sent || r.stage.CompareAndSwap(waiting, sent)

@@ -28,7 +28,7 @@ func rejected(err error) *pgconn.PgError {
 	return nil
 }
 
-// ofData tells whether a statement was rejected because of its values.
+// ofData reports whether a statement was rejected because of its values.
 func ofData(e *pgconn.PgError) bool {
 	switch e.Code[:2] {
 	case "22", "23", "54":

@@ -7,4 +7,4 @@ const (
 )
 
 // Settle makes a session like ours.
-var Settle = settle
+var Settle = configureSession

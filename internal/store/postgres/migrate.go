@@ -63,7 +63,7 @@ func newProvider(pool *pgxpool.Pool) (*goose.Provider, error) {
 		goose.WithTableName("modicum.version"), goose.WithDisableGlobalRegistry(true))
 }
 
-// current tells whether the schema is as it should be. It only reads, so that
+// current reports whether the schema is as it should be. It only reads, so that
 // a role without the right to change the schema will do.
 func current(ctx context.Context, pool *pgxpool.Pool, provider *goose.Provider) (bool, error) {
 	var exists bool
@@ -83,7 +83,7 @@ func current(ctx context.Context, pool *pgxpool.Pool, provider *goose.Provider) 
 	return is == needed, nil
 }
 
-// upgrade changes the schema unless another process does, and tells whether
+// upgrade changes the schema unless another process does, and reports whether
 // it got the lock. That is of a transaction, since a pooler may hand the next
 // statement of a session to another one; nor does it wait for the lock, since
 // those who wait would hold the connections that the one who works needs.

@@ -30,7 +30,7 @@ type Options struct {
 	// Unsafe accepts a server that can lose what it acknowledged, and leaves
 	// its synchronous_commit as it is.
 	Unsafe bool
-	// Logger is told of trouble. Default: nobody.
+	// Logger receives errors. Default: none.
 	Logger *slog.Logger
 }
 
@@ -127,7 +127,7 @@ func configure(dsn string) (*pgxpool.Config, error) {
 	}
 	config.MaxConns = max(config.MaxConns, 2) // a migration works beside its lock
 	config.PingTimeout = pingTimeout
-	config.AfterConnect = settle
+	config.AfterConnect = configureSession
 
 	conn := config.ConnConfig
 	conn.ConnectTimeout = min(conn.ConnectTimeout, connectTimeout)
@@ -162,8 +162,8 @@ var settings = [][2]string{
 	{"jit", "off"},
 }
 
-// settle makes the settings of a new session.
-func settle(ctx context.Context, conn *pgx.Conn) error {
+// configureSession makes the settings of a new session.
+func configureSession(ctx context.Context, conn *pgx.Conn) error {
 	names, values := make([]string, len(settings)), make([]string, len(settings))
 	for i, s := range settings {
 		names[i], values[i] = s[0], s[1]
@@ -174,7 +174,7 @@ func settle(ctx context.Context, conn *pgx.Conn) error {
 }
 
 // connect opens a connection apart from the pool, so that writing does not
-// wait for readers. notice is told what the server remarks; nil: nobody.
+// wait for readers. notice receives the notices of the server; it may be nil.
 type connect func(ctx context.Context, notice pgconn.NoticeHandler) (*pgx.Conn, error)
 
 func connector(config *pgxpool.Config) connect {
@@ -185,7 +185,7 @@ func connector(config *pgxpool.Config) connect {
 		if err != nil {
 			return nil, err
 		}
-		if err := settle(ctx, conn); err != nil {
+		if err := configureSession(ctx, conn); err != nil {
 			return nil, errors.Join(err, conn.Close(ctx))
 		}
 		return conn, nil

@@ -7,14 +7,14 @@ import (
 	"time"
 )
 
-// listener waits for word from the server that something was committed. It
-// has a connection of its own, made when somebody first waits.
+// listener waits for notifications of the server that something was committed. It
+// has a separate connection, opened at the first wait.
 type listener struct {
 	connect connect
 	logger  *slog.Logger
 
 	mu      sync.Mutex
-	next    chan struct{} // closed at the next word; nil: nobody waited yet
+	next    chan struct{} // closed at the next notification; nil before the first wait
 	stop    context.CancelFunc
 	stopped chan struct{}
 	closed  bool
@@ -36,7 +36,8 @@ func (s *Store) Wait(ctx context.Context) error {
 	}
 }
 
-// join returns what is closed at the next word; nil: there will be none.
+// join returns a channel that is closed at the next notification; nil if there will
+// be none.
 func (l *listener) join() <-chan struct{} {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -67,11 +68,11 @@ func (l *listener) run(ctx context.Context) {
 	defer close(l.stopped)
 	pauses := 0
 	for ctx.Err() == nil {
-		heard, err := l.listen(ctx)
+		connected, err := l.listen(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if heard {
+		if connected {
 			pauses = 0
 		}
 		if pauses == 0 { // and not each second of a long night
@@ -87,8 +88,8 @@ func (l *listener) run(ctx context.Context) {
 	}
 }
 
-// listen passes on what the server says as long as the connection lasts. It
-// tells whether there was one.
+// listen passes on notifications as long as the connection lasts. It reports
+// whether there was one.
 func (l *listener) listen(ctx context.Context) (bool, error) {
 	bounded, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
@@ -105,15 +106,15 @@ func (l *listener) listen(ctx context.Context) (bool, error) {
 		return false, err
 	}
 	for {
-		l.tell() // at first too: something may have been missed
+		l.notify() // at first too: something may have been missed
 		if _, err := conn.WaitForNotification(ctx); err != nil {
 			return true, err
 		}
 	}
 }
 
-// tell wakes those who wait.
-func (l *listener) tell() {
+// notify wakes all waiters.
+func (l *listener) notify() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	close(l.next)

@@ -247,7 +247,7 @@ func (w *writer) disconnect() {
 	w.conn = nil
 }
 
-// pause waits before the next attempt, longer each time. It tells whether
+// pause waits before the next attempt, longer each time. It reports whether
 // there is to be one.
 func (w *writer) pause() bool {
 	timer := time.NewTimer(min(firstPause<<min(w.pauses, 10), longestPause))

@@ -42,7 +42,7 @@ func newBallast(o Options) *ballast {
 	return b
 }
 
-// drop gives the room up. It tells whether there was some.
+// drop gives the room up. It reports whether there was some.
 func (b *ballast) drop() bool {
 	if b.spent || b.size < 0 {
 		return false
@@ -104,7 +104,7 @@ func (b *ballast) fill() error {
 	return syncDirectory(filepath.Dir(b.path))
 }
 
-// isFull tells whether an error means that the disk has no room.
+// isFull reports whether an error means that the disk has no room.
 func isFull(err error) bool {
 	var e *sqlite.Error
 	if !errors.As(err, &e) {
@@ -137,7 +137,7 @@ func (w *writer) storeOnFullDisk(batch []*job, err error) ([]*job, error) {
 	return batch, err
 }
 
-// restricts tells whether a job takes something back.
+// restricts reports whether a job takes something back.
 func (j *job) restricts() bool {
 	return slices.ContainsFunc(j.events, func(e consent.Event) bool {
 		return e.Action == consent.Withdraw || e.Action == consent.Object || e.Action == consent.Refuse

@@ -85,12 +85,12 @@ func syncDirectory(path string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// settle makes of what a crash, an older release or nobody yet left a
-// database of today's schema. Its connection is the last one when it closes:
+// prepareFile recovers the database after a crash and creates or upgrades its
+// schema. Its connection is the last one when it closes:
 // SQLite then removes the log, which after a power cut can be the one from
 // before it was emptied, and the shared memory, into which its recovery copies
 // whatever was in memory that it does not set.
-func settle(ctx context.Context, o Options) (err error) {
+func prepareFile(ctx context.Context, o Options) (err error) {
 	db, err := sql.Open("sqlite", dsn(o, false))
 	if err != nil {
 		return err
@@ -122,7 +122,7 @@ func checkVersion(ctx context.Context, db *sql.DB) error {
 	return nil
 }
 
-// safeVersion tells whether a version has the fix of the WAL-reset bug: from
+// safeVersion reports whether a version has the fix of the WAL-reset bug: from
 // 3.51.3 on, and the two older lines that it was brought to.
 func safeVersion(version string) bool {
 	var major, minor, patch int

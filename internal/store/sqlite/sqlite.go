@@ -24,7 +24,7 @@ type Options struct {
 	// up when the disk is full, so that people can still withdraw. Default:
 	// 1 MiB; negative: none.
 	Ballast int64
-	// Log tells of what an operator has to look after. Default: nothing is told.
+	// Log receives what the operator must attend to. Default: none.
 	Log *slog.Logger
 	// Now is the clock. Default: time.Now.
 	Now func() time.Time
@@ -85,7 +85,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if err := createFile(o.Path, o.Log); err != nil {
 		return nil, err
 	}
-	if err := settle(ctx, o); err != nil {
+	if err := prepareFile(ctx, o); err != nil {
 		return nil, err
 	}
 	if err := s.connect(ctx, o); err != nil {
@@ -111,8 +111,8 @@ func (s *Store) connect(ctx context.Context, o Options) (err error) {
 	return err
 }
 
-// Close ends what is queued with an error, moves the write-ahead log into
-// the file and lets go of it. Reads that run end first.
+// Close fails what is queued, moves the write-ahead log into the file and releases
+// it, after the reads in progress.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
 		s.writer.stop()

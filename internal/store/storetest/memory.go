@@ -250,7 +250,7 @@ func (m *Memory) Prune(ctx context.Context, before time.Time, limit int) (int, e
 	return n, nil
 }
 
-// holdsBackLocked tells whether a linked subject has an older grant that would
+// holdsBackLocked reports whether a linked subject has an older grant that would
 // count again without what denies.
 func (m *Memory) holdsBackLocked(denies *consent.Event, events []consent.Event) bool {
 	for _, subject := range m.subjectsLocked(denies.Subject) {
