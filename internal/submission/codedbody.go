@@ -53,7 +53,7 @@ func (c *codedBody) Read(p []byte) (n int, err error) {
 		n, err = c.src.Read(p)
 	}
 	if c.in += int64(n); c.in > c.limit {
-		n, err = 0, tooLarge("body-size", "the coded body is larger than what it may decode to (max_inflated)")
+		n, err = 0, tooLarge("body-size", "the body is larger than the limit on a decoded one (max_inflated)")
 	}
 	c.err = err
 	return n, err

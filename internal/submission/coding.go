@@ -102,9 +102,9 @@ func (d *decoded) read(p []byte) (int, error) {
 	d.out += int64(n)
 	switch {
 	case d.out > d.lim.Inflated:
-		d.err = tooLarge("inflated-size", "the body decodes to more bytes than the limit (max_inflated)")
+		d.err = tooLarge("inflated-size", "the decoded body is larger than the limit (max_inflated)")
 	case d.out > ratioFree && d.out > d.lim.Ratio*d.body.in:
-		d.err = tooLarge("inflated-ratio", "the body decodes to more bytes for each of its own than the limit (max_ratio)")
+		d.err = tooLarge("inflated-ratio", "the body is larger by more than the limit (max_ratio) when it is decoded")
 	case err != nil:
 		d.err = d.fault(err)
 	}

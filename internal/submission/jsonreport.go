@@ -89,7 +89,7 @@ func (s *jsonPass) expected(what string, i int) error {
 	if i >= len(s.b)-Padding {
 		return &Error{Status: 400, Rule: "json-syntax", Detail: "the JSON ends where " + what + " is expected", Offset: int64(len(s.b) - Padding)}
 	}
-	return &Error{Status: 400, Rule: "json-syntax", Detail: "the JSON does not hold the expected " + what, Offset: int64(i)}
+	return &Error{Status: 400, Rule: "json-syntax", Detail: "the JSON has something else where " + what + " is expected", Offset: int64(i)}
 }
 
 func (s *jsonPass) tooMany(i int) error {
@@ -101,7 +101,7 @@ func (s *jsonPass) broken(i int, fl flags) error {
 	e := &Error{Status: 400, Offset: int64(i)}
 	switch fl { //nolint:exhaustive // the flags below broken are no faults
 	case noScalar:
-		return s.expected("value", i)
+		return s.expected("a value", i)
 	case badNumber:
 		e.Rule, e.Detail = "json-syntax", "a number does not follow the JSON grammar"
 	case longNumber:

@@ -34,7 +34,12 @@ func (s *jsonPass) top(i int) (int, error) {
 	if fl >= broken {
 		return 0, s.broken(end, fl)
 	}
-	s.scalar(s.innermost(), scalar{item: it, from: i, end: end, kind: k, flags: fl})
+	if s.plan.nodes[root].scalar != actionStrip {
+		s.decide(s.innermost(), scalar{item: it, from: i, end: end, kind: k, flags: fl})
+	} else {
+		s.rep.Undeclared++
+		s.note(s.innermost(), 0)
+	}
 	return end, nil
 }
 
@@ -118,23 +123,39 @@ func (s *jsonPass) object(f *frame, i int) (_ int, err error) {
 // list reads elements of f, the innermost container, until an element opens
 // another or f ends.
 func (s *jsonPass) list(f *frame, i int) (int, error) {
-	b, node := s.b, s.plan.nodes[f.node].element
+	b, outcomes := s.b, s.rep.Outcomes
+	at := s.plan.nodes[f.node].element
+	n := &s.plan.nodes[at]
 	for {
 		if s.items++; s.items > s.lim.Fields {
 			return 0, s.tooMany(i)
 		}
-		it := item{node: node, start: i, value: i}
+		start := i
 		if b[i] <= ' ' {
 			i = skipSpace(b, i)
 		}
 		if isOpening(b[i]) {
-			return s.open(it, f.element, i)
+			return s.open(item{node: at, start: start, value: start}, f.element, i)
 		}
 		end, k, fl := scanScalar(b, i)
-		if fl >= broken {
+		switch {
+		case fl >= broken:
 			return 0, s.broken(end, fl)
+		case n.scalar == actionPass && f.write:
+			outcomes[n.leaf].Kept++
+			if start-i|int(fl&separator) == 0 {
+				s.copyItem(f, start, end)
+			} else {
+				s.write(f, scalar{item: item{start: start, value: start}, from: i, end: end, flags: fl})
+			}
+		case n.scalar != actionStrip:
+			s.decide(f, scalar{item: item{node: at, start: start, value: start}, from: i, end: end, kind: k, flags: fl})
+		case f.node != void:
+			s.rep.Undeclared++
+			if !f.reported {
+				s.note(f, 0)
+			}
 		}
-		s.scalar(f, scalar{item: it, from: i, end: end, kind: k, flags: fl})
 		if b[end] != ',' {
 			return s.after(end)
 		}

@@ -31,18 +31,6 @@ type scalar struct {
 	flags     flags
 }
 
-// scalar decides about a scalar of any kind of item; object has a shorter way
-// for most of its own.
-func (s *jsonPass) scalar(f *frame, v scalar) {
-	switch {
-	case s.plan.nodes[v.node].scalar != actionStrip:
-		s.decide(f, v)
-	case f.node != void:
-		s.rep.Undeclared++
-		s.note(f, v.slot)
-	}
-}
-
 // decide applies a field to a scalar and writes what goes on.
 func (s *jsonPass) decide(f *frame, v scalar) {
 	leaf := s.plan.nodes[v.node].leaf

@@ -37,7 +37,7 @@ func (m *Multipart) overgrown() error {
 		return nil
 	}
 	s.out, s.span = s.out[:0], nil
-	e := tooLarge("form-growth", "what goes on of the form is longer than what came")
+	e := tooLarge("form-growth", "the form would be forwarded longer than it came")
 	e.Offset = s.offset()
 	return e
 }

@@ -85,7 +85,7 @@ func ParseMedia(h http.Header) (Media, error) {
 		case strings.EqualFold(p.name, "boundary") && m.Kind == MediaMultipart:
 			m.Boundary = p.value
 		default:
-			return Media{}, mediaError("content-type-parameter", "the Content-Type has a parameter other than charset, and boundary of multipart/form-data")
+			return Media{}, mediaError("content-type-parameter", "the Content-Type has a parameter other than charset, or boundary of multipart/form-data")
 		}
 	}
 	if m.Kind == MediaMultipart && !validBoundary(m.Boundary) {

@@ -17,11 +17,14 @@ import (
 // fields. It holds no more than one block of the file.
 func upload(size int64) io.Reader {
 	return io.MultiReader(
-		strings.NewReader("--B\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--B\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n"),
+		strings.NewReader("--"+uploadBoundary+"\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--"+uploadBoundary+"\r\nContent-Disposition: form-data; name=\"f\"; filename=\"x\"\r\n\r\n"),
 		io.LimitReader(&repeated{block: uploadBlock}, size),
-		strings.NewReader("\r\n--B\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--B--\r\n"),
+		strings.NewReader("\r\n--"+uploadBoundary+"\r\nContent-Disposition: form-data; name=\"x\"\r\n\r\n1\r\n--"+uploadBoundary+"--\r\n"),
 	)
 }
+
+// uploadBoundary is one of Chromium.
+const uploadBoundary = "----WebKitFormBoundary7MA4YWxkTrZu0gW"
 
 // uploadBlock looks like the content of an image, with beginnings of
 // delimiters in it.
@@ -33,7 +36,7 @@ var uploadBlock = func() []byte {
 		block[i] = byte(state >> 24)
 	}
 	for i := 1000; i < len(block)-100; i += 50_000 {
-		copy(block[i:], "\r\n--\r\n--C\r\n--b")
+		copy(block[i:], "\r\n--\r\n------WebKitFormBoundary\r\n--b")
 	}
 	return block
 }()
@@ -68,7 +71,7 @@ func TestMultipartStreams(t *testing.T) {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		rep.Reset(p)
-		m := NewMultipart(upload(size), "B", p, DefaultLimits(), rep)
+		m := NewMultipart(upload(size), uploadBoundary, p, DefaultLimits(), rep)
 		defer closing(t, m)
 		n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{m}, make([]byte, 32<<10))
 		if err != nil || n < size {

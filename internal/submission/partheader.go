@@ -72,7 +72,7 @@ func (h *partHeader) disposition(value string) *Error {
 	for rest != "" {
 		p, after, ok := nextParameter(rest)
 		if !ok {
-			return partError("content-disposition", "a parameter of a Content-Disposition is not well-formed; a backslash may not stand in it")
+			return partError("content-disposition", "a parameter of a Content-Disposition is not well-formed; it must not contain a backslash")
 		}
 		rest = after
 		if !seen.add(p.name) {

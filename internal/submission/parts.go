@@ -175,7 +175,7 @@ func (s *parts) hold(data []byte, last bool) *Error {
 	if !utf8.Valid(s.value) || !isText(s.value) {
 		return &Error{
 			Status: http.StatusBadRequest, Rule: "field-text",
-			Detail: "a field of the form holds a control character, or is not valid UTF-8; send it as a file if it is no text",
+			Detail: "a field of the form holds a control character, or is not valid UTF-8; send it as a file if it is not text",
 		}
 	}
 	now, f := s.noteBox(s.value, s.leaf)
