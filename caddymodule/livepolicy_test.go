@@ -22,7 +22,8 @@ import (
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// makePipe makes a named pipe. Whoever waits for it ends with the test.
+// makePipe makes a named pipe. At the end of the test it releases every reader that
+// waits for it.
 func makePipe(t *testing.T, name string) {
 	t.Helper()
 	if err := syscall.Mkfifo(name, 0o600); err != nil {
@@ -36,7 +37,7 @@ func makePipe(t *testing.T, name string) {
 	})
 }
 
-// within fails if do takes much longer than it may.
+// within fails if do does not return in time.
 func within(t *testing.T, what string, do func()) {
 	t.Helper()
 	done := make(chan struct{})
@@ -51,9 +52,9 @@ func within(t *testing.T, what string, do func()) {
 	}
 }
 
-// TestPolicyReplaced: whoever may write the policy file puts something else in
-// its place. A named pipe, once it was opened, kept the status from being
-// told and Caddy from stopping; a device has no end.
+// TestPolicyReplaced: the policy file is replaced by something that is not a regular
+// file. Reading a named pipe blocked the status and kept Caddy from stopping; a
+// device has no end.
 func TestPolicyReplaced(t *testing.T) {
 	for kind, replace := range map[string]func(t *testing.T, name string) error{
 		"a named pipe": func(t *testing.T, name string) error { t.Helper(); makePipe(t, name); return nil },
@@ -83,8 +84,8 @@ func TestPolicyReplaced(t *testing.T) {
 	}
 }
 
-// TestNamedFilesRefused: what a configuration names besides policies must not
-// keep Caddy from starting, or from saying why it does not.
+// TestNamedFilesRefused: a file that a configuration names must not keep Caddy from
+// starting, or from saying why it does not start.
 func TestNamedFilesRefused(t *testing.T) {
 	dir := shortDir(t)
 	s := &site{t: t, dir: dir, policy: filepath.Join(dir, "privacy.yaml"), log: logs}
@@ -123,9 +124,9 @@ func TestNamedFilesRefused(t *testing.T) {
 	}
 }
 
-// TestPolicyOnSlowFileSystem: a file system of a network may not answer for
-// minutes, and no call ends that wait. The state can be told meanwhile, and
-// the policy given up.
+// TestPolicyOnSlowFileSystem: a network file system may not answer for minutes, and
+// nothing can cancel the read. Meanwhile the status can be read and the policy
+// released.
 func TestPolicyOnSlowFileSystem(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "privacy.yaml")
 	writeFile(t, file, shopPolicy)
@@ -150,15 +151,15 @@ func TestPolicyOnSlowFileSystem(t *testing.T) {
 			t.Errorf("state %+v", got)
 		}
 	})
-	within(t, "the end of the policy", func() {
+	within(t, "the release of the policy", func() {
 		if _, err := pool.Delete(p.key); err != nil {
 			t.Error(err)
 		}
 	})
 }
 
-// TestRefreshesInTurn: of two that read the files, the one that began first
-// must not put in force what the other has found changed.
+// TestRefreshesInTurn: of two concurrent refreshes, the one that read the files first
+// must not put them in force after the other.
 func TestRefreshesInTurn(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "privacy.yaml")
 	writeFile(t, file, shopPolicy)

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openTerminal returns the two ends of a terminal: what a command writes to
-// one is seen on the other.
+// openTerminal returns the two ends of a terminal: what a command writes to tty can
+// be read from screen.
 func openTerminal(t *testing.T) (screen, tty *os.File) {
 	t.Helper()
 	screen, err := os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
@@ -35,7 +35,7 @@ func openTerminal(t *testing.T) (screen, tty *os.File) {
 	return screen, tty
 }
 
-// seen returns what the screen shows up to a word.
+// seen returns what the screen shows, up to a word.
 func seen(t *testing.T, screen *os.File, word string) string {
 	t.Helper()
 	var text bytes.Buffer
@@ -49,8 +49,8 @@ func seen(t *testing.T, screen *os.File, word string) string {
 	return text.String()
 }
 
-// A site's front end gets a text into the evidence that would command the
-// operator's terminal when an export is looked at (CWE-150).
+// A site's front end can store a text as evidence that would control the operator's
+// terminal when an export is displayed (CWE-150).
 func TestExportSeenOnTerminal(t *testing.T) {
 	screen, tty := openTerminal(t)
 	w, done := withProgress(tty, tty)
@@ -63,8 +63,8 @@ func TestExportSeenOnTerminal(t *testing.T) {
 	}
 }
 
-// A terminal shows how far an export into a file has come; what is exported
-// is as it was, and nothing is shown where there is no terminal.
+// A terminal shows the progress of an export into a file; the export itself is
+// unchanged, and nothing is shown if there is no terminal.
 func TestExportProgress(t *testing.T) {
 	screen, tty := openTerminal(t)
 	var file bytes.Buffer
@@ -84,6 +84,6 @@ func TestExportProgress(t *testing.T) {
 	}
 	done()
 	if messages.Len() > 0 || file.String() != text+text {
-		t.Errorf("told %q, written %q", messages.String(), file.String())
+		t.Errorf("messages %q, written %q", messages.String(), file.String())
 	}
 }

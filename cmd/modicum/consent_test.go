@@ -96,7 +96,7 @@ func keepConsents(ts *testscript.TestScript, neg bool, args []string) {
 	set, diagnostics := policy.Compile(policy.Source{Name: args[1], Data: []byte(ts.ReadFile(args[1]))})
 	ts.Check(diagnostics.Err())
 	newsletter, _ := set.PurposeID("newsletter")
-	told := notice.ForPurpose(set, newsletter, "en")
+	current := notice.ForPurpose(set, newsletter, "en")
 	text := "Send you offers by e-mail?\n\x1b[2J=HYPERLINK(1)"
 	sum := sha256.Sum256([]byte(text))
 	shown := &consent.Shown{Digest: hex.EncodeToString(sum[:]), Language: "en", Text: text}
@@ -112,8 +112,8 @@ func keepConsents(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	ts.Check(err)
 	events := []consent.Event{
-		{Subject: ada, Purpose: "newsletter", Action: consent.Grant, Source: consent.FromForm, Notice: told.ID, Shown: shown, Expires: at.AddDate(50, 0, 0), Policy: set.Version},
-		{Subject: "0badcafe.bob", Purpose: "newsletter", Action: consent.Refuse, Source: consent.FromPage, Notice: told.ID, Shown: shown, Policy: set.Version},
+		{Subject: ada, Purpose: "newsletter", Action: consent.Grant, Source: consent.FromForm, Notice: current.ID, Shown: shown, Expires: at.AddDate(50, 0, 0), Policy: set.Version},
+		{Subject: "0badcafe.bob", Purpose: "newsletter", Action: consent.Refuse, Source: consent.FromPage, Notice: current.ID, Shown: shown, Policy: set.Version},
 		{Subject: ada, Purpose: "statistics", Action: consent.Grant, Source: consent.FromPage, Notice: "an older text", Policy: set.Version},
 	}
 	for i := range events {

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden parts of the scripts anew")
 
-// TestMain lets the test binary stand in for modicum in scripts.
+// TestMain lets the test binary be modicum in scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"modicum": main})
 }
@@ -36,7 +36,7 @@ func TestScript(t *testing.T) {
 }
 
 // jsonDocument checks that a file (or stdout) is exactly one JSON document,
-// and that what stands at a path of it is the text given: jsondoc stdout
+// and that the value at a path in it is the given text: jsondoc stdout
 // tests.0.passed false.
 func jsonDocument(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 3 {

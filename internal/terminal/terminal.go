@@ -1,5 +1,5 @@
-// Package terminal prints for people: in colours where a terminal has them and
-// nobody forbade them, and never letting a stranger's text command the terminal.
+// Package terminal prints for people: in colors if the terminal has them and the
+// user has not disabled them, and without the control sequences of foreign text.
 package terminal
 
 import (
@@ -13,14 +13,14 @@ import (
 	"github.com/charmbracelet/colorprofile"
 )
 
-// Palette holds the styles of what we print. The zero value has no colours.
+// Palette is the set of styles that we print with. The zero value has no colors.
 type Palette struct {
 	Good, Bad, Odd, Faint, Strong, Link lipgloss.Style
 }
 
-// PaletteFor returns colours where w is a terminal that has them. NO_COLOR
-// with any value forbids them (https://no-color.org/); CLICOLOR_FORCE asks for
-// them even where w is none.
+// PaletteFor returns colors if w is a terminal that has them. NO_COLOR with any
+// value disables them (https://no-color.org/); CLICOLOR_FORCE enables them even if w
+// is not a terminal.
 func PaletteFor(w io.Writer) Palette {
 	if os.Getenv("NO_COLOR") != "" || colorprofile.Detect(w, os.Environ()) < colorprofile.ANSI {
 		return Palette{}
@@ -32,9 +32,9 @@ func PaletteFor(w io.Writer) Palette {
 	}
 }
 
-// Printable replaces what is no letter, mark, number, punctuation, symbol or
-// space: a name that somebody else made up must not become a control sequence
-// on the terminal that it is printed on (CWE-150).
+// Printable replaces each character that is not a letter, mark, number, punctuation,
+// symbol or space: a name that a stranger chose must not become a control sequence of
+// the terminal (CWE-150).
 func Printable(text string) string {
 	return strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
@@ -52,7 +52,7 @@ func Plural(n int, noun string) string {
 	return fmt.Sprintf("%d %s", n, noun)
 }
 
-// Columns prints rows with their cells aligned by what they take on a screen.
+// Columns prints rows with their cells aligned by their width on the screen.
 func Columns(w io.Writer, rows [][]string) {
 	widths := map[int]int{}
 	for _, row := range rows {
@@ -69,7 +69,7 @@ func Columns(w io.Writer, rows [][]string) {
 	}
 }
 
-// Pad fills text with spaces up to a width on the screen.
+// Pad appends spaces to text up to a width on the screen.
 func Pad(text string, width int) string {
 	return text + strings.Repeat(" ", max(0, width-lipgloss.Width(text)))
 }

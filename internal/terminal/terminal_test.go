@@ -33,22 +33,22 @@ func TestColumns(t *testing.T) {
 	}
 }
 
-// TestPaletteFor: a file, a pipe and a person who wants none get no colours.
+// TestPaletteFor: a file, a pipe and a user who has disabled them get no colors.
 func TestPaletteFor(t *testing.T) {
-	coloured := func() bool { return PaletteFor(new(bytes.Buffer)).Bad.Render("x") != "x" }
+	colored := func() bool { return PaletteFor(new(bytes.Buffer)).Bad.Render("x") != "x" }
 	for _, name := range []string{"NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TTY_FORCE"} {
 		t.Setenv(name, "")
 	}
 	t.Setenv("TERM", "xterm-256color")
-	if coloured() {
-		t.Error("a buffer has colours")
+	if colored() {
+		t.Error("a buffer has colors")
 	}
 	t.Setenv("CLICOLOR_FORCE", "1")
-	if !coloured() {
-		t.Error("CLICOLOR_FORCE forces nothing")
+	if !colored() {
+		t.Error("CLICOLOR_FORCE has no effect")
 	}
 	t.Setenv("NO_COLOR", "please")
-	if coloured() {
-		t.Error("NO_COLOR is not heard")
+	if colored() {
+		t.Error("NO_COLOR has no effect")
 	}
 }
