@@ -2,7 +2,11 @@
 // state that they add up to, which source prevails, and what a store promises.
 package consent
 
-import "time"
+import (
+	"time"
+
+	"github.com/modicum-proxy/modicum/internal/consent/signal"
+)
 
 // Subject is a person as the store knows one: a keyed pseudonym of an
 // identity, "<key id>.<HMAC-SHA-256 in base64url>". It is still personal data
@@ -48,13 +52,13 @@ const (
 	FromOperator Source = "operator" // the controller, on the person's behalf
 	FromTerm     Source = "term"     // the term of a consent was reached
 
-	FromGPC   Source = "gpc"           // Global Privacy Control
-	FromKlaro Source = "klaro"         // the cookie of Klaro!
-	FromCC    Source = "cc_cookie"     // the cookie of CookieConsent
-	FromFides Source = "fides_consent" // the cookie of Fides
-	FromTCF   Source = "tcf"           // the PublisherTC segment of an IAB TC string
-	FromGPP   Source = "gpp"           // an IAB GPP string
-	NoSource  Source = ""              // there is no choice
+	FromGPC          = Source(signal.GPC)           // Global Privacy Control
+	FromKlaro        = Source(signal.Klaro)         // the cookie of Klaro!
+	FromCC           = Source(signal.CookieConsent) // the cookie of CookieConsent
+	FromFides        = Source(signal.Fides)         // the cookie of Fides
+	FromTCF          = Source(signal.TCF)           // the PublisherTC segment of an IAB TC string
+	FromGPP          = Source(signal.GPP)           // an IAB GPP string
+	NoSource  Source = ""                           // there is no choice
 )
 
 // State is the latest event of one subject about one purpose.

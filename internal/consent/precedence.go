@@ -70,8 +70,8 @@ type Signal struct {
 func AppendSignals(signals []Signal, said *signal.Signals, id policy.PurposeID) []Signal {
 	for i := range precedence {
 		source := precedence[i].Source
-		grants, tells := said.About(signal.Source(source), id)
-		if tells {
+		grants, found := said.About(signal.Source(source), id)
+		if found {
 			signals = append(signals, Signal{Source: source, Grants: grants})
 		}
 	}
@@ -107,7 +107,7 @@ func Decide(latest State, signals []Signal, now time.Time, current func(notice s
 	return status, NoSource
 }
 
-// Status returns what the latest choice comes to by itself.
+// Status returns the effect of the latest choice without any signals.
 func (s *State) Status(now time.Time, current func(notice string) bool) Status {
 	switch s.Action {
 	case "":

@@ -116,14 +116,13 @@ func (v *visit) apiChoice(q *question, choice *consent.Choice) apiChoice {
 	return c
 }
 
-// apiChoose keeps what a person decided in the site's own front end. It
-// answers 204 when that is in force on every proxy. Anything else is
-// problem+json and has changed nothing: 400 and 415 what cannot be read, 403
-// what comes from another site, 409 what was asked in a text that is no longer
-// ours, with the purposes as "outdated", 413, 422 what names no purpose or
-// answer of ours, 503 what could not be kept. 429 comes where a person or a
-// network chooses too often: what was refused is then saved, unless the
-// person is not known yet.
+// apiChoose stores the choices that a person made in the site's own front end. It
+// answers 204 when they are in force on every proxy. Any other status carries
+// problem+json, and nothing was changed: 400, 413 and 415 if the body cannot be
+// read, 403 for a request of another site, 409 if the text is no longer current,
+// with the purposes as "outdated", 422 for an unknown purpose or answer, 503 if
+// they could not be stored. With 429, for too many choices of a person or network,
+// refusals are stored, unless the person is unknown.
 func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 	if p.cross.Check(r) != nil {
 		p.fault(w, http.StatusForbidden, "the request comes from another origin", nil)
@@ -178,7 +177,7 @@ func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// wrong tells what a decision lacks.
+// wrong returns what is wrong with a decision, or "".
 func (v *visit) wrong(c *apiDecision, marks map[string]string) string {
 	switch {
 	case v.named(c.Purpose) == nil:
@@ -191,8 +190,8 @@ func (v *visit) wrong(c *apiDecision, marks map[string]string) string {
 	return ""
 }
 
-// readJSON reads a body strictly: one that can be read in two ways, or says
-// what we do not know, is none. A status of 0 means that it was read.
+// readJSON reads a body strictly: an ambiguous one, or one with unknown members, is
+// refused. The status is 0 if it was read.
 func readJSON(w http.ResponseWriter, r *http.Request, into any) (status int, detail string) {
 	// A form of another site can be sent without asking, as one of three
 	// types; JSON is none of them.
@@ -213,7 +212,7 @@ func readJSON(w http.ResponseWriter, r *http.Request, into any) (status int, det
 	return 0, ""
 }
 
-// fault answers with problem details (RFC 9457). They tell no value of the
+// fault answers with problem details (RFC 9457). They contain no value of the
 // request.
 func (p *Pages) fault(w http.ResponseWriter, status int, detail string, outdated []string) {
 	if status == http.StatusServiceUnavailable {

@@ -37,14 +37,14 @@ type card struct {
 	Version       string // of the text that the person answered, shortened
 }
 
-// now tells what is in force, by the titles of purposes.
+// now lists what is in force, by the titles of purposes.
 type now struct {
 	Allowed, Denied, Unsaved, Running, Open []part
 	Latest                                  string
 	Receipts                                []receiptLink
 }
 
-// gpc tells what became of a Global Privacy Control signal.
+// gpc lists the effects of a Global Privacy Control signal.
 type gpc struct{ Denied, Allowed []part }
 
 func (p *Pages) choices(w http.ResponseWriter, r *http.Request) {
@@ -59,7 +59,7 @@ func (p *Pages) choices(w http.ResponseWriter, r *http.Request) {
 	p.showChoices(w, r, v, http.StatusOK, choices, nil, nil)
 }
 
-// showChoices shows the page of choices. choices are nil when they are not
+// showChoices shows the page of choices. choices are nil if they are not
 // known; marks are those that the visitor has set already.
 func (p *Pages) showChoices(w http.ResponseWriter, r *http.Request, v *visit, status int, choices []consent.Choice, marks map[string]string, problem *problem) {
 	view := choicesView{layout: p.layout(v, v.in.Say("choices.title"), problem)}

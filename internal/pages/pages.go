@@ -1,6 +1,6 @@
-// Package pages is what the people whose data it is meet: the pages on which
-// they give and withdraw consent, without a script, and the interface for a
-// site's own front end. It knows no server and no store.
+// Package pages serves the pages on which people give and withdraw consent,
+// without scripts, and an API for a site's own front end. It does not depend on a
+// server or a store.
 package pages
 
 import (
@@ -20,15 +20,14 @@ import (
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// Consents is what the pages need to know and do about the person behind a
-// request.
+// Consents reads and stores the choices of the person behind a request.
 type Consents interface {
-	// Choices tells what the person chose about the given purposes, in their
+	// Choices returns what the person chose about the given purposes, in their
 	// order.
 	Choices(r *http.Request, set *policy.Set, purposes []policy.PurposeID) ([]consent.Choice, error)
-	// Choose keeps decisions of the person. When it returns nil they are in
-	// force on every proxy; it has then set our cookie on h. On an error
-	// nothing may be said to be saved.
+	// Choose stores decisions of the person. If it returns nil, they are in force
+	// on every proxy, and our cookie is set on h. After an error the page must not
+	// say that anything is saved.
 	Choose(r *http.Request, h http.Header, set *policy.Set, source consent.Source, decisions []consent.Decision) error
 	// Evidence returns the stored events of the person, for the receipt.
 	Evidence(r *http.Request) ([]consent.Event, error)
@@ -39,7 +38,7 @@ type Options struct {
 	// Prefix is the path that the pages are under. It begins and ends with a
 	// slash. Default: /privacy/
 	Prefix string
-	// Home is where the way back to the site leads. Default: /
+	// Home is the address of the link back to the site. Default: /
 	Home string
 	// Policy returns the set in force. It may change from one call to the next.
 	Policy   func() *policy.Set
@@ -49,9 +48,9 @@ type Options struct {
 	// Key signs the tokens of forms. At least 32 bytes; proxies of one site
 	// have the same.
 	Key []byte
-	// Person returns a name for whoever is behind a request that is stable
-	// from page to page, such as a pseudonym; empty: the person is unknown. It ties
-	// a form to the person that it was made for. nil: nobody is ever known.
+	// Person returns a name of the person behind a request that is the same on
+	// each page, such as a pseudonym, and empty if the person is unknown. It ties
+	// a form to the person that it was made for. If nil, everyone is unknown.
 	Person func(*http.Request) string
 	// Client returns the address that a request came from. Default: that of
 	// the connection.
@@ -61,7 +60,7 @@ type Options struct {
 	// Default: 5 and 60.
 	Rate  rate.Limit
 	Burst int
-	// Logger is told of errors. Default: none is.
+	// Logger receives errors. Default: none.
 	Logger *slog.Logger
 	// Now is the clock. Default: time.Now
 	Now func() time.Time
@@ -163,8 +162,8 @@ func (o *Options) complete() error {
 
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
 
-// secure sets the headers that let nothing run, load or frame but what the
-// pages are made of, and nobody keep or read what they say.
+// secure sets the headers that allow only the pages' own content to load, and
+// prevent scripts, framing, caching and reading from other origins.
 func secure(h http.Header) {
 	// img-src is for the site's own icon, which browsers ask for.
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self'; "+

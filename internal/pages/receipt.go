@@ -35,9 +35,9 @@ func (v *visit) receiptLinks() []receiptLink {
 	return links
 }
 
-// receipt writes what is stored of the person's choices, to keep. It is made
-// for whoever the request's own cookie or login names, and for nobody else:
-// there is no address to guess.
+// receipt writes the stored choices of the person, to download. The person is
+// the one that the request's cookie or login identifies: there is no address to
+// guess.
 func (p *Pages) receipt(w http.ResponseWriter, r *http.Request) {
 	v := p.visit(r)
 	i := slices.IndexFunc(receiptFormats, func(f receiptFormat) bool { return strings.HasSuffix(r.URL.Path, "receipt"+f.extension) })
@@ -49,7 +49,7 @@ func (p *Pages) receipt(w http.ResponseWriter, r *http.Request) {
 		p.message(w, v, http.StatusServiceUnavailable, "receipt")
 		return
 	}
-	// A link is about who the person is, and no choice of theirs.
+	// A link says who the person is; it is not a choice.
 	events = slices.DeleteFunc(slices.Clone(events), func(e consent.Event) bool { return e.Action == consent.Link })
 	if len(events) == 0 {
 		p.message(w, v, http.StatusNotFound, "forgotten")
@@ -135,8 +135,8 @@ func (p *Pages) textReceipt(v *visit, events []consent.Event) ([]byte, error) {
 	return []byte(b.String()), nil
 }
 
-// titleOf returns the title of a purpose, or its name if the policy has it no
-// more.
+// titleOf returns the title of a purpose, or its name if the policy no longer has
+// it.
 func (v *visit) titleOf(purpose string) string {
 	if id, ok := v.set.PurposeID(purpose); ok {
 		return notice.ForPurpose(v.set, id, v.in.Tag).Title

@@ -1,7 +1,7 @@
-// Package signal reads what a request says about consent besides our own
-// cookie: Advanced Data Protection Control, Global Privacy Control, and the
-// cookies of the consent platforms that the policy trusts. It is pure and
-// bounded, and grants nothing that it cannot read in one way only.
+// Package signal reads the consent signals of a request: Advanced Data Protection
+// Control, Global Privacy Control, and the cookies of the consent platforms that
+// the policy trusts. It is pure and bounded, and grants nothing from a signal that
+// is ambiguous.
 package signal
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// Source is where a signal comes from, named as the consent record names it.
+// Source is where a signal comes from. Records of consent use its name.
 type Source string
 
 // The sources of signals.
@@ -39,7 +39,7 @@ const (
 // Sources returns all sources of signals.
 func Sources() []Source { return slices.Clone(sources[:]) }
 
-// Signals is what a request says. The zero value says nothing.
+// Signals are the signals of a request. The zero value has none.
 type Signals struct {
 	// ADPC holds what the person chose by Advanced Data Protection Control:
 	// explicit choices, which are to be stored.
@@ -57,8 +57,9 @@ type Choices struct {
 // IsEmpty reports whether the person chose nothing.
 func (c *Choices) IsEmpty() bool { return *c == Choices{} }
 
-// About returns what a source says of a purpose, and whether it speaks of it.
-func (s *Signals) About(source Source, id policy.PurposeID) (grants, tells bool) {
+// About returns whether a source grants a purpose, and whether it says anything
+// about it.
+func (s *Signals) About(source Source, id policy.PurposeID) (grants, found bool) {
 	for i := range sources {
 		if sources[i] == source {
 			denied := s.said[i].denied.Has(id)
@@ -69,8 +70,8 @@ func (s *Signals) About(source Source, id policy.PurposeID) (grants, tells bool)
 	return false, false
 }
 
-// said is what one source says. It does not speak of a purpose that is in
-// neither set; one that is in both is denied.
+// said is what one source says. It says nothing about a purpose in neither set;
+// one in both is denied.
 type said struct{ granted, denied policy.PurposeSet }
 
 // merge adds what a further copy of the same cookie says. Browsers send a
