@@ -15,7 +15,7 @@ func TestStoresImportNoService(t *testing.T) {
 		"github.com/modicum-proxy/modicum/internal/subject", "github.com/modicum-proxy/modicum/internal/notice",
 	}
 	for _, store := range []string{"sqlite", "postgres"} {
-		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../"+store).CombinedOutput()
+		out, err := exec.CommandContext(t.Context(), "go", "list", "-deps", "../"+store).CombinedOutput() //nolint:gosec // G204: one of two constants
 		if err != nil {
 			t.Fatalf("go list: %v\n%s", err, out)
 		}
