@@ -186,10 +186,10 @@ func serve(t *testing.T, h http.Handler) string {
 }
 
 // with serves a site to a visitor who sends these headers.
-func with(h http.Handler, headers ...string) http.Handler {
+func with(h http.Handler, headers map[string]string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		for i := 0; i+1 < len(headers); i += 2 {
-			r.Header.Add(headers[i], headers[i+1])
+		for name, value := range headers {
+			r.Header.Add(name, value)
 		}
 		h.ServeHTTP(w, r)
 	})
@@ -199,4 +199,11 @@ func with(h http.Handler, headers ...string) http.Handler {
 func save(ctx context.Context, target *chromedp.Target) (chromedp.Void, error) {
 	_, err := chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.Click(`button[value="save"]`))(ctx, target)
 	return chromedp.Void{}, err
+}
+
+// reopen leaves the page for that of choices, and waits for it.
+func reopen(ctx context.Context, target *chromedp.Target) error {
+	leave := chromedp.Evaluate[chromedp.Void](`location.assign("/privacy/choices?lang=" + document.documentElement.lang)`)
+	_, err := chromedp.WaitEvent(page.LoadEventFired, nil, leave)(ctx, target)
+	return err
 }

@@ -53,7 +53,7 @@ func TestWithoutScript(t *testing.T) {
 	if got := now(); !strings.Contains(got, "Not allowed Send you news") {
 		t.Errorf("in force is %q", got)
 	}
-	if diff := cmp.Diff([]string{"newsletter grant page", "newsletter withdraw page"}, s.store.stored()); diff != "" {
+	if diff := cmp.Diff([]string{"newsletter grant page", "newsletter withdraw page"}, s.stored()); diff != "" {
 		t.Errorf("stored (-want +got):\n%s", diff)
 	}
 	close(complaints)
@@ -109,7 +109,7 @@ func TestKeyboardAlone(t *testing.T) {
 		t.Fatalf("back from there is %q", got)
 	}
 	get(b, chromedp.WaitEvent(page.LoadEventFired, nil, chromedp.KeyEvent(kb.Enter)))
-	if diff := cmp.Diff([]string{"newsletter grant page", "statistics object page"}, s.store.stored()); diff != "" {
+	if diff := cmp.Diff([]string{"newsletter grant page", "statistics object page"}, s.stored()); diff != "" {
 		t.Errorf("stored (-want +got):\n%s", diff)
 	}
 }
