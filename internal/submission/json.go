@@ -58,7 +58,7 @@ func (p *Plan) JSON(dst, body []byte, lim Limits, rep *Report) ([]byte, error) {
 //     to come: an empty container is popped before they see it.
 //   - A name has one slot at a place, and an object has each slot once.
 //   - A pointer into stack is valid until open, one into shapes.slots until
-//     findName.
+//     readName.
 //   - What is written so far is out and then b[from:to]. No part of the text is
 //     written twice, and none before it has been checked.
 //   - If a frame has write set, so have those below it on the stack: their
