@@ -45,7 +45,7 @@ func (h *Handler) provisionConsents() error {
 	h.registry = h.app.store
 	h.consents = &service.Service{
 		Registry: h.registry.Registry, Keys: h.app.keys, Identify: identify, Fields: fields, Words: languages,
-		Limits:  newConsentLimits(time.Now),
+		Limits:  service.NewLimits(clientIP, time.Now),
 		Address: h.app.keptAddress(), Now: time.Now, NewID: newEventID,
 	}
 	h.engine.Consents = h.consents

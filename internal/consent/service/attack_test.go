@@ -11,6 +11,7 @@ import (
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/consent/freshness"
+	"github.com/modicum-proxy/modicum/internal/consent/service"
 	"github.com/modicum-proxy/modicum/internal/notice"
 	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/subject"
@@ -181,19 +182,12 @@ func TestManyCookiesOfOurName(t *testing.T) {
 	}
 }
 
-// counting is a [consent.Limits] that lets some choices pass.
-type counting struct{ grants, newcomers int }
-
-func (c *counting) MayGrant(*http.Request, consent.Subject) bool { c.grants--; return c.grants >= 0 }
-
-func (c *counting) MayAppear(*http.Request) bool { c.newcomers--; return c.newcomers >= 0 }
-
 // A program ticks a box in a form without end, each time as somebody new, to
 // fill the disk that keeps the evidence. What others tick meanwhile counts all
 // the same, if only for the submission that carries it.
 func TestAttackTooManyNewPeople(t *testing.T) {
 	s := newSite(t)
-	s.Limits = &counting{grants: 3}
+	s.Limits = service.FewLimits(3, 0)
 	for i := range 5 {
 		inq := &consent.Inquiry{Request: (&visitor{}).request("POST"), Set: s.set, Purposes: policy.PurposeSet{}.With(s.purpose("news"))}
 		h := http.Header{}
@@ -249,7 +243,7 @@ func TestAttackAlternatingADPC(t *testing.T) {
 	s := newSite(t)
 	v := &visitor{}
 	s.submit(v, nil, "poll")
-	s.Limits = &counting{grants: 3, newcomers: 3}
+	s.Limits = service.FewLimits(3, 3)
 	for range 50 {
 		for _, say := range []string{`consent="` + requestID(t, s, "news") + `"`, "withdraw=*", "object=*"} {
 			r := v.request("GET")
@@ -272,7 +266,7 @@ func TestAttackWithdrawalIsNeverStarved(t *testing.T) {
 	s := newSite(t)
 	v := &visitor{}
 	s.submit(v, nil, "news", "poll")
-	s.Limits = &counting{}
+	s.Limits = service.FewLimits(0, 0)
 	s.must(s.choose(v, "ads", consent.Object))
 	h := http.Header{}
 	err := s.Choose(v.request("POST"), h, s.set, consent.FromPage, []consent.Decision{

@@ -94,11 +94,11 @@ func (s *Service) overLimit(r *http.Request, who *person, newcomer bool, granted
 	if newcomer {
 		owner = ""
 	}
-	if s.Limits == nil || granted+takenBack == 0 || granted > 0 && s.Limits.MayGrant(r, owner) {
+	if s.Limits == nil || granted+takenBack == 0 || granted > 0 && s.Limits.mayGrant(r, owner) {
 		return nil
 	}
 	switch {
-	case newcomer && (takenBack == 0 || !s.Limits.MayAppear(r)):
+	case newcomer && (takenBack == 0 || !s.Limits.mayAppear(r)):
 		return consent.ErrTooMany
 	case granted > 0:
 		return consent.ErrTooManyGrants

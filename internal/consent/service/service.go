@@ -30,7 +30,7 @@ type Service struct {
 	// Fields are the fields of submissions that identify a person.
 	Fields map[string]subject.Kind
 	// Limits bound what is added to the store. No limits if nil.
-	Limits Limits
+	Limits *Limits
 	// Address returns what is kept of the client's address; if nil, nothing is.
 	Address func(*http.Request) string
 	// Words are the languages of notices.
@@ -40,17 +40,6 @@ type Service struct {
 	NewID func() uuid.UUID
 
 	notices noticeCache
-}
-
-// Limits bound what one person and one network add to a store. Taking back is not
-// limited for known persons: they can only take back what they granted.
-type Limits interface {
-	// MayGrant reports whether a subject may grant once more from where a
-	// request comes, and counts it. The subject is empty if the person is unknown.
-	MayGrant(r *http.Request, subject consent.Subject) bool
-	// MayAppear reports whether one more person may become known by taking
-	// back from where a request comes, and counts it.
-	MayAppear(r *http.Request) bool
 }
 
 // unknown is the source where it cannot be known what stands.

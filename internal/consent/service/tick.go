@@ -43,7 +43,7 @@ func (s *Service) Record(ctx context.Context, h http.Header, inq *consent.Inquir
 			grants = append(grants, e)
 		}
 	}
-	if len(grants) == 0 || s.Limits != nil && !s.Limits.MayGrant(inq.Request, who.owner()) {
+	if len(grants) == 0 || s.Limits != nil && !s.Limits.mayGrant(inq.Request, who.owner()) {
 		return counted, nil
 	}
 	newcomer := s.ensureCookie(who)
