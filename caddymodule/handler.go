@@ -193,12 +193,12 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 
 // ServeHTTP minimizes the request, forwards it and announces what was done.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) (err error) {
-	x := begin(w, r)
-	defer func() { x.end(err) }()
 	if h.registry != nil {
 		h.registry.begin()
-		defer h.registry.end()
+		defer h.registry.end() // after a stream has ended, which uses it
 	}
+	x := begin(w, r)
+	defer func() { x.end(err) }()
 	if minimize.NormalizeTarget(r) == nil { // the engine refuses any other
 		if h.servePortal(w, r) {
 			return nil

@@ -25,5 +25,6 @@ func (x *exchange) withhold() {
 	r.Body, r.ContentLength, r.TransferEncoding, r.Trailer = http.NoBody, 0, nil, nil
 	for _, name := range []string{"Content-Type", "Content-Length", "Content-Encoding", "Transfer-Encoding", "Trailer", "Expect"} {
 		r.Header.Del(name)
+		x.header.Del(name)
 	}
 }

@@ -131,6 +131,9 @@ func (s *Submission) strippedHeader(undeclared bool) string {
 		b = append(b, "others;reason=no_purpose"...)
 	}
 	s.work.header = b
+	if undeclared && report.Undeclared > 0 {
+		return string(b) // what a client made up is not kept
+	}
 	return s.engine.text(b)
 }
 

@@ -9,11 +9,10 @@ import (
 )
 
 // ReadDeadline sets the deadline by which a connection must be read. It is
-// never later than the one that the server has for the whole request
-// ([http.Server.ReadTimeout]).
+// never later than [http.Server.ReadTimeout] after the handler began.
 type ReadDeadline struct {
 	w      http.ResponseWriter
-	server time.Time // zero: the server has none
+	server time.Time // when ReadTimeout is over; zero: the server has none
 }
 
 // NewReadDeadline returns the deadline of a request that has just arrived.

@@ -49,11 +49,18 @@ func (t *tick) consents(value string) bool {
 	return false
 }
 
-// decide returns the decision for a key, compiled if it is not in the cache.
+// decide returns what may pass to a destination, given the consents and
+// objections in force.
+func (e *Engine) decide(to *destination, st policy.Standing) *decision {
+	e.step("decide")
+	return e.Policies.decision(decisionKey{edition: to.edition, collection: to.collection, standing: st})
+}
+
+// decision returns the decision for a key, compiled if it is not in the cache.
 // A cached decision counts only if it has the whole key, so that two keys of
 // one hash are never confused. Of a policy that is no longer in force none is
 // cached.
-func (p *Policies) decide(key decisionKey) *decision {
+func (p *Policies) decision(key decisionKey) *decision {
 	hash := maphash.Comparable(p.seed, key)
 	p.mu.RLock()
 	defer p.mu.RUnlock()

@@ -1,6 +1,7 @@
 package minimize
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -14,14 +15,11 @@ type facts struct {
 	// hidden reports that there is an identity which cannot be read.
 	hidden bool
 	ticked policy.PurposeSet
-	// refusal is why the submission will be refused, whatever the person has
-	// consented to; nil: it may still be refused once it is written.
-	refusal *submission.Error
 }
 
 // learn reads the watched fields of a document: those that identify a person,
 // and those that give a consent. It does nothing in collections without any.
-// Nothing is written, and only the values of required fields are checked.
+// Nothing is written, and no value is checked.
 func (e *Engine) learn(s *Submission, doc *document) (facts, error) {
 	e.step("learn")
 	var f facts
@@ -36,14 +34,8 @@ func (e *Engine) learn(s *Submission, doc *document) (facts, error) {
 	}
 	if doc.arriving != nil {
 		submission.WatchPrefix(doc.body, doc.media.Boundary, d.plan, e.Limits, &w.report)
-	} else {
-		if _, err := w.writeBody(doc, d, e.Limits); err != nil {
-			return f, err
-		}
-		if err := w.mergeQuery(s.Collection); err != nil {
-			return f, err
-		}
-		f.refusal = missing(s.Collection, d.required, w.report.Outcomes, false)
+	} else if _, err := w.writeBody(doc, d, e.Limits); err != nil {
+		return f, err
 	}
 	f.identities, f.hidden = identities(s.Collection, d, &w.report, doc.arriving != nil)
 	if !isSafe(s.r.Method) { // following a link is no choice
@@ -84,43 +76,33 @@ func ticked(d *decision, report *submission.Report) (purposes policy.PurposeSet)
 	return purposes
 }
 
-// watchers are the decisions by which an engine learns, of those collections of
-// an edition that have fields to watch.
-type watchers struct {
-	edition *edition
-	of      map[*policy.Collection]*decision
-}
-
-// watching returns the watchers of an edition.
+// watching returns the decisions by which an engine learns, of those collections
+// of an edition that have fields to watch. The edition keeps them, for all
+// engines that watch the same fields.
 func (e *Engine) watching(ed *edition) map[*policy.Collection]*decision {
-	if w := e.watchers.Load(); w != nil && w.edition == ed {
-		return w.of
+	e.watchOnce.Do(func() { e.watchKey = fmt.Sprintf("%q", e.Identifying) })
+	if known, ok := ed.watchers.Load(e.watchKey); ok {
+		return known.(map[*policy.Collection]*decision)
 	}
-	w := &watchers{edition: ed, of: make(map[*policy.Collection]*decision)}
+	watchers := make(map[*policy.Collection]*decision)
 	for _, c := range ed.Collections {
 		if d := watch(ed, c, e.Identifying); len(d.identifying)+len(d.ticks) > 0 {
-			w.of[c] = d
+			watchers[c] = d
 		}
 	}
-	e.watchers.Store(w)
-	return w.of
+	ed.watchers.Store(e.watchKey, watchers)
+	return watchers
 }
 
 // watch returns a decision that lets nothing pass but shows the fields that say
-// something of the person. Required fields
-// are read as if they passed, to find out whether the submission lacks one
-// whatever the person has consented to.
+// something of the person.
 func watch(ed *edition, c *policy.Collection, identifying []string) *decision {
 	d, fields := newDecision(decisionKey{edition: ed, collection: c})
 	for i := range c.Fields {
-		f := &c.Fields[i]
 		fields[i].Watch = fields[i].Box
-		if slices.Contains(identifying, f.Name) {
+		if slices.Contains(identifying, c.Fields[i].Name) {
 			d.identifying = append(d.identifying, i)
 			fields[i].Watch = true
-		}
-		if f.Required {
-			fields[i].Kept, fields[i].Rule = true, ed.rules[f]
 		}
 	}
 	d.plan = ed.plans[c].With(fields)

@@ -253,20 +253,28 @@ func TestConsentTakenBackMeanwhile(t *testing.T) {
 // A form that is refused gives no consent: its sender corrects it, and may take
 // the tick out.
 func TestRefusedFormGivesNoConsent(t *testing.T) {
-	text := strings.Replace(shop, "      phone: {for: delivery, type: phone}", "      phone: {for: delivery, type: phone, required: true}", 1)
-	for _, body := range []string{
-		"name=a&subscribe=on&email=a%40b.example",
-		"name=a&subscribe=on&email=a%40b.example&phone=none",
+	text := strings.NewReplacer(
+		"      phone: {for: delivery, type: phone}", "      phone: {for: delivery, type: phone, required: true}",
+		"    fields: {id: technical}\n  order:", "    fields: {id: technical}\n  poll:\n    on: POST /poll\n    fields: {opinion: {for: poll, required: true}, phone: delivery}\n    consents: {newsletter: subscribe}\n  order:",
+	).Replace(shop)
+	const ticked = "subscribe=on&email=a%40b.example"
+	for _, test := range []struct{ on, contentType, body, rule string }{
+		{"POST /checkout", formType, ticked + "&name=a", "required"},
+		{"POST /checkout", formType, ticked + "&phone=none", "required"},
+		{"POST /checkout?name=x", formType, ticked + "&phone=%2B493012345678&name=y", "query-and-body"},
+		{"POST /checkout", formType, ticked + "&phone=%2B493012345678&_method=DELETE", "method-override"},
+		{"POST /poll", formType, ticked + "&opinion=o", "required"},
+		{"POST /checkout", formData, form(part{"subscribe", "", "on"}, part{"email", "", "a@b.example"}, part{"name", "", "a\x00b"}), "field-text"},
 	} {
-		p := &people{}
+		p := &people{nothing: true}
 		e, _ := newEngine(t, text, known(p))
-		if got := process(e, request("POST /checkout", formType, strings.NewReader(body))); got.rule() != "required" || len(p.recorded) > 0 {
-			t.Errorf("%s: refused by %q, stored %v", body, got.rule(), p.recorded)
+		if got := process(e, request(test.on, test.contentType, strings.NewReader(test.body))); got.rule() != test.rule || len(p.recorded) > 0 || len(got.told["Set-Cookie"]) > 0 {
+			t.Errorf("%s %.80q: refused by %q, stored %v, told %v", test.on, test.body, got.rule(), p.recorded, got.told)
 		}
 	}
 	p := &people{}
 	e, _ := newEngine(t, text, known(p))
-	if got := process(e, request("POST /checkout", formType, strings.NewReader("phone=%2B493012345678&subscribe=on&email=a%40b.example"))); got.rule() != "" || len(p.recorded) != 1 {
+	if got := process(e, request("POST /checkout", formType, strings.NewReader(ticked+"&phone=%2B493012345678"))); got.rule() != "" || len(p.recorded) != 1 {
 		t.Errorf("refused by %q, stored %v", got.rule(), p.recorded)
 	}
 }

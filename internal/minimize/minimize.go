@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
@@ -118,8 +117,9 @@ type Engine struct {
 	NewReceipt func() string
 
 	// onStep receives the name of each step as it begins. nil, but in tests.
-	onStep   func(step string)
-	watchers atomic.Pointer[watchers]
-	works    sync.Pool // of [*work]
-	texts    texts     // of response headers
+	onStep    func(step string)
+	watchOnce sync.Once
+	watchKey  string    // Identifying, as one text
+	works     sync.Pool // of [*work]
+	texts     texts     // of response headers
 }

@@ -33,6 +33,8 @@ type edition struct {
 
 	plans map[*policy.Collection]*submission.Plan // that let nothing pass; nil: of what no collection declares
 	rules map[*policy.Field]*submission.Rule
+	// watchers are maps of collections to decisions, by [Engine.watchKey].
+	watchers sync.Map
 }
 
 // newEdition compiles a set.

@@ -52,8 +52,6 @@ func TestSwapReleasesTheOldSet(t *testing.T) {
 		if err := e.Policies.Swap(compiled(t, shop)); err != nil {
 			t.Fatal(err)
 		}
-		send()
-		send()
 	}()
 	for range 100 {
 		runtime.GC()
@@ -115,7 +113,7 @@ func TestCacheEntriesOfOneHash(t *testing.T) {
 			policies.cache.Wait()
 		}
 		for _, key := range keys {
-			if l := policies.decide(key); l.decisionKey != key {
+			if l := policies.decision(key); l.decisionKey != key {
 				t.Fatalf("with the list of %+v in its place, %+v got that of %+v", keys[stored], key, l.decisionKey)
 			}
 			policies.cache.Wait()
@@ -130,15 +128,15 @@ func TestCacheIsUsedAndBounded(t *testing.T) {
 	}
 	defer policies.Close()
 	set := policies.current.Load()
-	first := policies.decide(decisionKey{edition: set, collection: set.Collections[0]})
+	first := policies.decision(decisionKey{edition: set, collection: set.Collections[0]})
 	policies.cache.Wait()
-	if again := policies.decide(decisionKey{edition: set, collection: set.Collections[0]}); again != first {
+	if again := policies.decision(decisionKey{edition: set, collection: set.Collections[0]}); again != first {
 		t.Error("compiled again")
 	}
 	// A client chooses what it consents to, but not how much memory that costs.
 	for i := range 3 * maxDecisions / typicalDecision {
 		st := policy.Standing{Granted: policy.PurposeSet{uint64(i)}}
-		policies.decide(decisionKey{edition: set, collection: set.Collections[1], standing: st})
+		policies.decision(decisionKey{edition: set, collection: set.Collections[1], standing: st})
 	}
 	policies.cache.Wait()
 	size := int64(0)
@@ -219,7 +217,7 @@ func TestCloseInFlight(t *testing.T) {
 				for i := range 200 {
 					st := policy.Standing{Granted: policy.PurposeSet{uint64(g*1000 + i)}} //nolint:gosec // G115: small numbers
 					set := e.Policies.current.Load()
-					if l := e.Policies.decide(decisionKey{edition: set, collection: set.Collections[0], standing: st}); l.standing != st {
+					if l := e.Policies.decision(decisionKey{edition: set, collection: set.Collections[0], standing: st}); l.standing != st {
 						t.Errorf("got %v", l)
 						return
 					}
@@ -254,17 +252,17 @@ func BenchmarkDecide(b *testing.B) {
 			b.Helper()
 			b.ReportAllocs()
 			for b.Loop() {
-				policies.decide(decisionKey{edition: set, collection: set.Collections[0]})
+				policies.decision(decisionKey{edition: set, collection: set.Collections[0]})
 			}
 		}
-		policies.decide(decisionKey{edition: set, collection: set.Collections[0]})
+		policies.decision(decisionKey{edition: set, collection: set.Collections[0]})
 		policies.cache.Wait()
 		b.Run(fmt.Sprintf("fields=%d/cached", fields), lookup)
 		b.Run(fmt.Sprintf("fields=%d/cached, parallel", fields), func(b *testing.B) {
 			b.ReportAllocs()
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
-					policies.decide(decisionKey{edition: set, collection: set.Collections[0]})
+					policies.decision(decisionKey{edition: set, collection: set.Collections[0]})
 				}
 			})
 		})

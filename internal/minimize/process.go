@@ -60,12 +60,18 @@ func (e *Engine) minimize(s *Submission) error {
 	if err != nil {
 		return err
 	}
-	standing, err := e.ask(s, facts)
-	if err != nil {
+	known := e.ask(s, facts)
+	s.decision = e.decide(to, withTicks(known.Standing, facts.ticked))
+	if err := e.write(s, doc); err != nil {
 		return err
 	}
-	e.step("decide")
-	s.decision = e.Policies.decide(decisionKey{edition: to.edition, collection: to.collection, standing: standing})
+	counted := e.give(s, known, facts.ticked)
+	if counted == facts.ticked {
+		return nil
+	}
+	// A consent does not count: it cannot be stored, or the person has taken it
+	// back meanwhile. The submission goes on without it.
+	s.decision = e.decide(to, withTicks(known.Standing, counted))
 	return e.write(s, doc)
 }
 
@@ -84,7 +90,10 @@ func (e *Engine) failed(ctx context.Context, s *Submission, r *http.Request, pan
 		edition := e.Policies.current.Load()
 		s = &Submission{Set: edition.Set, Mode: e.Mode, engine: e, ctx: ctx, r: r, began: e.Now()}
 	}
-	s.work, s.decision, s.stream = nil, nil, nil
+	if s.work != nil {
+		s.work.document.close()
+	}
+	s.work, s.stream = nil, nil
 	s.Verdict, s.Refusal = Refused, internalFault()
 	if err := s.recordRefusal(s.Refusal); err != nil {
 		s.summary = Summary{Collection: s.collection(), Verdict: Refused, Rule: s.Refusal.Rule}

@@ -120,7 +120,7 @@ func (e *Engine) copyBody(r *http.Request, header http.Header, doc *document) er
 	case streams:
 		limit = min(limit, maxPrefix)
 	default:
-		return bodyTooLarge()
+		return tooLargeToCopy(header, e.Limits)
 	}
 	held, whole, err := submission.ReadUpTo(r.Body, nil, limit)
 	r.Body = replay(held, r.Body, err)
@@ -131,7 +131,7 @@ func (e *Engine) copyBody(r *http.Request, header http.Header, doc *document) er
 		doc.body, doc.arriving = held, r.Body
 		return nil
 	case !whole:
-		return bodyTooLarge()
+		return tooLargeToCopy(header, e.Limits)
 	}
 	decoded, err := submission.Decode(header, bytes.NewReader(held), e.Limits)
 	if err != nil {
@@ -145,6 +145,15 @@ func (e *Engine) copyBody(r *http.Request, header http.Header, doc *document) er
 	}
 	doc.body = doc.buffer
 	return err
+}
+
+// tooLargeToCopy refuses a body that is not read, or one of a coding that could
+// not be.
+func tooLargeToCopy(header http.Header, limits submission.Limits) error {
+	if _, err := submission.Decode(header, http.NoBody, limits); err != nil {
+		return err
+	}
+	return bodyTooLarge()
 }
 
 // close ends the reading, unless a stream goes on with it.

@@ -86,18 +86,20 @@ func (s *Submission) recordRefusal(refusal *submission.Error) (err error) {
 // left out.
 func (s *Submission) writeEntry(e *Entry) error {
 	s.engine.step("record")
-	stripped, declared := "", ""
-	if s.Mode == Enforce && e.Verdict != Refused {
-		stripped, declared = s.strippedHeaders()
-	}
 	s.mu.Lock()
 	s.summary = Summary{
 		Collection: e.Collection, Verdict: e.Verdict, Rule: e.Rule, Purposes: e.Purposes,
 		Kept: len(e.Kept), Stripped: len(e.Stripped), Undeclared: e.Undeclared,
 	}
+	s.mu.Unlock()
+	if err := s.engine.Recorder.Record(s.ctx, e); err != nil || s.Mode == Report || e.Verdict == Refused {
+		return err
+	}
+	stripped, declared := s.strippedHeaders()
+	s.mu.Lock()
 	s.stripped, s.declared = stripped, declared
 	s.mu.Unlock()
-	return s.engine.Recorder.Record(s.ctx, e)
+	return nil
 }
 
 // describe fills in an entry as far as it does not depend on the content.

@@ -20,11 +20,14 @@ func TestUnrecorded(t *testing.T) {
 		if strings.HasPrefix(on, "GET") {
 			r = request(on, "", nil)
 		} else {
-			r = request(on, jsonType, strings.NewReader(`{"name":"a"}`))
+			r = request(on, jsonType, strings.NewReader(`{"name":"a","ssn":1}`))
 		}
 		got := process(e, r)
 		if got.Forward() || got.Refusal.Status != http.StatusServiceUnavailable || got.rule() != "unrecorded" || got.body != "" {
 			t.Errorf("%s: forwarded %q, refusal %v", on, got.body, got.Refusal)
+		}
+		if got.told.Get("Privacy-Stripped") != "" {
+			t.Errorf("%s: the sender is told what was left out of what is refused: %v", on, got.told)
 		}
 		if got.header.Get("Privacy-Receipt") != "" {
 			t.Errorf("%s: the application is told of a receipt that is in no record", on)

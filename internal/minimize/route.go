@@ -29,6 +29,9 @@ type destination struct {
 func (e *Engine) route(w http.ResponseWriter, r *http.Request) destination {
 	e.step("route")
 	to := destination{refusal: NormalizeTarget(r)}
+	if hasBody(r) {
+		to.deadline = NewReadDeadline(w, r)
+	}
 	e.Shield(r)
 	to.edition, to.paths = e.Policies.current.Load(), e.paths(r)
 	if to.refusal == nil && to.paths.tooLong() {
@@ -39,9 +42,6 @@ func (e *Engine) route(w http.ResponseWriter, r *http.Request) destination {
 		return to
 	}
 	upgrade := isUpgrade(r)
-	if hasBody(r) {
-		to.deadline = NewReadDeadline(w, r)
-	}
 	if !upgrade {
 		e.detectBody(r, to.deadline)
 	}

@@ -96,7 +96,7 @@ func (e *Engine) unsubmitted(r *http.Request, to destination) *Submission {
 	}
 	s := &Submission{Set: to.edition.Set, Collection: to.collection, Mode: e.Mode, engine: e, r: r, on: to.pattern}
 	s.summary.Collection = s.collection()
-	s.decision = e.Policies.decide(decisionKey{edition: to.edition, collection: to.collection})
+	s.decision = e.Policies.decision(decisionKey{edition: to.edition, collection: to.collection})
 	return s
 }
 
@@ -146,7 +146,7 @@ func (s *Submission) Close() {
 	w := s.work
 	s.work = nil
 	w.document.reset()
-	for _, b := range []*[]byte{&w.document.buffer, &w.out, &w.query} {
+	for _, b := range []*[]byte{&w.document.buffer, &w.out, &w.query, &w.header} {
 		if cap(*b) > maxPooled {
 			*b = nil
 		}

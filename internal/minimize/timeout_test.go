@@ -153,6 +153,21 @@ func TestSlowBody(t *testing.T) {
 			400, "ambiguous-path", 0, 31 * time.Second,
 		},
 		{
+			"a body of a refused target", 0,
+			[]string{"POST x:http://a/b HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"},
+			400, "request-target", 0, 31 * time.Second,
+		},
+		{
+			"a body for a refused host", 0,
+			[]string{"POST /checkout HTTP/1.1\r\nHost: a:b\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n"},
+			400, "request-host", 0, 31 * time.Second,
+		},
+		{
+			"a body for a path that is too long", 0,
+			[]string{head("/"+strings.Repeat("x", 9000), jsonType, 100)},
+			414, "request-target", 0, 31 * time.Second,
+		},
+		{
 			"a body of a GET that is refused", 0,
 			[]string{"GET /checkout HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n"},
 			415, "media-type", 0, 31 * time.Second,
