@@ -47,6 +47,13 @@ func (s *store) Events(ctx context.Context, subject consent.Subject, after conse
 	return s.Memory.Events(ctx, subject, after, limit)
 }
 
+func (s *store) Changes(ctx context.Context, since consent.Mark) (consent.Changes, error) {
+	if s.failRead != nil {
+		return consent.Changes{}, s.failRead
+	}
+	return s.Memory.Changes(ctx, since)
+}
+
 func (s *store) Append(ctx context.Context, events ...consent.Event) (consent.Commit, error) {
 	if s.failKeep != nil {
 		return consent.Commit{}, s.failKeep

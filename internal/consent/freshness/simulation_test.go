@@ -215,7 +215,7 @@ func (t *tally) String() string {
 
 func (t *tally) demandVariety(tb testing.TB) {
 	tb.Helper()
-	if t.decisions == 0 || t.unknown*2 > t.decisions || t.withdrawals == 0 || t.failed == 0 || t.crashes == 0 || t.failovers == 0 || t.undecided*1000 > t.histories {
+	if t.decisions == 0 || t.unknown*2 > t.decisions || t.withdrawals == 0 || t.failed == 0 || t.crashes == 0 || t.failovers == 0 || t.undecided*100 > t.histories {
 		tb.Errorf("the simulation does not try enough: %v", t)
 	}
 }
