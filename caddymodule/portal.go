@@ -1,82 +1,15 @@
 package caddymodule
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
-	"os"
 	"strings"
-	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/modicum-proxy/modicum/internal/consent/service"
-	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/pages"
-	"github.com/modicum-proxy/modicum/internal/regular"
-	"github.com/modicum-proxy/modicum/internal/subject"
 )
 
-// provisionConsents makes what knows the choices of people, and the pages on
-// which they are made.
-func (h *Handler) provisionConsents() error {
-	if h.GPC != "" {
-		updated, err := gpcDate(h.GPC)
-		if err != nil {
-			return err
-		}
-		h.gpc = pages.GPC(updated)
-	}
-	languages, err := h.app.languages()
-	if err != nil {
-		return err
-	}
-	if h.app.store == nil {
-		if h.Portal != "" || len(h.Subject) > 0 {
-			return errors.New("portal and subject need a store: minimize { store sqlite <path> } in the global options")
-		}
-		h.engine.Consents = &service.Stateless{Words: languages, Now: time.Now}
-		return nil
-	}
-	identify, fields, err := h.subjects()
-	if err != nil {
-		return err
-	}
-	h.registry = h.app.store
-	h.consents = &service.Service{
-		Registry: h.registry.Registry, Keys: h.app.keys, Identify: identify, Fields: fields, Words: languages,
-		Limits:  service.NewLimits(clientIP, time.Now),
-		Address: h.app.keptAddress(), Now: time.Now, NewID: newEventID,
-	}
-	h.engine.Consents = h.consents
-	for field := range fields {
-		if err := h.policy.require(h.app, field); err != nil {
-			return err
-		}
-		h.engine.Identifying = append(h.engine.Identifying, field)
-	}
-	if h.Portal == "" {
-		return nil
-	}
-	h.pages, err = pages.New(pages.Options{
-		Prefix: h.Portal, Policy: h.engine.Policies.Load, Consents: h.consents, Languages: languages, Key: h.app.keys.Form(),
-		Person: h.consents.Person, Client: clientIP, Logger: h.log,
-	})
-	if err != nil {
-		return fmt.Errorf("portal: %w", err)
-	}
-	return nil
-}
-
-func gpcDate(text string) (time.Time, error) {
-	updated, err := time.Parse(time.DateOnly, text)
-	if err != nil {
-		return updated, fmt.Errorf("gpc %q: expected a date, such as 2026-11-22", text)
-	}
-	return updated, nil
-}
-
-// servePortal answers requests for our own pages. It tells whether it did.
+// servePortal answers requests for our own pages, and reports whether it did.
 func (h *Handler) servePortal(w http.ResponseWriter, r *http.Request) bool {
 	switch {
 	case h.pages != nil && strings.HasPrefix(r.URL.Path, h.Portal):
@@ -98,7 +31,7 @@ func (h *Handler) hearSignals(w http.ResponseWriter, r *http.Request) {
 	}
 	if len(r.Header["Adpc"]) > 0 {
 		if err := h.consents.StoreADPC(r, w.Header(), h.engine.Policies.Load()); err != nil {
-			h.log.Warn("storing what a browser tells by ADPC: it counts for this request alone", "error", err)
+			h.log.Warn("storing what a browser says by ADPC: it counts for this request alone", "error", err)
 		}
 		if len(w.Header()["Set-Cookie"]) > 0 {
 			w.Header().Set("Cache-Control", "no-store") // the cookie is one person's, and the page may be everybody's
@@ -114,35 +47,4 @@ func (h *Handler) hearSignals(w http.ResponseWriter, r *http.Request) {
 func clientIP(r *http.Request) string {
 	ip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string)
 	return ip
-}
-
-// keptAddress returns what evidence holds of a client's address; nil if
-// nothing.
-func (a *App) keptAddress() func(*http.Request) string {
-	if a.Evidence == nil {
-		return nil
-	}
-	switch a.Evidence.IP {
-	case "truncated":
-		return func(r *http.Request) string { return subject.Network(clientIP(r)) }
-	case "full":
-		return func(r *http.Request) string { return subject.Address(clientIP(r)) }
-	}
-	return nil
-}
-
-// languages returns those of the pages, with the operator's.
-func (a *App) languages() (*words.Languages, error) {
-	if a.Languages == "" {
-		return words.Read(nil)
-	}
-	_, err := os.ReadDir(a.Languages)
-	if err != nil {
-		return nil, fmt.Errorf("languages: %w", err)
-	}
-	languages, err := words.Read(regular.Directory(a.Languages, maxNamedFile))
-	if err != nil {
-		return nil, fmt.Errorf("languages: %w", err)
-	}
-	return languages, nil
 }
