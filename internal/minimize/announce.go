@@ -87,21 +87,21 @@ const maxStripped = 2 << 10
 
 // strippedHeaders returns Privacy-Stripped for the sender, and without what no
 // field declares.
-func (s *Submission) strippedHeaders() (all, declared string) {
+func strippedHeaders(s *Submission) (all, declared string) {
 	if s.decision == nil || !s.work.report.StrippedAny() {
 		return "", ""
 	}
-	all = s.strippedHeader(true)
+	all = strippedHeader(s, true)
 	if s.work.report.Undeclared == 0 {
 		return all, all
 	}
-	return all, s.strippedHeader(false)
+	return all, strippedHeader(s, false)
 }
 
 // strippedHeader names what was left out; undeclared adds the names that no
 // field declares, which are for the sender alone. It ends by saying whether
 // there was more.
-func (s *Submission) strippedHeader(undeclared bool) string {
+func strippedHeader(s *Submission, undeclared bool) string {
 	b, report := s.work.header[:0], &s.work.report
 	more := !undeclared && report.Undeclared > 0 || report.More()
 	item := func(name, reason string) {

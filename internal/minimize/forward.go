@@ -30,20 +30,20 @@ func (s *Submission) header(h http.Header, name string, value int, text string) 
 
 // forward puts what was written in place of what came. A refused submission
 // does not go on, and what is left of its body gets a bounded time.
-func (s *Submission) forward() {
+func forward(s *Submission) {
 	s.engine.step("forward")
 	if s.Refusal != nil {
-		s.boundRest()
+		boundRest(s)
 		return
 	}
 	if doc := &s.work.document; s.decision != nil {
-		s.replaceQuery()
+		replaceQuery(s)
 		switch {
 		case s.stream != nil:
-			s.replaceBody(s.stream.length, s.stream)
+			replaceBody(s, s.stream.length, s.stream)
 		case doc.hasBody:
 			s.body.rest = s.work.out
-			s.replaceBody(int64(len(s.work.out)), &s.body)
+			replaceBody(s, int64(len(s.work.out)), &s.body)
 		}
 	}
 	// The application may store these beside its row.
@@ -55,7 +55,7 @@ func (s *Submission) forward() {
 
 // boundRest bounds the time for what follows a refusal: the server reads some
 // of the body before it answers.
-func (s *Submission) boundRest() {
+func boundRest(s *Submission) {
 	switch client := &s.work.document.client; {
 	case s.engine.BodyTimeout <= 0 || !hasBody(s.r):
 	case client.body != nil:
@@ -65,7 +65,7 @@ func (s *Submission) boundRest() {
 	}
 }
 
-func (s *Submission) replaceQuery() {
+func replaceQuery(s *Submission) {
 	if s.r.URL.RawQuery != "" {
 		s.r.URL.RawQuery = string(s.work.query)
 		s.r.RequestURI = s.r.URL.RequestURI()
@@ -76,7 +76,7 @@ func (s *Submission) replaceQuery() {
 var stale = []string{"Content-Encoding", "Content-Digest", "Repr-Digest", "Digest", "Content-Md5", "Content-Range"}
 
 // replaceBody makes body what goes on; a size of −1 streams.
-func (s *Submission) replaceBody(size int64, body io.ReadCloser) {
+func replaceBody(s *Submission, size int64, body io.ReadCloser) {
 	r := s.r
 	r.Body, r.ContentLength, r.TransferEncoding = body, size, nil
 	if size == 0 {

@@ -56,7 +56,7 @@ type pendingTicks struct {
 
 // storePending stores the consents that a streamed form gives. If one does not
 // count, the form is refused: some of it may have passed on that consent.
-func (s *Submission) storePending() error {
+func storePending(s *Submission) error {
 	ticks := &s.work.ticks
 	if ticks.inquiry == nil {
 		return nil

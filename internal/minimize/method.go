@@ -11,7 +11,7 @@ import (
 
 // checkMethod refuses a form that asks the application to take it for a
 // request of another method, if that leads to another collection.
-func (s *Submission) checkMethod() error {
+func checkMethod(s *Submission) error {
 	report := &s.work.report
 	for _, i := range s.decision.method {
 		method, ok := report.Watched(i)

@@ -29,14 +29,14 @@ func (e *Engine) Process(ctx context.Context, w http.ResponseWriter, r *http.Req
 	err := e.minimize(s) //nolint:contextcheck // the submission has it
 	switch {
 	case err != nil:
-		s.refuse(err)
+		refuse(s, err)
 	case s.stream != nil:
 		// It is recorded when it has been read, before its end goes on.
 	default:
-		s.record()
+		record(s)
 	}
 	if s.Mode == Enforce {
-		s.forward()
+		forward(s)
 	}
 	s.work.document.close()
 	return s
@@ -95,7 +95,7 @@ func (e *Engine) failed(ctx context.Context, s *Submission, r *http.Request, pan
 	}
 	s.work, s.stream = nil, nil
 	s.Verdict, s.Refusal = Refused, internalFault()
-	if err := s.recordRefusal(s.Refusal); err != nil {
+	if err := recordRefusal(s, s.Refusal); err != nil {
 		s.summary = Summary{Collection: s.collection(), Verdict: Refused, Rule: s.Refusal.Rule}
 	}
 	return s

@@ -54,15 +54,15 @@ type StrippedField struct {
 }
 
 // refuse ends a submission with a refusal, and records that.
-func (s *Submission) refuse(err error) {
+func refuse(s *Submission, err error) {
 	s.Verdict, s.Refusal = Refused, asRefusal(err)
-	s.record()
+	record(s)
 }
 
 // record records the submission. One that cannot be recorded is refused, even
 // where refusals are only reported.
-func (s *Submission) record() {
-	if err := s.writeEntry(s.entry()); err != nil && (s.Refusal == nil || s.Mode == Report) {
+func record(s *Submission) {
+	if err := writeEntry(s, entry(s)); err != nil && (s.Refusal == nil || s.Mode == Report) {
 		s.Verdict, s.Refusal = Refused, unrecorded()
 	}
 }
@@ -70,7 +70,7 @@ func (s *Submission) record() {
 // recordRefusal records a refusal in a goroutine other than the request's, or
 // after a panic: it reads nothing that another goroutine may still change, and
 // recovers from a panic of the recorder.
-func (s *Submission) recordRefusal(refusal *submission.Error) (err error) {
+func recordRefusal(s *Submission, refusal *submission.Error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
 			s.engine.logPanic(v)
@@ -78,13 +78,13 @@ func (s *Submission) recordRefusal(refusal *submission.Error) (err error) {
 		}
 	}()
 	e := new(Entry)
-	s.describe(e, Refused, refusal)
-	return s.writeEntry(e)
+	describe(s, e, Refused, refusal)
+	return writeEntry(s, e)
 }
 
 // writeEntry hands an entry to the recorder, and keeps its summary and the headers that name what was
 // left out.
-func (s *Submission) writeEntry(e *Entry) error {
+func writeEntry(s *Submission, e *Entry) error {
 	s.engine.step("record")
 	s.mu.Lock()
 	s.summary = Summary{
@@ -95,7 +95,7 @@ func (s *Submission) writeEntry(e *Entry) error {
 	if err := s.engine.Recorder.Record(s.ctx, e); err != nil || s.Mode == Report || e.Verdict == Refused {
 		return err
 	}
-	stripped, declared := s.strippedHeaders()
+	stripped, declared := strippedHeaders(s)
 	s.mu.Lock()
 	s.stripped, s.declared = stripped, declared
 	s.mu.Unlock()
@@ -103,11 +103,11 @@ func (s *Submission) writeEntry(e *Entry) error {
 }
 
 // describe fills in an entry as far as it does not depend on the content.
-func (s *Submission) describe(e *Entry, verdict Verdict, refusal *submission.Error) {
+func describe(s *Submission, e *Entry, verdict Verdict, refusal *submission.Error) {
 	now := s.engine.Now()
 	*e = Entry{
 		Time: now, Duration: now.Sub(s.began), Receipt: s.Receipt, Mode: s.Mode, Verdict: verdict, Policy: s.Set.Version,
-		Collection: s.collection(), On: s.route(), Kept: e.Kept[:0], Stripped: e.Stripped[:0],
+		Collection: s.collection(), On: routeOf(s), Kept: e.Kept[:0], Stripped: e.Stripped[:0],
 	}
 	if refusal != nil {
 		e.Status, e.Rule = refusal.Status, refusal.Rule
@@ -116,9 +116,9 @@ func (s *Submission) describe(e *Entry, verdict Verdict, refusal *submission.Err
 
 // entry returns the entry of the submission. Of what is refused nothing is
 // collected.
-func (s *Submission) entry() *Entry {
+func entry(s *Submission) *Entry {
 	e := &s.work.entry
-	s.describe(e, s.Verdict, s.Refusal)
+	describe(s, e, s.Verdict, s.Refusal)
 	if s.decision == nil || s.Refusal != nil {
 		return e
 	}
@@ -141,7 +141,7 @@ func (s *Submission) entry() *Entry {
 }
 
 // route returns where the request led, in the words of the policy.
-func (s *Submission) route() string {
+func routeOf(s *Submission) string {
 	switch {
 	case strings.ContainsAny(s.on, " \t"):
 		return s.on

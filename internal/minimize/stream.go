@@ -37,14 +37,14 @@ type stream struct {
 // beginStream begins to write a form that is still arriving. What the person
 // submitted in it is recorded when all parts have been read and before the
 // application sees the end.
-func (s *Submission) beginStream(doc *document) {
+func beginStream(s *Submission, doc *document) {
 	form := submission.NewMultipart(doc.arriving, doc.media.Boundary, s.decision.plan, s.engine.Limits, &s.work.report)
 	b := &stream{
 		form: form, client: &doc.client, decoder: doc.decoder, length: -1, report: s.Mode == Report,
-		check:         s.check,
-		storeTicks:    s.storePending,
-		recordKept:    func() error { return s.writeEntry(s.entry()) },
-		recordRefusal: s.recordRefusal,
+		check:         func() error { return check(s) },
+		storeTicks:    func() error { return storePending(s) },
+		recordKept:    func() error { return writeEntry(s, entry(s)) },
+		recordRefusal: func(refusal *submission.Error) error { return recordRefusal(s, refusal) },
 		logPanic:      s.engine.logPanic,
 	}
 	form.BeforeEnd = b.end

@@ -20,7 +20,7 @@ func (e *Engine) write(s *Submission, doc *document) error {
 		return err
 	}
 	if doc.arriving != nil {
-		s.beginStream(doc)
+		beginStream(s, doc)
 		return nil
 	}
 	contentType, err := w.writeBody(doc, d, e.Limits)
@@ -28,7 +28,7 @@ func (e *Engine) write(s *Submission, doc *document) error {
 		return err
 	}
 	s.values[valueContentType] = contentType
-	return s.check()
+	return check(s)
 }
 
 // writeQuery writes what a decision keeps of the query, and notes which fields
@@ -80,12 +80,12 @@ func (w *work) writeBody(doc *document, d *decision, limits submission.Limits) (
 }
 
 // check checks what only a document that was read to its end shows.
-func (s *Submission) check() error {
+func check(s *Submission) error {
 	w := s.work
 	if err := w.mergeQuery(s.Collection); err != nil {
 		return err
 	}
-	if err := s.checkMethod(); err != nil {
+	if err := checkMethod(s); err != nil {
 		return err
 	}
 	if refusal := missing(s.Collection, s.decision.required, w.report.Outcomes, w.unknown); refusal != nil {
