@@ -18,43 +18,32 @@ var (
 
 // misfit returns how a constant of a type is written, empty if this one is.
 func misfit(kind string, v scalar) string {
-	switch kind {
-	case "integer":
-		if v.kind == "number" && integerForm.MatchString(v.Text) {
-			return ""
-		}
-		return "write 42, without quotes"
-	case "number":
-		if v.kind == "number" {
-			return ""
-		}
-		return "write 4.2, without quotes"
-	case "boolean":
-		if v.kind == "boolean" {
-			return ""
-		}
-		return "write true or false, without quotes"
-	}
-	if form, ok := textForms[kind]; ok && (v.kind != "text" || !form.fits(v.Text)) {
+	if form, ok := constantForms[kind]; ok && (v.kind != form.kind || !form.fits(v.Text)) {
 		return form.hint
 	}
 	return ""
 }
 
-// textForms are the types that are written as a text. They need not be judged as
+// constantForms are how constants of a type are written. They need not be judged as
 // strictly as what people submit: this is about mistakes of the operator.
-var textForms = map[string]struct {
+var constantForms = map[string]struct {
+	kind string // of the scalar
 	fits func(string) bool
 	hint string
 }{
-	"text":    {func(string) bool { return true }, "write it in quotes"},
-	"email":   {isEmail, `write "name@example.org"`},
-	"phone":   {phoneForm.MatchString, `write "+49 30 1234567"`},
-	"date":    {isDate, `write "2026-11-22"`},
-	"url":     {isURL, `write "https://example.org/"`},
-	"country": {countries.IsCode[string], `write ISO 3166-1 alpha-2, such as "DE"`},
-	"uuid":    {uuidForm.MatchString, `write "00000000-0000-0000-0000-000000000000"`},
+	"integer": {"number", integerForm.MatchString, "write 42, without quotes"},
+	"number":  {"number", anyText, "write 4.2, without quotes"},
+	"boolean": {"boolean", anyText, "write true or false, without quotes"},
+	"text":    {"text", anyText, "write it in quotes"},
+	"email":   {"text", isEmail, `write "name@example.org"`},
+	"phone":   {"text", phoneForm.MatchString, `write "+49 30 1234567"`},
+	"date":    {"text", isDate, `write "2026-11-22"`},
+	"url":     {"text", isURL, `write "https://example.org/"`},
+	"country": {"text", countries.IsCode[string], `write ISO 3166-1 alpha-2, such as "DE"`},
+	"uuid":    {"text", uuidForm.MatchString, `write "00000000-0000-0000-0000-000000000000"`},
 }
+
+func anyText(string) bool { return true }
 
 func isEmail(s string) bool {
 	address, err := mail.ParseAddress(s)
