@@ -66,10 +66,7 @@ func (s *step) add(path string, to Route) {
 		s.end = to
 		return
 	}
-	segment, rest, _ := strings.Cut(path[1:], "/")
-	if len(segment) < len(path)-1 {
-		rest = "/" + rest
-	}
+	segment, _, rest := cutSegment(path)
 	switch {
 	case segment == "":
 		s.rest = to
@@ -158,10 +155,7 @@ func (s *step) match(path string) Route {
 	}
 	segment, rest := path, ""
 	if path != "/" {
-		segment = path[1:]
-		if i := strings.IndexByte(segment, '/'); i >= 0 {
-			segment, rest = segment[:i], segment[i:]
-		}
+		segment, _, rest = cutSegment(path)
 	}
 	if to := s.find(segment).match(rest); to.Collection != nil {
 		return to
