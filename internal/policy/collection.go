@@ -18,7 +18,8 @@ func (c *compiler) collections() {
 			}
 			collection := &Collection{Name: e.Name, ID: len(c.set.Collections), Position: e.at, set: c.set}
 			if e.Value.On.given() && len(e.Value.On.words) == 0 {
-				c.problems.add(Diagnostic{Code: "no-pattern", Position: e.Value.On.at, Message: "the collection has no pattern", Hint: `write one, such as "POST /checkout"`})
+				c.problems.report("no-pattern", e.Value.On.at, "the collection has no pattern",
+					`write one, such as "POST /checkout"`)
 			}
 			for _, w := range e.Value.On.words {
 				routed.add(w, collection)
@@ -59,7 +60,7 @@ func (c *compiler) consents(collection *Collection, declared []entry[consentDecl
 		}
 		path, err := ParsePath(field.text)
 		if err != nil {
-			c.problems.add(Diagnostic{Code: "bad-path", Position: field.at, Message: err.Error()})
+			c.problems.report("bad-path", field.at, err.Error(), "")
 			continue
 		}
 		key := pathKey(path)
@@ -91,7 +92,7 @@ func (c *compiler) tickable(collection *Collection, field word, path []string) b
 		complaint = "a file is no consent"
 	}
 	if complaint != "" {
-		c.problems.add(Diagnostic{Code: "not-tickable", Position: field.at, Message: complaint, Hint: "name the field of a checkbox"})
+		c.problems.report("not-tickable", field.at, complaint, "name the field of a checkbox")
 	}
 	return complaint == ""
 }
@@ -143,22 +144,18 @@ func (c *compiler) checkTest(decl *testDecl, t *Test) {
 		complaint = "a test is about one request"
 	}
 	if t.On != "" && complaint != "" {
-		c.problems.add(Diagnostic{
-			Code: "bad-request", Position: decl.On.at,
-			Message: fmt.Sprintf("%q is not a request: %s", t.On, complaint), Hint: `write METHOD [HOST]/path, such as "POST /checkout"`,
-		})
+		c.problems.report("bad-request", decl.On.at, fmt.Sprintf("%q is not a request: %s", t.On, complaint),
+			`write METHOD [HOST]/path, such as "POST /checkout"`)
 	}
 	if _, _, err := mime.ParseMediaType(t.Type); err != nil || !strings.Contains(t.Type, "/") {
-		c.problems.add(Diagnostic{
-			Code: "bad-media-type", Position: decl.Type.at,
-			Message: fmt.Sprintf("%q is not a media type", t.Type), Hint: `write one such as "application/x-www-form-urlencoded"`,
-		})
+		c.problems.report("bad-media-type", decl.Type.at, fmt.Sprintf("%q is not a media type", t.Type),
+			`write one such as "application/x-www-form-urlencoded"`)
 	}
 	for _, w := range decl.Consents.words {
 		c.consentPurpose(w)
 	}
 	e := &decl.Expect
 	if e.given() && !e.Kept.given() && !e.Stripped.given() && !e.Refused.given() {
-		c.problems.add(Diagnostic{Code: "expects-nothing", Position: decl.at, Message: "the test expects nothing", Hint: "say what is kept, stripped or refused"})
+		c.problems.report("expects-nothing", decl.at, "the test expects nothing", "say what is kept, stripped or refused")
 	}
 }

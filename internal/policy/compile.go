@@ -12,7 +12,7 @@ func Compile(sources ...Source) (*Set, Diagnostics) {
 	p := &problems{lines: make(map[string][]string)}
 	c := &compiler{problems: p, set: new(Set), definitions: make(map[string]rules)}
 	if len(sources) == 0 {
-		p.add(Diagnostic{Code: "empty-set", Message: "the policy set has no file"})
+		p.report("empty-set", Position{}, "the policy set has no file", "")
 	}
 	readable := true
 	for _, source := range sources {
@@ -56,11 +56,8 @@ type compiler struct {
 // declare reports a name that is none or that another file declares, too.
 func (c *compiler) declare(what, name string, at Position, declared map[string]Position) bool {
 	if !namePattern.MatchString(name) {
-		c.problems.add(Diagnostic{
-			Code: "bad-name", Position: at,
-			Message: fmt.Sprintf("%q is not a name for a %s", name, what),
-			Hint:    "a name has letters, digits, - and _, begins with a letter, and has at most 64 of them",
-		})
+		c.problems.report("bad-name", at, fmt.Sprintf("%q is not a name for a %s", name, what),
+			"a name has letters, digits, - and _, begins with a letter, and has at most 64 of them")
 	}
 	if before, twice := declared[name]; twice {
 		c.problems.add(Diagnostic{
@@ -109,10 +106,8 @@ func (c *compiler) purposes() {
 	}
 	slices.SortFunc(c.set.Purposes, func(a, b Purpose) int { return strings.Compare(a.Name, b.Name) })
 	if len(c.set.Purposes) > MaxPurposes {
-		c.problems.add(Diagnostic{
-			Code: "too-many-purposes", Position: c.set.Purposes[MaxPurposes].Position,
-			Message: fmt.Sprintf("the set has %d purposes, more than %d", len(c.set.Purposes), MaxPurposes),
-		})
+		c.problems.report("too-many-purposes", c.set.Purposes[MaxPurposes].Position,
+			fmt.Sprintf("the set has %d purposes, more than %d", len(c.set.Purposes), MaxPurposes), "")
 		c.set.Purposes = c.set.Purposes[:MaxPurposes]
 	}
 	for i := range c.set.Purposes {
@@ -130,17 +125,13 @@ func (c *compiler) purposes() {
 func (c *compiler) purpose(e *entry[purposeDecl]) Purpose {
 	decl := &e.Value
 	if decl.Expires.given() && decl.Basis.text != string(Consent) {
-		c.problems.add(Diagnostic{
-			Code: "expires-without-consent", Position: decl.Expires.at,
-			Message: "only a consent expires, and this purpose has another basis", Hint: "retention says how long data is kept",
-		})
+		c.problems.report("expires-without-consent", decl.Expires.at, "only a consent expires, and this purpose has another basis",
+			"retention says how long data is kept")
 	}
 	if decl.Signals.given() && decl.Basis.text != string(Consent) {
-		c.problems.add(Diagnostic{
-			Code: "signals-without-consent", Position: decl.Signals.at,
-			Message: "consent platforms speak of consents, and this purpose has another basis",
-			Hint:    "remove the signals; objection: gpc names a signal that counts against a purpose of any basis",
-		})
+		c.problems.report("signals-without-consent", decl.Signals.at,
+			"consent platforms speak of consents, and this purpose has another basis",
+			"remove the signals; objection: gpc names a signal that counts against a purpose of any basis")
 	}
 	p := Purpose{
 		Name: e.Name, Title: decl.Title.text, Description: decl.Description.text, Benefit: decl.Benefit.text,
@@ -159,17 +150,6 @@ func (s *signalsDecl) signals() Signals {
 	}
 }
 
-// purposeNames returns the names of the purposes that what accepts.
-func (c *compiler) purposeNames(accept func(Purpose) bool) []string {
-	var names []string
-	for _, p := range c.set.Purposes {
-		if accept(p) {
-			names = append(names, p.Name)
-		}
-	}
-	return names
-}
-
 // resolve returns the purposes that words name.
 func (c *compiler) resolve(words []word) []PurposeID {
 	var ids []PurposeID
@@ -178,13 +158,13 @@ func (c *compiler) resolve(words []word) []PurposeID {
 		switch {
 		case w.text == "": // reported when it was read
 		case !ok:
-			all := c.purposeNames(func(Purpose) bool { return true })
-			c.problems.add(Diagnostic{
-				Code: "unknown-purpose", Position: w.at,
-				Message: fmt.Sprintf("there is no purpose %q", w.text), Hint: didYouMean(w.text, all),
-			})
+			var all []string
+			for _, p := range c.set.Purposes {
+				all = append(all, p.Name)
+			}
+			c.problems.report("unknown-purpose", w.at, fmt.Sprintf("there is no purpose %q", w.text), didYouMean(w.text, all))
 		case slices.Contains(ids, id):
-			c.problems.add(Diagnostic{Code: "repeated-purpose", Position: w.at, Message: fmt.Sprintf("the purpose %q is named twice", w.text), Hint: "remove one"})
+			c.problems.report("repeated-purpose", w.at, fmt.Sprintf("the purpose %q is named twice", w.text), "remove one")
 		default:
 			ids = append(ids, id)
 		}
@@ -199,11 +179,9 @@ func (c *compiler) consentPurpose(w word) (PurposeID, bool) {
 		return 0, false
 	}
 	if !c.set.byConsent.Has(ids[0]) {
-		c.problems.add(Diagnostic{
-			Code: "not-by-consent", Position: w.at,
-			Message: fmt.Sprintf("the purpose %q does not rest on consent, but on %s", w.text, c.set.Purposes[ids[0]].Basis),
-			Hint:    "a consent is asked for a purpose with basis: consent only",
-		})
+		c.problems.report("not-by-consent", w.at,
+			fmt.Sprintf("the purpose %q does not rest on consent, but on %s", w.text, c.set.Purposes[ids[0]].Basis),
+			"a consent is asked for a purpose with basis: consent only")
 		return 0, false
 	}
 	return ids[0], true

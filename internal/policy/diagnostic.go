@@ -44,10 +44,6 @@ func (p Position) String() string {
 	return fmt.Sprintf("%s:%d:%d", p.File, p.Line, p.Column)
 }
 
-func comparePositions(a, b Position) int {
-	return cmp.Or(cmp.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
-}
-
 // Diagnostic is one problem of a policy file.
 type Diagnostic struct {
 	Severity Severity `json:"severity"`
@@ -132,11 +128,19 @@ func (p *problems) add(d Diagnostic) {
 	p.list = append(p.list, d)
 }
 
+// report adds an error at one position; hint may be empty.
+func (p *problems) report(code string, at Position, message, hint string) {
+	p.add(Diagnostic{Code: code, Position: at, Message: message, Hint: hint})
+}
+
 // failed reports whether there is an error.
 func (p *problems) failed() bool { return p.count[Error] > 0 }
 
 // sorted returns the diagnostics in the order of their positions.
 func (p *problems) sorted() Diagnostics {
-	slices.SortStableFunc(p.list, func(a, b Diagnostic) int { return comparePositions(a.Position, b.Position) })
+	slices.SortStableFunc(p.list, func(a, b Diagnostic) int {
+		at, other := a.Position, b.Position
+		return cmp.Or(cmp.Compare(at.File, other.File), cmp.Compare(at.Line, other.Line), cmp.Compare(at.Column, other.Column))
+	})
 	return p.list
 }

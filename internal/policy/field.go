@@ -31,16 +31,13 @@ func (c *compiler) field(e *entry[fieldDecl]) (Field, bool) {
 		definition, known = c.definitions[use.text]
 		r.inherit(definition)
 		if !known {
-			c.problems.add(Diagnostic{
-				Code: "unknown-definition", Position: use.at,
-				Message: fmt.Sprintf("the top-level fields have no definition %q", use.text),
-				Hint:    didYouMean(use.text, slices.Sorted(maps.Keys(c.definitions))),
-			})
+			c.problems.report("unknown-definition", use.at, fmt.Sprintf("the top-level fields have no definition %q", use.text),
+				didYouMean(use.text, slices.Sorted(maps.Keys(c.definitions))))
 		}
 	}
 	path, err := ParsePath(e.Name)
 	if err != nil {
-		c.problems.add(Diagnostic{Code: "bad-path", Position: e.at, Message: err.Error()})
+		c.problems.report("bad-path", e.at, err.Error(), "")
 	}
 	f := Field{
 		Name: e.Name, Path: path, Purposes: c.resolve(r.For.words), Keep: r.Keep.Keep, Type: r.Type.text,
@@ -54,10 +51,8 @@ func (c *compiler) field(e *entry[fieldDecl]) (Field, bool) {
 		f.Otherwise = &r.Otherwise.Constant
 	}
 	if len(r.For.words) == 0 && known {
-		c.problems.add(Diagnostic{
-			Code: "missing-purpose", Position: e.at,
-			Message: fmt.Sprintf("the field %q has no purpose", e.Name), Hint: "say what it is for, or remove it: what is not declared does not pass",
-		})
+		c.problems.report("missing-purpose", e.at, fmt.Sprintf("the field %q has no purpose", e.Name),
+			"say what it is for, or remove it: what is not declared does not pass")
 	}
 	c.check(&r)
 	if isSubtree(path) {
@@ -104,17 +99,13 @@ func (c *compiler) check(r *rules) {
 	if kind == "file" {
 		c.refuse("a file", r, "keep", "pattern", "one_of", "otherwise")
 	} else if r.Max.bytes {
-		c.problems.add(Diagnostic{
-			Code: "bad-max", Position: r.Max.at,
-			Message: "only the max of a file is a number of bytes", Hint: "write a number of characters, or add type: file",
-		})
+		c.problems.report("bad-max", r.Max.at, "only the max of a file is a number of bytes",
+			"write a number of characters, or add type: file")
 	}
 	types := keepTypes[r.Keep.Kind]
 	if len(types) > 0 && kind != "file" && slices.Contains(valueTypes, kind) && !slices.Contains(types, kind) {
-		c.problems.add(Diagnostic{
-			Code: "keep-of-type", Position: r.Keep.at,
-			Message: fmt.Sprintf("keep: %s does not apply to type: %s", r.Keep.Kind, kind), Hint: "it is made for type: " + oneOf(types),
-		})
+		c.problems.report("keep-of-type", r.Keep.at, fmt.Sprintf("keep: %s does not apply to type: %s", r.Keep.Kind, kind),
+			"it is made for type: "+oneOf(types))
 	}
 	for _, v := range r.OneOf.values {
 		c.checkConstant("one_of", v, kind)
@@ -140,10 +131,7 @@ func (c *compiler) refuse(what string, r *rules, keys ...string) {
 	}
 	for _, key := range keys {
 		if at := places[key]; at.given() {
-			c.problems.add(Diagnostic{
-				Code: "misplaced-rule", Position: at.at,
-				Message: fmt.Sprintf("%s has no %s", what, key), Hint: "remove it",
-			})
+			c.problems.report("misplaced-rule", at.at, fmt.Sprintf("%s has no %s", what, key), "remove it")
 		}
 	}
 }
@@ -152,14 +140,12 @@ func (c *compiler) refuse(what string, r *rules, keys ...string) {
 func (c *compiler) checkConstant(key string, v scalar, kind string) {
 	if v.kind == "null" {
 		if key != "otherwise" {
-			c.problems.add(Diagnostic{Code: "wrong-constant", Position: v.at, Message: fmt.Sprintf("the value of %s is null", key), Hint: "write a text, a number, true or false"})
+			c.problems.report("wrong-constant", v.at, fmt.Sprintf("the value of %s is null", key),
+				"write a text, a number, true or false")
 		}
 		return
 	}
 	if hint := misfit(kind, v); hint != "" {
-		c.problems.add(Diagnostic{
-			Code: "wrong-constant", Position: v.at,
-			Message: fmt.Sprintf("the value of %s is not a valid %s", key, kind), Hint: hint,
-		})
+		c.problems.report("wrong-constant", v.at, fmt.Sprintf("the value of %s is not a valid %s", key, kind), hint)
 	}
 }

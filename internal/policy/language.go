@@ -1,10 +1,23 @@
 package policy
 
-import "github.com/goccy/go-yaml/ast"
+import (
+	_ "embed" // the schema
+	"slices"
+
+	"github.com/goccy/go-yaml/ast"
+)
 
 // The structs of this file are the policy language. Their tags are its keys: the
 // reader follows them, and the JSON Schema is generated from them and from the
 // comments that stand above the fields. A key without omitzero is required.
+
+//go:generate go test -run TestSchemaIsUpToDate -update .
+
+//go:embed policy.v1.schema.json
+var schema []byte
+
+// Schema returns the JSON Schema (2020-12) of a policy file.
+func Schema() []byte { return slices.Clone(schema) }
 
 // document is one policy file.
 type document struct {

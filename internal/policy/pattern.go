@@ -33,15 +33,13 @@ func (ps *patterns) add(w word, c *Collection) {
 		return
 	}
 	if len(ps.judged) == maxPatterns {
-		ps.problems.add(Diagnostic{Code: "too-many-patterns", Position: w.at, Message: fmt.Sprintf("the set has more than %d patterns", maxPatterns)})
+		ps.problems.report("too-many-patterns", w.at, fmt.Sprintf("the set has more than %d patterns", maxPatterns), "")
 		return
 	}
 	method, host, path := splitPattern(w.text)
 	if complaint := patternComplaint(method, host, path); complaint != "" {
-		ps.problems.add(Diagnostic{
-			Code: "bad-pattern", Position: w.at,
-			Message: fmt.Sprintf("%q is not a pattern: %s", w.text, complaint), Hint: `write [METHOD ][HOST]/path, such as "POST /checkout"`,
-		})
+		ps.problems.report("bad-pattern", w.at, fmt.Sprintf("%q is not a pattern: %s", w.text, complaint),
+			`write [METHOD ][HOST]/path, such as "POST /checkout"`)
 		return
 	}
 	p := Pattern{Text: w.text, Position: w.at}
@@ -68,7 +66,7 @@ func (ps *patterns) conflict(p Pattern, why string) {
 		})
 		return
 	}
-	ps.problems.add(Diagnostic{Code: "pattern-conflict", Position: p.Position, Message: fmt.Sprintf("the pattern %q ties with another", p.Text), Hint: why})
+	ps.problems.report("pattern-conflict", p.Position, fmt.Sprintf("the pattern %q ties with another", p.Text), why)
 }
 
 // register adds a pattern to a mux and returns why the mux refuses it. Hosts are

@@ -29,7 +29,7 @@ type value interface {
 func readDocument(source Source, p *problems) *document {
 	r := &reader{file: source.Name, problems: p}
 	text := strings.ReplaceAll(strings.TrimPrefix(string(source.Data), "\uFEFF"), "\r\n", "\n")
-	p.lines[source.Name] = splitLines(text)
+	p.lines[source.Name] = strings.Split(text, "\n")
 	if !r.legible([]byte(text)) {
 		return nil
 	}
@@ -49,7 +49,7 @@ func (r *reader) parse(text string) (root ast.Node, ok bool) {
 		// tested with. That must not stop a proxy that runs with the old policy.
 		if recover() != nil {
 			ok = false
-			r.problems.add(Diagnostic{Code: "syntax", Position: Position{File: r.file}, Message: "the YAML of the file cannot be read"})
+			r.problems.report("syntax", Position{File: r.file}, "the YAML of the file cannot be read", "")
 		}
 	}()
 	tokens := lexer.Tokenize(text)
@@ -75,7 +75,7 @@ func (r *reader) parse(text string) (root ast.Node, ok bool) {
 		}
 	}
 	if root == nil {
-		r.problems.add(Diagnostic{Code: "empty-file", Position: Position{File: r.file}, Message: "the file is empty", Hint: `a policy file begins with "version: 1"`})
+		r.problems.report("empty-file", Position{File: r.file}, "the file is empty", `a policy file begins with "version: 1"`)
 	}
 	return root, root != nil
 }
@@ -100,10 +100,7 @@ func (r *reader) at(n ast.Node) Position {
 
 // expected reports a node of the wrong kind.
 func (r *reader) expected(what string, n ast.Node, hint string) {
-	r.problems.add(Diagnostic{
-		Code: "wrong-kind", Position: r.at(n),
-		Message: fmt.Sprintf("expected %s, found %s", what, kindOf(n)), Hint: hint,
-	})
+	r.problems.report("wrong-kind", r.at(n), fmt.Sprintf("expected %s, found %s", what, kindOf(n)), hint)
 }
 
 // kindOf names the kind of a node in the words of an operator.
@@ -193,10 +190,7 @@ func (r *reader) members(n ast.Node, what string, into any) {
 	for _, p := range pairs {
 		key, known := keys.byName[p.key]
 		if !known {
-			r.problems.add(Diagnostic{
-				Code: "unknown-key", Position: p.at,
-				Message: fmt.Sprintf("%s has no key %q", what, p.key), Hint: didYouMean(p.key, keys.names),
-			})
+			r.problems.report("unknown-key", p.at, fmt.Sprintf("%s has no key %q", what, p.key), didYouMean(p.key, keys.names))
 			continue
 		}
 		given[p.key] = true
@@ -204,10 +198,7 @@ func (r *reader) members(n ast.Node, what string, into any) {
 	}
 	for _, name := range keys.names {
 		if keys.byName[name].required && !given[name] {
-			r.problems.add(Diagnostic{
-				Code: "missing-key", Position: r.at(n),
-				Message: fmt.Sprintf("%s needs the key %q", what, name),
-			})
+			r.problems.report("missing-key", r.at(n), fmt.Sprintf("%s needs the key %q", what, name), "")
 		}
 	}
 }

@@ -39,10 +39,8 @@ func (s *scalar) read(r *reader, n ast.Node) {
 		written := n.GetToken().Value
 		s.kind, s.Constant = "number", Constant{JSON: written, Text: written}
 		if !jsonNumber.MatchString(written) {
-			r.problems.add(Diagnostic{
-				Code: "ambiguous-number", Position: s.at,
-				Message: fmt.Sprintf("%s is not a number of JSON", written), Hint: "write it as JSON does, or in quotes if it is a text",
-			})
+			r.problems.report("ambiguous-number", s.at, fmt.Sprintf("%s is not a number of JSON", written),
+				"write it as JSON does, or in quotes if it is a text")
 		}
 	case *ast.BoolNode:
 		written := strconv.FormatBool(n.Value)
@@ -75,18 +73,9 @@ type scalarList struct {
 
 func (l *scalarList) read(r *reader, n ast.Node) {
 	l.at = r.at(n)
-	sequence, ok := n.(*ast.SequenceNode)
-	if !ok {
-		l.values = make([]scalar, 1)
-		l.values[0].read(r, n)
-		return
-	}
-	if len(sequence.Values) == 0 {
-		r.problems.add(Diagnostic{Code: "empty-list", Position: l.at, Message: "expected at least one value, found none"})
-	}
-	l.values = make([]scalar, len(sequence.Values))
-	for i, v := range sequence.Values {
-		l.values[i].read(r, v)
+	l.values = oneOrMore[scalar](r, n)
+	if len(l.values) == 0 {
+		r.problems.report("empty-list", l.at, "expected at least one value, found none", "")
 	}
 }
 

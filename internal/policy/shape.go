@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/token"
@@ -20,11 +19,8 @@ const (
 // no control characters but line ends and tabs.
 func (r *reader) legible(data []byte) bool {
 	if len(data) > maxFileSize {
-		r.problems.add(Diagnostic{
-			Code: "too-large", Position: Position{File: r.file},
-			Message: fmt.Sprintf("the file has more than %d bytes", maxFileSize),
-			Hint:    "split it: a policy set may have several files",
-		})
+		r.problems.report("too-large", Position{File: r.file}, fmt.Sprintf("the file has more than %d bytes", maxFileSize),
+			"split it: a policy set may have several files")
 		return false
 	}
 	line, column := 1, 1
@@ -33,12 +29,12 @@ func (r *reader) legible(data []byte) bool {
 		at := Position{File: r.file, Line: line, Column: column}
 		switch {
 		case c == utf8.RuneError && width == 1:
-			r.problems.add(Diagnostic{Code: "not-utf8", Position: at, Message: "the file is not UTF-8", Hint: "save it as UTF-8"})
+			r.problems.report("not-utf8", at, "the file is not UTF-8", "save it as UTF-8")
 			return false
 		case c == '\n':
 			line, column = line+1, 0
 		case c < ' ' && c != '\t', c == 0x7f:
-			r.problems.add(Diagnostic{Code: "control-character", Position: at, Message: fmt.Sprintf("the file contains a control character, %U", c), Hint: "remove it"})
+			r.problems.report("control-character", at, fmt.Sprintf("the file contains a control character, %U", c), "remove it")
 			return false
 		}
 		column++
@@ -126,8 +122,5 @@ func (s *shape) entry(t *token.Token, column int) {
 
 func (s *shape) refuse(t *token.Token, code, message, hint string) {
 	s.ok = false
-	s.problems.add(Diagnostic{Code: code, Position: s.position(t), Message: message, Hint: hint})
+	s.problems.report(code, s.position(t), message, hint)
 }
-
-// splitLines returns the lines of a file, as the excerpts show them.
-func splitLines(text string) []string { return strings.Split(text, "\n") }

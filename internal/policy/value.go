@@ -52,15 +52,27 @@ type list[T any, P interface {
 }] []T
 
 func (l *list[T, P]) read(r *reader, n ast.Node) {
-	sequence, ok := n.(*ast.SequenceNode)
-	if !ok {
+	if _, ok := n.(*ast.SequenceNode); !ok {
 		r.expected("a list", n, "")
 		return
 	}
-	*l = make(list[T, P], len(sequence.Values))
-	for i, v := range sequence.Values {
-		P(&(*l)[i]).read(r, v)
+	*l = oneOrMore[T, P](r, n)
+}
+
+// oneOrMore reads a list, or a value that stands for a list of one.
+func oneOrMore[T any, P interface {
+	*T
+	value
+}](r *reader, n ast.Node) []T {
+	nodes := []ast.Node{n}
+	if sequence, ok := n.(*ast.SequenceNode); ok {
+		nodes = sequence.Values
 	}
+	values := make([]T, len(nodes))
+	for i, node := range nodes {
+		P(&values[i]).read(r, node)
+	}
+	return values
 }
 
 // word is a text without languages.
@@ -84,17 +96,14 @@ func (w *word) read(r *reader, n ast.Node) {
 		return
 	}
 	if w.text == "" {
-		r.problems.add(Diagnostic{Code: "empty-text", Position: w.at, Message: "expected a text, found an empty one"})
+		r.problems.report("empty-text", w.at, "expected a text, found an empty one", "")
 	}
 }
 
 // among reports a word that is not one of the known ones.
 func (w word) among(r *reader, what string, known []string) {
 	if w.text != "" && !slices.Contains(known, w.text) {
-		r.problems.add(Diagnostic{
-			Code: "unknown-" + what, Position: w.at,
-			Message: fmt.Sprintf("there is no %s %q", what, w.text), Hint: didYouMean(w.text, known),
-		})
+		r.problems.report("unknown-"+what, w.at, fmt.Sprintf("there is no %s %q", what, w.text), didYouMean(w.text, known))
 	}
 }
 
@@ -105,19 +114,7 @@ type wordList struct {
 }
 
 func (l *wordList) read(r *reader, n ast.Node) {
-	l.at = r.at(n)
-	l.words = []word{}
-	sequence, ok := n.(*ast.SequenceNode)
-	if !ok {
-		l.words = make([]word, 1)
-		l.words[0].read(r, n)
-		return
-	}
-	for _, v := range sequence.Values {
-		var w word
-		w.read(r, v)
-		l.words = append(l.words, w)
-	}
+	l.at, l.words = r.at(n), oneOrMore[word](r, n)
 }
 
 // texts returns the words; nil only if the key was not written.
@@ -151,42 +148,27 @@ func (t *textValue) read(r *reader, n ast.Node) {
 	for _, p := range pairs {
 		tag, err := language.Parse(p.key)
 		if err != nil || len(p.key) < 2 {
-			r.problems.add(Diagnostic{
-				Code: "unknown-language", Position: p.at,
-				Message: fmt.Sprintf("%q is not a language tag", p.key), Hint: `write a BCP 47 tag such as "en" or "pt-BR"`,
-			})
+			r.problems.report("unknown-language", p.at, fmt.Sprintf("%q is not a language tag", p.key),
+				`write a BCP 47 tag such as "en" or "pt-BR"`)
 			continue
 		}
 		if _, twice := t.text[tag.String()]; twice {
-			r.problems.add(Diagnostic{
-				Code: "duplicate-key", Position: p.at,
-				Message: fmt.Sprintf("the language %v already has a text", tag), Hint: "keep one of the two",
-			})
+			r.problems.report("duplicate-key", p.at, fmt.Sprintf("the language %v already has a text", tag),
+				"keep one of the two")
 		}
 		var w word
 		w.read(r, p.node)
 		t.text[tag.String()] = w.text
 	}
 	if len(pairs) == 0 {
-		r.problems.add(Diagnostic{Code: "empty-text", Position: t.at, Message: "expected a text, found an empty map"})
+		r.problems.report("empty-text", t.at, "expected a text, found an empty map", "")
 	}
 }
 
 // textList is one text or a list of them.
 type textList []textValue
 
-func (l *textList) read(r *reader, n ast.Node) {
-	sequence, ok := n.(*ast.SequenceNode)
-	if !ok {
-		*l = make(textList, 1)
-		(*l)[0].read(r, n)
-		return
-	}
-	*l = make(textList, len(sequence.Values))
-	for i, v := range sequence.Values {
-		(*l)[i].read(r, v)
-	}
-}
+func (l *textList) read(r *reader, n ast.Node) { *l = oneOrMore[textValue](r, n) }
 
 // boolean is true or false.
 type boolean struct {

@@ -32,7 +32,7 @@ type version struct{}
 
 func (version) read(r *reader, n ast.Node) {
 	if i, ok := n.(*ast.IntegerNode); !ok || i.GetToken().Value != "1" {
-		r.problems.add(Diagnostic{Code: "unknown-version", Position: r.at(n), Message: "the version of the policy language must be 1"})
+		r.problems.report("unknown-version", r.at(n), "the version of the policy language must be 1", "")
 	}
 }
 
@@ -73,10 +73,8 @@ func (p *tcfPurpose) read(r *reader, n ast.Node) {
 	text := written.GetToken().Value
 	number, err := strconv.Atoi(text)
 	if err != nil || strconv.Itoa(number) != text || number < 1 || number > MaxTCFPurpose {
-		r.problems.add(Diagnostic{
-			Code: "bad-tcf-purpose", Position: p.at,
-			Message: fmt.Sprintf("%s is not a purpose of a PublisherTC segment", text), Hint: fmt.Sprintf("write a number from 1 to %d", MaxTCFPurpose),
-		})
+		r.problems.report("bad-tcf-purpose", p.at, fmt.Sprintf("%s is not a purpose of a PublisherTC segment", text),
+			fmt.Sprintf("write a number from 1 to %d", MaxTCFPurpose))
 		return
 	}
 	p.number = number
@@ -95,10 +93,8 @@ type country struct{ word }
 func (c *country) read(r *reader, n ast.Node) {
 	c.word.read(r, n)
 	if c.text != "" && !countries.IsCode(c.text) {
-		r.problems.add(Diagnostic{
-			Code: "unknown-country", Position: c.at,
-			Message: fmt.Sprintf("%q is not a country code", c.text), Hint: `write ISO 3166-1 alpha-2, such as "DE"`,
-		})
+		r.problems.report("unknown-country", c.at, fmt.Sprintf("%q is not a country code", c.text),
+			`write ISO 3166-1 alpha-2, such as "DE"`)
 	}
 }
 
@@ -108,10 +104,8 @@ type period struct{ word }
 func (p *period) read(r *reader, n ast.Node) {
 	p.word.read(r, n)
 	if _, ok := ParsePeriod(p.text); p.text != "" && !ok {
-		r.problems.add(Diagnostic{
-			Code: "bad-period", Position: p.at,
-			Message: fmt.Sprintf("%q is not a period", p.text), Hint: "write a number and h, d, w, mo or y: 30d, 18mo, 3y",
-		})
+		r.problems.report("bad-period", p.at, fmt.Sprintf("%q is not a period", p.text),
+			"write a number and h, d, w, mo or y: 30d, 18mo, 3y")
 	}
 }
 
@@ -150,10 +144,8 @@ func (s *size) read(r *reader, n ast.Node) {
 			return
 		}
 	}
-	r.problems.add(Diagnostic{
-		Code: "bad-size", Position: s.at,
-		Message: fmt.Sprintf("%q is not a size", written), Hint: "write a number of characters, or for a file a number of bytes such as 5MiB, from 1 on",
-	})
+	r.problems.report("bad-size", s.at, fmt.Sprintf("%q is not a size", written),
+		"write a number of characters, or for a file a number of bytes such as 5MiB, from 1 on")
 }
 
 // maxPattern bounds an expression: what RE2 compiles grows with it.
@@ -171,10 +163,8 @@ func (p *pattern) read(r *reader, n ast.Node) {
 		return
 	}
 	if len(p.text) > maxPattern {
-		r.problems.add(Diagnostic{
-			Code: "bad-pattern", Position: p.at,
-			Message: fmt.Sprintf("the expression has %d bytes, more than %d", len(p.text), maxPattern),
-		})
+		r.problems.report("bad-pattern", p.at,
+			fmt.Sprintf("the expression has %d bytes, more than %d", len(p.text), maxPattern), "")
 		return
 	}
 	// Compiled alone first: "a)|(b" must not become valid by the brackets around it.
@@ -183,10 +173,8 @@ func (p *pattern) read(r *reader, n ast.Node) {
 		p.re, err = regexp.Compile(`^(?:` + p.text + `)$`)
 	}
 	if err != nil {
-		r.problems.add(Diagnostic{
-			Code: "bad-pattern", Position: p.at,
-			Message: "the expression is not RE2: " + strings.TrimPrefix(err.Error(), "error parsing regexp: "),
-		})
+		r.problems.report("bad-pattern", p.at,
+			"the expression is not RE2: "+strings.TrimPrefix(err.Error(), "error parsing regexp: "), "")
 	}
 }
 
@@ -218,10 +206,7 @@ func (k *keep) read(r *reader, n ast.Node) {
 	}
 	kind, _, _ := strings.Cut(w.text, "(")
 	if !slices.Contains(keepKinds, kind) {
-		r.problems.add(Diagnostic{
-			Code: "unknown-keep", Position: k.at,
-			Message: fmt.Sprintf("there is no reduction %q", kind), Hint: didYouMean(kind, keepKinds),
-		})
+		r.problems.report("unknown-keep", k.at, fmt.Sprintf("there is no reduction %q", kind), didYouMean(kind, keepKinds))
 		return
 	}
 	k.Kind = kind
@@ -229,7 +214,7 @@ func (k *keep) read(r *reader, n ast.Node) {
 	number, takesNumber := keepNumbers[kind]
 	if !takesNumber {
 		if w.text != kind {
-			r.problems.add(Diagnostic{Code: "bad-keep", Position: k.at, Message: fmt.Sprintf("the reduction %s takes no number", kind), Hint: "write " + kind})
+			r.problems.report("bad-keep", k.at, fmt.Sprintf("the reduction %s takes no number", kind), "write "+kind)
 		}
 		return
 	}
@@ -239,8 +224,7 @@ func (k *keep) read(r *reader, n ast.Node) {
 			return
 		}
 	}
-	r.problems.add(Diagnostic{
-		Code: "bad-keep", Position: k.at,
-		Message: fmt.Sprintf("the reduction %s takes a number from %d to %d", kind, number.least, number.most), Hint: "write " + number.example,
-	})
+	r.problems.report("bad-keep", k.at,
+		fmt.Sprintf("the reduction %s takes a number from %d to %d", kind, number.least, number.most),
+		"write "+number.example)
 }

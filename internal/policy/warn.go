@@ -16,12 +16,12 @@ func (c *compiler) warn() {
 	for i := range c.set.Purposes {
 		p := &c.set.Purposes[i]
 		if !used.Has(p.ID) {
-			c.warning("unused-purpose", p.Position, "remove it, or say which fields are for it",
-				fmt.Sprintf("no field is for the purpose %q", p.Name))
+			c.warning("unused-purpose", p.Position, fmt.Sprintf("no field is for the purpose %q", p.Name),
+				"remove it, or say which fields are for it")
 		}
 		if p.Retention == "" && p.Basis != NotPersonal {
-			c.warning("no-retention", p.Position, "write how long the data is kept, such as retention: 1y",
-				fmt.Sprintf("the purpose %q has no retention (GDPR Art. 5(1)(e))", p.Name))
+			c.warning("no-retention", p.Position, fmt.Sprintf("the purpose %q has no retention (GDPR Art. 5(1)(e))", p.Name),
+				"write how long the data is kept, such as retention: 1y")
 		}
 	}
 }
@@ -35,8 +35,9 @@ func (c *compiler) warnOfLinks(collection *Collection) {
 		}
 	}
 	for _, consent := range collection.Consents {
-		c.warning("consent-by-link", consent.Position, "let the form be sent with POST",
-			fmt.Sprintf("no checkbox gives the consent to the purpose %q: a GET does not show a choice, since a link can send it", c.set.Purposes[consent.Purpose].Name))
+		c.warning("consent-by-link", consent.Position,
+			fmt.Sprintf("no checkbox gives the consent to the purpose %q: a GET does not show a choice, since a link can send it", c.set.Purposes[consent.Purpose].Name),
+			"let the form be sent with POST")
 	}
 }
 
@@ -65,28 +66,29 @@ func (c *compiler) warnOfShared() {
 
 func (c *compiler) warnOfField(f *Field) {
 	if all := len(c.set.Purposes); all > 1 && len(f.Purposes) == all {
-		c.warning("every-purpose", f.Position, "name the purposes that need it",
-			fmt.Sprintf("the field %q is for every purpose", f.Name))
+		c.warning("every-purpose", f.Position, fmt.Sprintf("the field %q is for every purpose", f.Name),
+			"name the purposes that need it")
 	}
 	if f.Type == "file" && f.Max == 0 {
-		c.warning("unbounded-file", f.Position, "write the most bytes that make sense, such as max: 5MiB",
-			fmt.Sprintf("the file %q has no max", f.Name))
+		c.warning("unbounded-file", f.Position, fmt.Sprintf("the file %q has no max", f.Name),
+			"write the most bytes that make sense, such as max: 5MiB")
 	}
 	if len(f.Path) == 1 && f.Path[0] == "**" {
-		c.warning("everything-passes", f.Position, "name the fields that the purpose needs",
-			fmt.Sprintf("the path %q lets the whole submission pass", f.Name))
+		c.warning("everything-passes", f.Position, fmt.Sprintf("the path %q lets the whole submission pass", f.Name),
+			"name the fields that the purpose needs")
 	}
 	if !isSpecial(f.Category) {
 		return
 	}
 	for _, id := range f.Purposes {
 		if p := &c.set.Purposes[id]; p.Basis != Consent && p.Basis != LegalObligation {
-			c.warning("special-category", f.Position, "use a purpose with basis: consent or legal_obligation, or collect less",
-				fmt.Sprintf("the field %q is of the special category %s (GDPR Art. 9) and passes for the purpose %q on the basis of %s", f.Name, f.Category, p.Name, p.Basis))
+			c.warning("special-category", f.Position,
+				fmt.Sprintf("the field %q is of the special category %s (GDPR Art. 9) and passes for the purpose %q on the basis of %s", f.Name, f.Category, p.Name, p.Basis),
+				"use a purpose with basis: consent or legal_obligation, or collect less")
 		}
 	}
 }
 
-func (c *compiler) warning(code string, at Position, hint, message string) {
+func (c *compiler) warning(code string, at Position, message, hint string) {
 	c.problems.add(Diagnostic{Severity: Warning, Code: code, Position: at, Message: message, Hint: hint})
 }
