@@ -11,7 +11,6 @@ import (
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/consent/operator"
-	"github.com/modicum-proxy/modicum/internal/consent/record"
 	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
@@ -45,8 +44,7 @@ func printPerson(cmd *cobra.Command, b consentBackend, q *operator.Query) error 
 		rows[0][i] = p.Strong.Render(rows[0][i])
 	}
 	var texts []consent.Shown
-	err := forEach(cmd.Context(), func(ctx context.Context, w io.Writer) error { return b.Export(ctx, w, q) }, func(j record.Event) {
-		e := j.Consent()
+	err := forEach(cmd.Context(), func(ctx context.Context, w io.Writer) error { return b.Export(ctx, w, q) }, func(e consent.Event) {
 		row := []string{minute(e.Time), string(e.Action), terminal.Printable(e.Purpose), string(e.Source), string(e.Subject), "", "", short(e.Policy)}
 		if e.Action == consent.Link {
 			row[2] = "with " + string(e.Other)

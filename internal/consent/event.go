@@ -17,44 +17,45 @@ import (
 const MaxText = 1 << 16
 
 // Event is one choice of one person about one purpose, as evidence of it
-// (GDPR Art. 7(1)). Events are appended and never changed.
+// (GDPR Art. 7(1)). Events are appended and never changed. Exports hold them as
+// JSON.
 type Event struct {
 	// ID is a UUIDv7. Storing an event with the same ID again has no effect.
-	ID uuid.UUID
+	ID uuid.UUID `json:"id"`
 	// Revision is set by the store.
-	Revision Revision
-	Subject  Subject
-	// Other is the second subject of a [Link]; empty in all other events.
-	Other   Subject
-	Purpose string
-	Action  Action
-	Source  Source
+	Revision Revision `json:"revision"`
 	// Time is when the choice was made, in UTC, to the microsecond.
-	Time time.Time
+	Time    time.Time `json:"time"`
+	Subject Subject   `json:"subject"`
+	// Other is the second subject of a [Link]; empty in all other events.
+	Other   Subject `json:"other,omitempty"`
+	Purpose string  `json:"purpose,omitempty"`
+	Action  Action  `json:"action"`
+	Source  Source  `json:"source,omitempty"`
 	// Expires is when a grant ends by itself; if zero, never.
-	Expires time.Time
+	Expires time.Time `json:"expires,omitzero"`
 	// Notice identifies the content of the text that the person saw, whatever
 	// its wording: a consent applies only while the content is the same today.
-	Notice string
+	Notice string `json:"notice,omitempty"`
 	// Shown is the text that the person saw. Events that a store returns for a
 	// decision do not have it.
-	Shown *Shown
+	Shown *Shown `json:"shown,omitempty"`
 	// Policy is the version of the policy set.
-	Policy string
+	Policy string `json:"policy,omitempty"`
 	// Receipt is the ledger's reference of the submission that contained the
 	// choice; empty if none did.
-	Receipt string
+	Receipt string `json:"receipt,omitempty"`
 	// Address is the client's address, or its network, if the operator keeps
 	// it; usually empty.
-	Address string
+	Address string `json:"address,omitempty"`
 }
 
 // Shown is a text as it was shown: proof needs a copy of it, not a pointer to
 // a configuration (EDPB Guidelines 05/2020, 108).
 type Shown struct {
-	Digest   string // hex SHA-256 of Text
-	Language string // BCP 47
-	Text     string
+	Digest   string `json:"sha256"`   // hex, of Text
+	Language string `json:"language"` // BCP 47
+	Text     string `json:"text"`
 }
 
 // NewShown returns a text as it was shown, with its digest.

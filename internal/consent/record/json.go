@@ -7,80 +7,18 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// Event is an event as JSON holds it. Times are RFC 3339 in UTC.
-type Event struct {
-	ID       uuid.UUID        `json:"id"`
-	Revision consent.Revision `json:"revision"`
-	Time     time.Time        `json:"time"`
-	Subject  consent.Subject  `json:"subject"`
-	// Other is set in links only.
-	Other   consent.Subject `json:"other,omitempty"`
-	Purpose string          `json:"purpose,omitempty"`
-	Action  consent.Action  `json:"action"`
-	Source  consent.Source  `json:"source,omitempty"`
-	Expires *time.Time      `json:"expires,omitempty"`
-	// Notice identifies what was told, Shown is the text as it was shown.
-	Notice  string `json:"notice,omitempty"`
-	Shown   *Shown `json:"shown,omitempty"`
-	Policy  string `json:"policy,omitempty"`
-	Receipt string `json:"receipt,omitempty"`
-	Address string `json:"address,omitempty"`
-}
-
-// Shown is a text as it was shown.
-type Shown struct {
-	Digest   string `json:"sha256"`
-	Language string `json:"language"`
-	Text     string `json:"text"`
-}
-
-// eventJSON returns an event as JSON holds it.
-func eventJSON(e *consent.Event) Event {
-	j := Event{
-		ID: e.ID, Revision: e.Revision, Time: e.Time.UTC(), Subject: e.Subject, Other: e.Other, Purpose: e.Purpose, Action: e.Action,
-		Source: e.Source, Notice: e.Notice, Policy: e.Policy, Receipt: e.Receipt, Address: e.Address,
-	}
-	if !e.Expires.IsZero() {
-		expires := e.Expires.UTC()
-		j.Expires = &expires
-	}
-	if e.Shown != nil {
-		shown := Shown(*e.Shown)
-		j.Shown = &shown
-	}
-	return j
-}
-
-// Consent returns the event that JSON held.
-func (j *Event) Consent() consent.Event {
-	e := consent.Event{
-		ID: j.ID, Revision: j.Revision, Time: j.Time, Subject: j.Subject, Other: j.Other, Purpose: j.Purpose, Action: j.Action,
-		Source: j.Source, Notice: j.Notice, Policy: j.Policy, Receipt: j.Receipt, Address: j.Address,
-	}
-	if j.Expires != nil {
-		e.Expires = *j.Expires
-	}
-	if j.Shown != nil {
-		shown := consent.Shown(*j.Shown)
-		e.Shown = &shown
-	}
-	return e
-}
-
-// WriteJSON writes events as one JSON array, an [Event] on each line: a
-// document for what reads JSON whole, lines for what does not, and one that
-// was cut short shows it by the bracket that it lacks.
+// WriteJSON writes events as one JSON array, a [consent.Event] on each line, with
+// times in UTC. The result is a JSON document, and can also be read line by line.
+// If it was cut short, the closing bracket is missing.
 func WriteJSON(w io.Writer, events iter.Seq2[consent.Event, error]) error {
-	return WriteArray(w, func(yield func(Event, error) bool) {
+	return WriteArray(w, func(yield func(*consent.Event, error) bool) {
 		for e, err := range events {
-			if !yield(eventJSON(&e), err) {
+			e.Time, e.Expires = e.Time.UTC(), e.Expires.UTC()
+			if !yield(&e, err) {
 				return
 			}
 		}
