@@ -118,7 +118,7 @@ func readPerson(q *operator.Query, person map[subject.Kind]*string, stdin io.Rea
 			}
 			*value = strings.TrimSpace(line)
 		}
-		q.Identity = &operator.Identity{Kind: kind, Value: *value}
+		q.Identity = &subject.Identity{Kind: kind, Value: *value}
 	}
 	return nil
 }

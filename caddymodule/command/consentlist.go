@@ -61,8 +61,8 @@ func printRows(cmd *cobra.Command, b consentBackend, q *operator.Query) error {
 			status = p.Odd.Render(status)
 		}
 		line := []string{terminal.Pad(string(r.Subject), subjectSize), status, terminal.Pad(terminal.Printable(r.Purpose), 16), minute(r.Time), terminal.Pad(string(r.Source), 8)}
-		if r.Expires != nil {
-			line = append(line, "until "+minute(*r.Expires))
+		if !r.Expires.IsZero() {
+			line = append(line, "until "+minute(r.Expires))
 		}
 		_, _ = fmt.Fprintln(w, strings.TrimRight(strings.Join(line, "  "), " "))
 	})

@@ -70,7 +70,7 @@ func (p *Pages) receipt(w http.ResponseWriter, r *http.Request) {
 
 func (p *Pages) jsonReceipt(_ *visit, events []consent.Event) ([]byte, error) {
 	var b bytes.Buffer
-	err := record.WriteJSON(&b, record.Person(events).All())
+	err := record.WriteJSON(&b, record.Each(events))
 	return b.Bytes(), err
 }
 

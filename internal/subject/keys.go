@@ -151,12 +151,12 @@ const (
 // Identity identifies a person. Its value never leaves the process; the store
 // has its pseudonym.
 type Identity struct {
-	Kind  Kind
-	Value string
+	Kind  Kind   `json:"kind"`
+	Value string `json:"value"`
 	// Realm is the namespace of the Value of [ByUser]: the issuer of tokens, a
 	// site, or the operator's name for a login that several sites share. The same
 	// name in two realms is two persons. Empty for all other kinds.
-	Realm string
+	Realm string `json:"realm,omitempty"`
 }
 
 // Subjects returns the pseudonyms of an identity, that under the current key

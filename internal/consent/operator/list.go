@@ -20,7 +20,7 @@ type Row struct {
 	Status   string           `json:"status"`
 	Source   consent.Source   `json:"source,omitempty"`
 	Time     time.Time        `json:"time"`
-	Expires  *time.Time       `json:"expires,omitempty"`
+	Expires  time.Time        `json:"expires,omitzero"`
 	Notice   string           `json:"notice,omitempty"`
 	Language string           `json:"language,omitempty"`
 	Policy   string           `json:"policy,omitempty"`
@@ -34,7 +34,7 @@ func (s *Service) List(ctx context.Context, w io.Writer, q *Query) error {
 	if err != nil {
 		return err
 	}
-	site := siteOf(s.policies(), "")
+	site := siteOf(s.Policies(), "")
 	now, n := s.Now(), 0
 	return record.WriteArray(w, func(yield func(Row, error) bool) {
 		for person, err := range about(q.Purpose, persons) {
@@ -58,11 +58,7 @@ func newRow(t *record.Thread, site *record.Site, now time.Time) Row {
 	e := t.Latest()
 	row := Row{
 		Subject: t.Subject, Purpose: t.Purpose, Status: site.Status(t, now), Source: e.Source, Time: e.Time.UTC(),
-		Notice: e.Notice, Policy: e.Policy, Revision: e.Revision,
-	}
-	if !e.Expires.IsZero() {
-		expires := e.Expires.UTC()
-		row.Expires = &expires
+		Expires: e.Expires.UTC(), Notice: e.Notice, Policy: e.Policy, Revision: e.Revision,
 	}
 	if e.Shown != nil {
 		row.Language = e.Shown.Language
@@ -70,17 +66,10 @@ func newRow(t *record.Thread, site *record.Site, now time.Time) Row {
 	return row
 }
 
-func (s *Service) policies() []*policy.Set {
-	if s.Policies == nil {
-		return nil
-	}
-	return s.Policies()
-}
-
 // site returns what records say beside the events. They have to name the
 // controller.
 func (s *Service) site(choices string) (*record.Site, error) {
-	sets := s.policies()
+	sets := s.Policies()
 	if len(sets) == 0 {
 		return nil, queryError("a consent record names the controller, and no policy says who that is")
 	}

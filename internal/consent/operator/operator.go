@@ -27,7 +27,7 @@ type Service struct {
 	// Subjects returns the pseudonyms of an identity, under all keys. It is nil
 	// if the keys are not known.
 	Subjects func(subject.Identity) ([]consent.Subject, error)
-	// Policies returns the policies in force, of all sites; nil if unknown.
+	// Policies returns the policies in force, of all sites.
 	Policies func() []*policy.Set
 	// Now and NewID are the clock and the source of event ids.
 	Now   func() time.Time
@@ -38,8 +38,8 @@ type Service struct {
 // must not be logged.
 type Query struct {
 	// Subject or Identity name a person; if neither is set, it is about everybody.
-	Subject  consent.Subject `json:"subject,omitempty"`
-	Identity *Identity       `json:"identity,omitempty"`
+	Subject  consent.Subject   `json:"subject,omitempty"`
+	Identity *subject.Identity `json:"identity,omitempty"`
 	// Purpose leaves out what is about other purposes; empty: all.
 	Purpose string `json:"purpose,omitempty"`
 	// All withdraws the consents to all purposes.
@@ -51,14 +51,6 @@ type Query struct {
 	Choices string `json:"choices,omitempty"`
 	// Limit is the most rows of a list. Default: 0, all.
 	Limit int `json:"limit,omitempty"`
-}
-
-// Identity is something that a person is known by.
-type Identity struct {
-	Kind  subject.Kind `json:"kind"`
-	Value string       `json:"value"`
-	// Realm is that of a user, see [consent.Identity].
-	Realm string `json:"realm,omitempty"`
 }
 
 // Format is a format of exports.
@@ -110,7 +102,7 @@ func (s *Service) subjects(q *Query) ([]consent.Subject, error) {
 	case s.Subjects == nil:
 		return nil, queryError("the key of pseudonyms is not known here: name the person by the subject, as it is listed")
 	}
-	subjects, err := s.Subjects(subject.Identity(*q.Identity))
+	subjects, err := s.Subjects(*q.Identity)
 	if err != nil {
 		return nil, queryError("what the person is known by: %w", err)
 	}
@@ -150,13 +142,7 @@ func (s *Service) persons(ctx context.Context, q *Query) (iter.Seq2[record.Perso
 	if len(persons) == 0 {
 		return nil, ErrNobody
 	}
-	return func(yield func(record.Person, error) bool) {
-		for _, person := range persons {
-			if !yield(person, nil) {
-				return
-			}
-		}
-	}, nil
+	return record.Each(persons), nil
 }
 
 // Export writes the evidence that a query is about.
@@ -204,8 +190,8 @@ func (s *Service) events(ctx context.Context, q *Query) (iter.Seq2[consent.Event
 				yield(consent.Event{}, err)
 				return
 			}
-			for i := range person {
-				if !yield(person[i], nil) {
+			for _, e := range person {
+				if !yield(e, nil) {
 					return
 				}
 			}

@@ -165,7 +165,7 @@ func TestList(t *testing.T) {
 		"a purpose":         {Query{Purpose: "newsletter"}, []string{all[0], all[2]}},
 		"a limit":           {Query{Limit: 2}, all[:2]},
 		"a person, linked":  {Query{Subject: ada}, all[2:]},
-		"an identity":       {Query{Identity: &Identity{Kind: subject.ByEmail, Value: "bob@shop.example"}}, []string{all[1], all[0]}},
+		"an identity":       {Query{Identity: &subject.Identity{Kind: subject.ByEmail, Value: "bob@shop.example"}}, []string{all[1], all[0]}},
 		"person and limits": {Query{Subject: cookie, Purpose: "statistics", Limit: 9}, all[3:]},
 	} {
 		if diff := cmp.Diff(test.want, rows(t, d, test.query)); diff != "" {
@@ -185,7 +185,7 @@ func TestExport(t *testing.T) {
 		"json":            {Query{}, 5 + 2, `"text":"Send you offers?"`},
 		"json, a person":  {Query{Format: JSON, Subject: ada}, 3 + 2, `"action":"link"`},
 		"json, a purpose": {Query{Format: JSON, Subject: ada, Purpose: "newsletter"}, 1 + 2, `"source":"form"`},
-		"json, keys":      {Query{Identity: &Identity{Kind: subject.ByEmail, Value: "bob@shop.example"}}, 2 + 2, `"k0.bob"`},
+		"json, keys":      {Query{Identity: &subject.Identity{Kind: subject.ByEmail, Value: "bob@shop.example"}}, 2 + 2, `"k0.bob"`},
 		"csv":             {Query{Format: CSV}, 5 + 1, `"Send you offers?"`},
 		"dpv":             {Query{Format: DPV, Choices: "https://shop.example/privacy/choices"}, 4 + 2, `"dpv:isExercisedAt":"https://shop.example/privacy/choices"`},
 		"dpv, a purpose":  {Query{Format: DPV, Subject: cookie, Purpose: "newsletter"}, 1 + 2, `"dpv:hasName":"Example Shop"`},
@@ -205,9 +205,9 @@ func TestRefused(t *testing.T) {
 	d, _ := open(t)
 	populate(t, d)
 	keyless := *d
-	keyless.Subjects, keyless.Policies = nil, nil
+	keyless.Subjects, keyless.Policies = nil, func() []*policy.Set { return nil }
 	const canary = "CANARY@shop.example"
-	someone, user := &Identity{Kind: subject.ByEmail, Value: canary}, &Identity{Kind: subject.ByUser, Value: canary}
+	someone, user := &subject.Identity{Kind: subject.ByEmail, Value: canary}, &subject.Identity{Kind: subject.ByUser, Value: canary}
 	withdraw := func(d *Service, q *Query) error { _, err := d.Withdraw(t.Context(), q); return err }
 	export := func(d *Service, q *Query) error { return d.Export(t.Context(), new(strings.Builder), q) }
 	list := func(d *Service, q *Query) error { return d.List(t.Context(), new(strings.Builder), q) }
@@ -243,7 +243,7 @@ func TestWithdraw(t *testing.T) {
 	d, _ := open(t)
 	populate(t, d)
 	// By the address, though it was the cookie that granted.
-	done, err := d.Withdraw(t.Context(), &Query{Identity: &Identity{Kind: subject.ByEmail, Value: "ada@shop.example"}, Purpose: "newsletter"})
+	done, err := d.Withdraw(t.Context(), &Query{Identity: &subject.Identity{Kind: subject.ByEmail, Value: "ada@shop.example"}, Purpose: "newsletter"})
 	if diff := cmp.Diff([]Withdrawal{{ada, "newsletter"}}, done); diff != "" || err != nil {
 		t.Fatal(err, diff)
 	}
@@ -261,10 +261,10 @@ func TestWithdraw(t *testing.T) {
 	}
 	// Both subjects of bob, to all that he consented to, and to all that a form
 	// with his address could: what that consents to stands under no address.
-	if done, err = d.Withdraw(t.Context(), &Query{Identity: &Identity{Kind: subject.ByEmail, Value: "bob@shop.example"}, All: true}); err != nil || len(done) != 3 {
+	if done, err = d.Withdraw(t.Context(), &Query{Identity: &subject.Identity{Kind: subject.ByEmail, Value: "bob@shop.example"}, All: true}); err != nil || len(done) != 3 {
 		t.Errorf("%v, %v", done, err)
 	}
-	if diff := cmp.Diff([]string{"k1.bob statistics withdrawn operator", "k1.bob newsletter withdrawn operator", "k0.bob newsletter withdrawn operator"}, rows(t, d, Query{Identity: &Identity{Kind: subject.ByEmail, Value: "bob@shop.example"}})); diff != "" {
+	if diff := cmp.Diff([]string{"k1.bob statistics withdrawn operator", "k1.bob newsletter withdrawn operator", "k0.bob newsletter withdrawn operator"}, rows(t, d, Query{Identity: &subject.Identity{Kind: subject.ByEmail, Value: "bob@shop.example"}})); diff != "" {
 		t.Errorf("what stands: %s", diff)
 	}
 }

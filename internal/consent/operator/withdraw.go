@@ -109,7 +109,7 @@ func (s *Service) addressWithdrawals(subject consent.Subject, rec *consent.Recor
 		}
 	}
 	var withdrawals []consent.Event
-	for _, set := range s.policies() {
+	for _, set := range s.Policies() {
 		for i := range set.Purposes {
 			p := &set.Purposes[i]
 			if p.Basis != policy.Consent || done[p.Name] || purpose != "" && p.Name != purpose {
@@ -133,7 +133,7 @@ func (s *Service) withdrawal(subject consent.Subject, purpose string) consent.Ev
 // policyOf returns the version of the policy that has a purpose; empty if none
 // does.
 func (s *Service) policyOf(purpose string) string {
-	for _, set := range s.policies() {
+	for _, set := range s.Policies() {
 		if _, ok := set.PurposeID(purpose); ok {
 			return set.Version
 		}

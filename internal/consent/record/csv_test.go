@@ -21,8 +21,8 @@ func TestFormulas(t *testing.T) {
 		`a;=1`, "a\t=1", `a";=1`, "a\n=1", "'=1",
 	} {
 		var b strings.Builder
-		events := Person{{Purpose: attack, Shown: &consent.Shown{Text: attack}}}
-		if err := WriteCSV(&b, events.All()); err != nil {
+		events := []consent.Event{{Purpose: attack, Shown: &consent.Shown{Text: attack}}}
+		if err := WriteCSV(&b, Each(events)); err != nil {
 			t.Fatal(err)
 		}
 		for _, separator := range []rune{',', ';', '\t'} {

@@ -90,7 +90,8 @@ func Persons(ctx context.Context, archive Archive) iter.Seq2[Person, error] {
 // complete returns the person of the first event, nil if a later event of the
 // person follows.
 func complete(ctx context.Context, archive Archive, events []consent.Event) (Person, error) {
-	if goesOn(events) {
+	later := func(e consent.Event) bool { return e.Subject == events[0].Subject }
+	if slices.ContainsFunc(events[1:], later) { // without asking the archive
 		return nil, nil
 	}
 	person, err := One(ctx, archive, events[0].Subject)
@@ -98,12 +99,6 @@ func complete(ctx context.Context, archive Archive, events []consent.Event) (Per
 		return nil, err
 	}
 	return person, err
-}
-
-// goesOn reports whether the subject of the first event has a later one among
-// the others, which saves asking the archive.
-func goesOn(events []consent.Event) bool {
-	return slices.ContainsFunc(events[1:], func(e consent.Event) bool { return e.Subject == events[0].Subject })
 }
 
 // One returns one person; without events when the subject is unknown.
@@ -148,11 +143,11 @@ func (p Person) About(purpose string) Person {
 	})
 }
 
-// All yields the events of a person.
-func (p Person) All() iter.Seq2[consent.Event, error] {
-	return func(yield func(consent.Event, error) bool) {
-		for i := range p {
-			if !yield(p[i], nil) {
+// Each yields the values of a list, without errors.
+func Each[T any](list []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, value := range list {
+			if !yield(value, nil) {
 				return
 			}
 		}
