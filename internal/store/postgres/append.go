@@ -53,7 +53,7 @@ type row struct {
 	Action   consent.Action  `json:"action"`
 	Source   consent.Source  `json:"source"`
 	Time     time.Time       `json:"time"`
-	Expires  *time.Time      `json:"expires"`
+	Expires  time.Time       `json:"expires,omitzero"`
 	Notice   string          `json:"notice"`
 	Shown    *string         `json:"shown"`
 	Language string          `json:"language"`
@@ -108,11 +108,7 @@ var errClosed = errors.New("the store is closed")
 func (r *request) add(e *consent.Event) {
 	w := row{
 		ID: e.ID, Subject: e.Subject, Other: e.Other, Purpose: e.Purpose, Action: e.Action, Source: e.Source,
-		Time: e.Time.UTC().Truncate(time.Microsecond), Notice: e.Notice, Policy: e.Policy, Receipt: e.Receipt, Address: e.Address,
-	}
-	if !e.Expires.IsZero() {
-		expires := e.Expires.UTC().Truncate(time.Microsecond)
-		w.Expires = &expires
+		Time: e.Time.UTC().Truncate(time.Microsecond), Expires: e.Expires.UTC().Truncate(time.Microsecond), Notice: e.Notice, Policy: e.Policy, Receipt: e.Receipt, Address: e.Address,
 	}
 	r.size += eventSize
 	if e.Shown != nil {

@@ -3,8 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-
-	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
 // A lease is how long a process may decide by its last read. It is stored in
@@ -52,11 +50,3 @@ func (s *Store) lowerLease(ctx context.Context) error {
 // longest of them holds.
 const appendQuery = `SELECT a.head, greatest(a.leased, h.lease, CASE WHEN h.lease_until > now() THEN h.lease_before ELSE 0 END), a.revs
 FROM modicum.head h, modicum.append($1, $2, $3, $4) a`
-
-// checkLease returns an error if a lease is out of bounds.
-func checkLease(o Options) error {
-	if o.Lease < 0 || o.Lease > consent.MaxLease {
-		return fmt.Errorf("the lease is %v: expected at most %v", o.Lease, consent.MaxLease)
-	}
-	return nil
-}

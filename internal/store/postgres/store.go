@@ -69,8 +69,8 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if options.Logger == nil {
 		options.Logger = slog.New(slog.DiscardHandler)
 	}
-	if err := checkLease(options); err != nil {
-		return nil, err
+	if options.Lease < 0 || options.Lease > consent.MaxLease {
+		return nil, fmt.Errorf("the lease is %v: expected at most %v", options.Lease, consent.MaxLease)
 	}
 	config, err := configure(options.DSN)
 	if err != nil {

@@ -8,36 +8,65 @@ import (
 	"time"
 )
 
-// atATime is how many events are deleted in one transaction, since people
+// atATime is how many events are changed in one transaction, since people
 // wait for the writer meanwhile.
 const atATime = 100
 
-// Prune implements [consent.Store]. What it deletes is legible nowhere in
+// Prune implements [consent.Store]. What it deletes can be read nowhere in
 // the files when it returns without an error: freed pages are overwritten and
 // the write-ahead log is emptied.
-func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (total int, err error) {
-	for more := true; more && err == nil; {
-		asked, n := min(atATime, limit-total), 0
-		err = s.writer.write(ctx, func(ctx context.Context, conn *sql.Conn) (err error) {
-			n, err = prune(ctx, conn, before.UnixMicro(), asked)
-			s.writer.legible = s.writer.legible || n > 0
-			return err
-		})
-		total += n
-		more = n == asked && total < limit
-	}
-	if err == nil {
-		err = s.writer.write(ctx, s.writer.erase)
-	}
+func (s *Store) Prune(ctx context.Context, before time.Time, limit int) (int, error) {
+	total, err := s.writer.eraseInBatches(ctx, prune, before, limit)
 	if err != nil {
 		return total, unavailable("pruning consent events", err)
 	}
 	return total, nil
 }
 
-// erase empties the log when it may hold what was deleted. While somebody
-// reads it cannot be; the next call tries again.
-func (w *writer) erase(ctx context.Context, conn *sql.Conn) error {
+// ForgetAddresses implements [consent.Store]. Like what [Store.Prune] deletes,
+// the addresses can be read nowhere in the files afterwards.
+func (s *Store) ForgetAddresses(ctx context.Context, before time.Time, limit int) (int, error) {
+	total, err := s.writer.eraseInBatches(ctx, forgetAddresses, before, limit)
+	if err != nil {
+		return total, unavailable("forgetting addresses", err)
+	}
+	return total, nil
+}
+
+// eraseInBatches erases data of at most limit events from before a time, and
+// returns of how many.
+func (w *writer) eraseInBatches(ctx context.Context, erase func(context.Context, *sql.Conn, int64, int) (int, error), before time.Time, limit int) (total int, err error) {
+	for more := true; more && err == nil; {
+		asked, n := min(atATime, limit-total), 0
+		err = w.write(ctx, func(ctx context.Context, conn *sql.Conn) (err error) {
+			n, err = erase(ctx, conn, before.UnixMicro(), asked)
+			w.legible = w.legible || n > 0
+			return err
+		})
+		total += n
+		more = n == asked && total < limit
+	}
+	if err == nil {
+		err = w.write(ctx, w.emptyLog)
+	}
+	return total, err
+}
+
+const forgetAddressesSQL = `UPDATE event SET address = '' WHERE rev IN
+	(SELECT rev FROM event WHERE address <> '' AND time < ?1 ORDER BY time LIMIT ?2)`
+
+func forgetAddresses(ctx context.Context, conn *sql.Conn, before int64, limit int) (int, error) {
+	result, err := conn.ExecContext(ctx, forgetAddressesSQL, before, limit)
+	if err != nil {
+		return 0, err
+	}
+	n, err := result.RowsAffected()
+	return int(n), err
+}
+
+// emptyLog empties the write-ahead log if it may contain what was deleted. It
+// fails while somebody reads; the next call tries again.
+func (w *writer) emptyLog(ctx context.Context, conn *sql.Conn) error {
 	if !w.legible {
 		return nil
 	}
