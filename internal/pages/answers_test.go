@@ -28,10 +28,10 @@ func TestReceipts(t *testing.T) {
 	v.choose("newsletter", "refuse")
 	for target, want := range map[string][]string{
 		"receipt.txt": {
-			"Receipt of your choices\nWhittle Woodware · privacy@whittle.example\n", "22 November 2026, 10:04 UTC: allowed\n", ": taken back\n",
-			"Counts until: 22 November 2028\n", "    | Send you news and offers by e-mail\n", "    | Your data: E-mail address; First name; Field “items › favourite wood”\n",
+			"Receipt of your choices\nWhittle Woodware · privacy@whittle.example\n", "22 November 2026, 10:04 UTC: allowed\n", ": withdrawn\n",
+			"Valid until: 22 November 2028\n", "    | Send you news and offers by e-mail\n", "    | Your data: E-mail address; First name; Field “items › favourite wood”\n",
 		},
-		"receipt.txt?lang=ru": {"Квитанция о вашем выборе\n", "22 ноября 2026\u00a0г., 10:04 UTC: отозвано\n", "    | Send you news and offers by e-mail\n"},
+		"receipt.txt?lang=ru": {"Подтверждение вашего выбора\n", "22 ноября 2026\u00a0г., 10:04 UTC: отозвано\n", "    | Send you news and offers by e-mail\n"},
 		"receipt.json":        {`"action":"withdraw"`, `"language":"en"`},
 		"receipt.jsonld":      {`"dpv:ConsentReceipt"`, `"https://shop.example/privacy/choices"`, `"dpv:ConsentWithdrawn"`},
 	} {
@@ -85,10 +85,10 @@ func TestDocument(t *testing.T) {
 		"свободно, своей волей и в своём интересе",
 		"Мастерская «Whittle» Линденштрассе 12, Берлин Германия privacy@whittle.example", // who
 		"Адрес электронной почты Имя Поле «items › favourite wood»",                      // which data
-		"Сбор, запись, хранение", "Служба рассылок Post & Co",                            // which actions, by whom
-		"2 года или пока вы его не отзовёте",       // how long
-		"В любой момент на странице вашего выбора", // how to withdraw
-		"не часть какого-либо договора",
+		"сбор, запись, хранение", "Служба рассылок Post & Co",                            // which actions, by whom
+		"2 года или до отзыва",                   // how long
+		"В любой момент на странице «Ваш выбор»", // how to withdraw
+		"не входит ни в договор",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the document lacks %q:\n%s", want, got)

@@ -46,7 +46,7 @@ func TestGiveAndWithdraw(t *testing.T) {
 			t.Errorf("in force is %q, which lacks %q", got, want)
 		}
 	}
-	if got := text(byID(page, "state-newsletter")); !strings.Contains(got, "Kept on 22 November 2026 on this page counts until 22 November 2028 text version") {
+	if got := text(byID(page, "state-newsletter")); !strings.Contains(got, "Saved on 22 November 2026 on this page valid until 22 November 2028 text version") {
 		t.Errorf("the card says %q", got)
 	}
 
@@ -54,7 +54,7 @@ func TestGiveAndWithdraw(t *testing.T) {
 		t.Fatalf("status %d", answer.Code)
 	}
 	page = parse(t, v.get("/privacy/choices"))
-	if got := text(byID(page, "state-newsletter")); !strings.HasPrefix(got, "You took your consent back.") {
+	if got := text(byID(page, "state-newsletter")); !strings.HasPrefix(got, "You withdrew your consent.") {
 		t.Errorf("after the withdrawal the card says %q", got)
 	}
 	want := []string{"newsletter grant page", "statistics object page", "newsletter withdraw page"}
@@ -127,7 +127,7 @@ func TestStoreFails(t *testing.T) {
 		says string
 	}{
 		{consent.ErrUnavailable, "Your choices are not saved"},
-		{consent.ErrOutcomeUnknown, "We cannot tell whether your choices are saved"},
+		{consent.ErrOutcomeUnknown, "We do not know whether your choices are saved"},
 	} {
 		s := newSite(t)
 		v := s.visitor(t)
@@ -139,7 +139,7 @@ func TestStoreFails(t *testing.T) {
 		}
 		page := parse(t, answer)
 		got := text(byID(page, "problem"))
-		if !strings.HasPrefix(got, failure.says) || !strings.Contains(got, "Not taken back: Send you news") {
+		if !strings.HasPrefix(got, failure.says) || !strings.Contains(got, "Not withdrawn: Send you news") {
 			t.Errorf("the page says %q", got)
 		}
 		if got := text(byID(page, "now")); !strings.Contains(got, "Allowed Send you news") {
@@ -151,7 +151,7 @@ func TestStoreFails(t *testing.T) {
 	}
 }
 
-// A proxy that denies what could not be stored does not tell that it was.
+// A proxy that denies what could not be stored does not claim that it was.
 func TestDeniedHereAlone(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
@@ -161,7 +161,7 @@ func TestDeniedHereAlone(t *testing.T) {
 	v.choose("newsletter", "refuse")
 	s.store.failKeep = nil
 	page := parse(t, v.get("/privacy/choices"))
-	if got := text(byID(page, "state-newsletter")); !strings.Contains(got, "could not keep that yet") {
+	if got := text(byID(page, "state-newsletter")); !strings.Contains(got, "could not save that yet") {
 		t.Errorf("the card says %q", got)
 	}
 	if got := text(byID(page, "now")); !strings.Contains(got, "not saved yet Send you news") || strings.Contains(got, "Not allowed") {
@@ -290,7 +290,7 @@ func TestExpires(t *testing.T) {
 	v.choose("birthday", "allow")
 	s.clock = s.clock.AddDate(1, 0, 1)
 	page := parse(t, v.get("/privacy/choices"))
-	if got := text(byID(page, "state-birthday")); !strings.Contains(got, "your consent has ended") || !strings.Contains(got, "ended on 22 November 2027") || len(checked(page)) > 0 {
+	if got := text(byID(page, "state-birthday")); !strings.Contains(got, "your consent has expired") || !strings.Contains(got, "expired on 22 November 2027") || len(checked(page)) > 0 {
 		t.Errorf("the card says %q, marked are %v", got, checked(page))
 	}
 }
@@ -322,7 +322,7 @@ func TestGPC(t *testing.T) {
 	}
 	v.choose("statistics", "allow")
 	page = parse(t, v.get("/privacy/choices", "Sec-GPC", "1"))
-	if got := text(byID(page, "gpc").Parent); !strings.Contains(got, "You allowed this here yourself") {
+	if got := text(byID(page, "gpc").Parent); !strings.Contains(got, "You allowed the following here yourself") {
 		t.Errorf("the page says %q", got)
 	}
 }

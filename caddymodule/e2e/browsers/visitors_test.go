@@ -13,7 +13,7 @@ const (
 	// What the page of choices says, and the answer that is marked.
 	saysUnasked   = "Not chosen yet, so it does not happen."
 	saysAllowed   = "You allowed this. [allow]"
-	saysTakenBack = "You took your consent back. [refuse]"
+	saysWithdrawn = "You withdrew your consent. [refuse]"
 	adsRunning    = "ads: This happens unless you object."
 )
 
@@ -44,7 +44,7 @@ func TestAnothersAddress(t *testing.T) {
 		eve.press("allow-all")
 		unharmed("when Eve allowed on the page")
 		eve.answer("refuse")
-		eve.wantSees("when she refused by the API", "newsletter: "+saysTakenBack, "poll: "+saysTakenBack, "ads: "+saysAllowed)
+		eve.wantSees("when she refused by the API", "newsletter: "+saysWithdrawn, "poll: "+saysWithdrawn, "ads: "+saysAllowed)
 		unharmed("when Eve refused by the API")
 		eve.answer("allow")
 		s.want("Eve allowed", eve.order(), "birthday=1980&"+adaOrder+"&opinion=good")
@@ -107,6 +107,6 @@ func TestForeignADPC(t *testing.T) {
 	s.want("consented at the shop", ada.order(), "birthday=1980&"+adaOrder+"&opinion=good")
 	ada.tell(s.sibling, "withdraw=*", "same-site")
 	s.want("withdrawn by a sibling", ada.order(), adaOrder)
-	ada.wantSees("after a sibling withdrew", "newsletter: "+saysTakenBack, "poll: "+saysTakenBack, adsRunning)
+	ada.wantSees("after a sibling withdrew", "newsletter: "+saysWithdrawn, "poll: "+saysWithdrawn, adsRunning)
 	s.want("Bob, who withdrew nothing", bob.order(), "birthday=1980&"+adaOrder)
 }

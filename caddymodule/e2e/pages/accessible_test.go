@@ -62,7 +62,7 @@ var states = []state{
 	},
 	{name: "empty", want: "Nothing is chosen yet", then: []step{save}},
 	{
-		name: "outdated", want: "A text has changed meanwhile",
+		name: "outdated", want: "A text has changed in the meantime",
 		between: func(s *site) { s.replace("5 %", "10 %") },
 		then:    []step{mark("newsletter", "allow"), mark("birthday", "refuse"), save},
 	},
@@ -77,7 +77,7 @@ var states = []state{
 		s.store.failsLoad.Store(true)
 	}},
 	{
-		name: "unsaved-here", want: "could not keep that yet",
+		name: "unsaved-here", want: "could not save that yet",
 		chosen:  []step{mark("newsletter", "allow"), save},
 		between: func(s *site) { s.store.failsAppend.Store(true) },
 		then:    []step{mark("newsletter", "refuse"), save, chromedp.Func(reopen)},
@@ -88,7 +88,7 @@ var states = []state{
 	{name: "document", path: "consents/newsletter", want: "I consent freely"},
 	{name: "objection", path: "consents/statistics", want: "Our legitimate interest"},
 	{name: "missing", path: "nowhere", want: "There is no such page"},
-	{name: "forgotten", path: "receipt.txt", want: "Nothing is kept of you"},
+	{name: "forgotten", path: "receipt.txt", want: "No choices of yours are stored"},
 }
 
 // Every page in every state, language, scheme and width has nothing that
