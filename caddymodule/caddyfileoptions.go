@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -49,57 +50,49 @@ func argument(d *caddyfile.Dispenser) (string, error) {
 
 // word returns the only argument of an option, which is one of words.
 func word(d *caddyfile.Dispenser, words ...string) (string, error) {
+	return parsed(d, fmt.Sprintf("one of %q", words), func(arg string) (string, bool) {
+		return arg, slices.Contains(words, arg)
+	})
+}
+
+// parsed returns the only argument of an option as parse reads it. If parse returns
+// false, the error says what was expected.
+func parsed[T any](d *caddyfile.Dispenser, expected string, parse func(arg string) (T, bool)) (T, error) {
+	var none T
 	option := d.Val()
 	arg, err := argument(d)
 	if err != nil {
-		return "", err
+		return none, err
 	}
-	if slices.Contains(words, arg) {
-		return arg, nil
+	value, ok := parse(arg)
+	if !ok {
+		return none, d.Errf("%s %q: expected %s", option, arg, expected)
 	}
-	return "", d.Errf("%s %q: expected one of %q", option, arg, words)
+	return value, nil
 }
 
 // size returns the only argument of an option in bytes.
 func size(d *caddyfile.Dispenser) (int64, error) {
-	option := d.Val()
-	arg, err := argument(d)
-	if err != nil {
-		return 0, err
-	}
-	n, err := humanize.ParseBytes(arg)
-	if err != nil || n == 0 || n > 1<<40 {
-		return 0, d.Errf("%s %q: expected a size such as 1MiB", option, arg)
-	}
-	return int64(n), nil
+	return parsed(d, "a size such as 1MiB", func(arg string) (int64, bool) {
+		n, err := humanize.ParseBytes(arg)
+		return int64(n), err == nil && 0 < n && n <= 1<<40 //nolint:gosec // G115: at most 1<<40
+	})
 }
 
 // number returns the only argument of an option, a number above 0.
 func number(d *caddyfile.Dispenser) (int, error) {
-	option := d.Val()
-	arg, err := argument(d)
-	if err != nil {
-		return 0, err
-	}
-	n, err := strconv.Atoi(arg)
-	if err != nil || n <= 0 {
-		return 0, d.Errf("%s %q: expected a number above 0", option, arg)
-	}
-	return n, nil
+	return parsed(d, "a number above 0", func(arg string) (int, bool) {
+		n, err := strconv.Atoi(arg)
+		return n, err == nil && n > 0
+	})
 }
 
 // duration returns the only argument of an option, a duration above 0.
 func duration(d *caddyfile.Dispenser) (caddy.Duration, error) {
-	option := d.Val()
-	arg, err := argument(d)
-	if err != nil {
-		return 0, err
-	}
-	t, err := caddy.ParseDuration(arg)
-	if err != nil || t <= 0 {
-		return 0, d.Errf("%s %q: expected a duration such as 30s", option, arg)
-	}
-	return caddy.Duration(t), nil
+	return parsed(d, "a duration such as 30s", func(arg string) (caddy.Duration, bool) {
+		t, err := caddy.ParseDuration(arg)
+		return caddy.Duration(t), err == nil && t > 0
+	})
 }
 
 // secret returns where the arguments of an option say that a secret is.

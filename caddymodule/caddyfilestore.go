@@ -46,16 +46,7 @@ func evidence(d *caddyfile.Dispenser) (*Evidence, error) {
 // period returns the only argument of an option, a period as in a policy, such
 // as 3y, or a duration.
 func period(d *caddyfile.Dispenser) (caddy.Duration, error) {
-	option := d.Val()
-	arg, err := argument(d)
-	if err != nil {
-		return 0, err
-	}
-	t, ok := parsePeriod(arg)
-	if !ok {
-		return 0, d.Errf("%s %q: expected a period such as 3y, 18mo or 90d", option, arg)
-	}
-	return t, nil
+	return parsed(d, "a period such as 3y, 18mo or 90d", parsePeriod)
 }
 
 // parsePeriod parses a period. Of a month or a year it returns the longest
