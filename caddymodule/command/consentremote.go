@@ -15,7 +15,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/consent/operator"
 )
 
@@ -171,11 +170,8 @@ func (c *adminClient) answerError(res *http.Response) error {
 		return &answerError{fmt.Sprintf("%s at %s has no consents: is it a Modicum? it answered %s", c.origin, c.address, res.Status), errNoModicum}
 	}
 	e := &answerError{message: answer.Error}
-	switch res.StatusCode {
-	case http.StatusBadRequest:
+	if res.StatusCode == http.StatusBadRequest {
 		e.kind = operator.ErrQuery
-	case http.StatusServiceUnavailable:
-		e.kind = consent.ErrUnavailable
 	}
 	return e
 }
