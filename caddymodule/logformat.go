@@ -153,12 +153,7 @@ func (f *LogFormat) other(w io.Writer, entry zapcore.Entry, fields map[string]an
 		style = f.palette.Odd
 	}
 	_, _ = fmt.Fprintf(w, "%s  %s", style.Render(level), terminal.Printable(entry.Message))
-	var names []string
-	for name := range fields {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	for _, name := range names {
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		if name != "error" {
 			value := digest.ReplaceAllString(fmt.Sprint(fields[name]), "$1…")
 			_, _ = fmt.Fprintf(w, "  %s", f.palette.Faint.Render(terminal.Printable(name+"="+value)))

@@ -4,6 +4,7 @@ package proposal
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -115,10 +116,7 @@ version: 1
 // print writes the fields, the most frequent first.
 func (c fieldCounts) print(b *strings.Builder, indent string) {
 	names := slices.SortedFunc(maps.Keys(c), func(x, y string) int {
-		if c[x] != c[y] {
-			return c[y] - c[x]
-		}
-		return strings.Compare(x, y)
+		return cmp.Or(c[y]-c[x], strings.Compare(x, y))
 	})
 	for _, name := range names {
 		// A member that a client called "**" must not become the path that matches every field.

@@ -59,12 +59,7 @@ func isHostname(s []byte) bool {
 }
 
 func isPrintable(s []byte) bool {
-	for _, c := range s {
-		if c >= utf8.RuneSelf {
-			return utf8.Valid(s) && bytes.IndexFunc(s, func(r rune) bool { return !unicode.IsPrint(r) }) < 0
-		}
-	}
-	return true
+	return utf8.Valid(s) && !bytes.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // e164 reads a phone number as people write it, and spells it as E.164. An

@@ -1,6 +1,9 @@
 package submission
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // parameter is one name=value of a header.
 type parameter struct {
@@ -26,12 +29,7 @@ func (n *parameterNames) add(name string) bool {
 }
 
 func (n *parameterNames) has(name string) bool {
-	for _, other := range n.names[:n.count] {
-		if strings.EqualFold(other, name) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(n.names[:n.count], func(other string) bool { return strings.EqualFold(other, name) })
 }
 
 // nextParameter reads one parameter of RFC 9110, section 5.6.6, and what
@@ -77,12 +75,7 @@ func nextParameter(s string) (p parameter, rest string, ok bool) {
 
 // plainText holds no backslash and no control character.
 func plainText(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f || s[i] == '\\' {
-			return false
-		}
-	}
-	return true
+	return !strings.ContainsFunc(s, func(r rune) bool { return isControl(r) || r == '\\' })
 }
 
 // tokenLen returns how many bytes at the start of s a token of RFC 9110 has.

@@ -174,7 +174,7 @@ func (p *Plan) child(at int32, name string) int32 {
 				return e.node
 			}
 		}
-		p.nodes[at].names = append(p.nodes[at].names, newEntry(name, next))
+		p.nodes[at].names = append(p.nodes[at].names, entry{name: name, hash: hashName([]byte(name)), node: next})
 	}
 	p.nodes = append(p.nodes, node{leaf: none, subtree: none, any: void})
 	return next
@@ -274,10 +274,6 @@ func (n *node) find(name []byte, hash uint32) *entry {
 		}
 	}
 	return nil
-}
-
-func newEntry(name string, at int32) entry {
-	return entry{name: name, hash: hashName([]byte(name)), node: at}
 }
 
 // nameSeed keys the hash of names: a client cannot choose what collides.
