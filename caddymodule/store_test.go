@@ -348,6 +348,16 @@ func TestStoreProvision(t *testing.T) {
 	}
 }
 
+// A directory that does not exist is found by `validate`, which opens no store.
+func TestStoreInNoDirectory(t *testing.T) {
+	dir := t.TempDir()
+	for path, want := range map[string]string{filepath.Join(dir, "x.db"): "", filepath.Join(dir, "none", "x.db"): "the directory " + filepath.Join(dir, "none") + " has to exist"} {
+		if err := (&SQLite{Path: path}).Provision(caddy.Context{}); (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", path, err, want)
+		}
+	}
+}
+
 // A password in a Caddyfile is in backups and in the admin API, however it is
 // written there; the error, which is logged, does not repeat it.
 func TestStorePasswordIsNoLiteral(t *testing.T) {

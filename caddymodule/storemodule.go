@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -54,6 +56,9 @@ func (*SQLite) CaddyModule() caddy.ModuleInfo {
 func (s *SQLite) Provision(caddy.Context) error {
 	if s.Path == "" {
 		return errors.New("store: sqlite needs a path")
+	}
+	if dir, err := os.Stat(filepath.Dir(s.Path)); err != nil || !dir.IsDir() {
+		return fmt.Errorf("store: sqlite %q: the directory %s has to exist, and Modicum has to be able to write in it", s.Path, filepath.Dir(s.Path))
 	}
 	return nil
 }

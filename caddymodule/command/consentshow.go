@@ -30,8 +30,8 @@ func (o *consentOptions) show() *cobra.Command {
 		})
 	cmd.Long = `
 Shows the stored evidence of one person, in the order of events: each choice, and
-each text that was stored with it. A link records that two subjects are one person:
-the visitor who sent a form, and the address in the form.`
+each text that was stored with it. A link, which earlier versions stored, records that
+two subjects are one person: the visitor who sent a form, and the address in the form.`
 	return cmd
 }
 

@@ -42,7 +42,7 @@ type Event struct {
 	Shown *Shown `json:"shown,omitempty"`
 	// Policy is the version of the policy set.
 	Policy string `json:"policy,omitempty"`
-	// Receipt is the ledger's reference of the submission that contained the
+	// Receipt is the receipt of the submission that contained the
 	// choice; empty if none did.
 	Receipt string `json:"receipt,omitempty"`
 	// Address is the client's address, or its network, if the operator keeps

@@ -19,7 +19,7 @@ type Inquiry struct {
 	// Hidden reports that the submission holds a field that identifies a
 	// person, but that its value could not be read.
 	Hidden bool
-	// Receipt is the ledger's reference of the submission.
+	// Receipt is the receipt of the submission.
 	Receipt string
 	// Began is when the submission began to arrive.
 	Began time.Time

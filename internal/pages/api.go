@@ -135,7 +135,7 @@ func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 	}
 	v := p.visit(r)
 	if v.in = v.languages.Named(body.Language); v.in == nil {
-		p.fault(w, http.StatusUnprocessableEntity, "language is not one that the texts are in", nil)
+		p.fault(w, http.StatusUnprocessableEntity, "language: the texts are not in this language", nil)
 		return
 	}
 	marks, form := map[string]string{}, url.Values{}
@@ -158,7 +158,7 @@ func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 		for _, q := range a.outdated {
 			names = append(names, q.purpose.Name)
 		}
-		p.fault(w, http.StatusConflict, "the text has changed: show the new one and ask again", names)
+		p.fault(w, http.StatusConflict, "the text has changed, or no notice says which one was shown: show the new one and ask again", names)
 		return
 	}
 	err = p.keep(w, r, v, consent.FromAPI, a.decisions)
@@ -181,11 +181,11 @@ func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 func (v *visit) wrong(c *apiDecision, marks map[string]string) string {
 	switch {
 	case v.named(c.Purpose) == nil:
-		return "a choice names no purpose that there is a choice about"
+		return "choices: expected a purpose that GET lists as a choice"
 	case c.Choice != allow && c.Choice != refuse:
-		return "a choice is neither allow nor refuse"
+		return "choices: expected allow or refuse"
 	case marks[c.Purpose] != "":
-		return "a purpose is answered twice"
+		return "choices: a purpose is answered twice"
 	}
 	return ""
 }

@@ -65,7 +65,7 @@ func (c *compiler) warnOfShared() {
 }
 
 func (c *compiler) warnOfField(f *Field) {
-	if all := len(c.set.Purposes); all > 1 && len(f.Purposes) == all {
+	if all := len(c.set.Purposes); all > 2 && len(f.Purposes) == all {
 		c.warning("every-purpose", f.Position, fmt.Sprintf("the field %q is for every purpose", f.Name),
 			"name the purposes that need it")
 	}

@@ -4,7 +4,7 @@ package submission
 // body with less spare capacity is copied first.
 const Padding = 64
 
-// maxNumber is the most characters of a number (RULES.md, json-number-length).
+// maxNumber is the most characters of a number (RULES.md, json/number-length).
 const maxNumber = 40
 
 // JSON reads body as one JSON value and appends to dst what the plan keeps

@@ -80,9 +80,9 @@ var (
 	// ErrQuery is wrapped by errors about malformed queries.
 	ErrQuery = errors.New("the query cannot be answered")
 	// ErrNobody means that nothing is stored about a person.
-	ErrNobody = errors.New("nothing is kept of this person: is the subject spelled as it is listed?")
+	ErrNobody = errors.New("nothing is stored for this person; a subject must be spelled as it is listed")
 	// ErrNothing means that there is no consent to withdraw.
-	ErrNothing = errors.New("no consent stands that could be withdrawn")
+	ErrNothing = errors.New("no consent is in force that could be withdrawn")
 )
 
 func queryError(format string, args ...any) error {

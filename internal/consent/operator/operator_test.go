@@ -212,7 +212,7 @@ func TestRefused(t *testing.T) {
 	export := func(d *Service, q *Query) error { return d.Export(t.Context(), new(strings.Builder), q) }
 	list := func(d *Service, q *Query) error { return d.List(t.Context(), new(strings.Builder), q) }
 	for _, test := range []struct {
-		desk  *Service
+		service  *Service
 		do    func(*Service, *Query) error
 		query Query
 		is    error
@@ -226,13 +226,13 @@ func TestRefused(t *testing.T) {
 		{&keyless, list, Query{Identity: someone}, ErrQuery, "the key of pseudonyms is not known"},
 		{&keyless, export, Query{Format: DPV}, ErrQuery, "names the controller"},
 		{d, withdraw, Query{Subject: canary, All: true}, ErrNobody, "spelled"},
-		{d, withdraw, Query{Subject: canary}, ErrQuery, "one purpose, or all"},
-		{d, withdraw, Query{Subject: canary, All: true, Purpose: "newsletter"}, ErrQuery, "one purpose, or all"},
+		{d, withdraw, Query{Subject: canary}, ErrQuery, "expected one purpose"},
+		{d, withdraw, Query{Subject: canary, All: true, Purpose: "newsletter"}, ErrQuery, "expected one purpose"},
 		{d, withdraw, Query{All: true}, ErrQuery, "expected a person"},
-		{d, withdraw, Query{Subject: ada, Purpose: "statistics"}, ErrNothing, "no consent stands"},
-		{d, withdraw, Query{Subject: ada, Purpose: "CANARY"}, ErrNothing, "no consent stands"},
+		{d, withdraw, Query{Subject: ada, Purpose: "statistics"}, ErrNothing, "no consent is in force"},
+		{d, withdraw, Query{Subject: ada, Purpose: "CANARY"}, ErrNothing, "no consent is in force"},
 	} {
-		err := test.do(test.desk, &test.query)
+		err := test.do(test.service, &test.query)
 		if !errors.Is(err, test.is) || !strings.Contains(err.Error(), test.says) || strings.Contains(err.Error(), "CANARY") {
 			t.Errorf("%+v: %v", test.query, err)
 		}

@@ -28,14 +28,14 @@ type Withdrawal struct {
 // it: an unconfirmed form stores none.
 func (s *Service) Withdraw(ctx context.Context, q *Query) ([]Withdrawal, error) {
 	if q.All == (q.Purpose != "") {
-		return nil, queryError("expected one purpose, or all")
+		return nil, queryError("expected one purpose (--purpose NAME) or all (--all)")
 	}
 	subjects, err := s.subjects(q)
 	if err != nil {
 		return nil, err
 	}
 	if subjects == nil {
-		return nil, queryError("expected a person: nobody withdraws for everybody")
+		return nil, queryError("expected a person")
 	}
 	store, err := s.Registry.Store(ctx)
 	if err != nil {
