@@ -181,7 +181,7 @@ func (l *liveRegistry) start(terms freshness.Terms, log *slog.Logger) error {
 	l.logs.add(log)
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	if err := l.Open(ctx); err != nil && !errors.Is(err, consent.ErrUnreachable) && !errors.Is(err, context.DeadlineExceeded) {
+	if _, err := l.Store(ctx); err != nil && !errors.Is(err, consent.ErrUnreachable) && !errors.Is(err, context.DeadlineExceeded) {
 		return err
 	}
 	l.mu.Lock()

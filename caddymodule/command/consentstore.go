@@ -52,7 +52,7 @@ func (o *consentOptions) openStore(ctx context.Context) (consentBackend, func() 
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := registry.Open(ctx); err != nil {
+	if _, err := registry.Store(ctx); err != nil {
 		if store.file != "" { // only one process can open it
 			err = fmt.Errorf("%w; if a running Modicum has it open, leave out --store to use that one", err)
 		}

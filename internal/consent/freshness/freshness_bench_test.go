@@ -53,7 +53,7 @@ func registry(tb testing.TB, o freshness.Options) *freshness.Registry {
 			tb.Error(err)
 		}
 	})
-	if err := r.Open(context.Background()); err != nil {
+	if _, err := r.Store(context.Background()); err != nil {
 		tb.Fatal(err)
 	}
 	return r

@@ -1,7 +1,6 @@
 package freshness
 
 import (
-	"maps"
 	"slices"
 	"sync"
 
@@ -46,11 +45,7 @@ func (h *horizon) advance(c consent.Changes) {
 		h.floor = c.Head.Revision
 		h.changed = nil
 	default:
-		h.noteLocked(c.Subjects)
-		if len(h.changed) > maxChanged {
-			h.floor = c.Head.Revision
-			h.changed = nil
-		}
+		h.noteLocked(c.Subjects, c.Head.Revision)
 	}
 	h.known = c.Head
 }
@@ -67,11 +62,7 @@ func (h *horizon) note(at consent.Revision, events []consent.Event) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.noteLocked(changed)
-	if len(h.changed) > maxChanged {
-		h.floor = max(h.floor, at)
-		h.changed = nil
-	}
+	h.noteLocked(changed, at)
 }
 
 // doubt records that choices are on their way to the store.
@@ -101,13 +92,16 @@ func (h *horizon) count(events []consent.Event, by int) {
 	}
 }
 
-func (h *horizon) noteLocked(changed map[consent.Subject]consent.Revision) {
+// noteLocked adds changes up to a revision.
+func (h *horizon) noteLocked(changed map[consent.Subject]consent.Revision, upTo consent.Revision) {
 	if h.changed == nil {
-		h.changed = maps.Clone(changed)
-		return
+		h.changed = make(map[consent.Subject]consent.Revision, len(changed))
 	}
 	for subject, at := range changed {
 		h.changed[subject] = max(h.changed[subject], at)
+	}
+	if len(h.changed) > maxChanged {
+		h.floor, h.changed = max(h.floor, upTo), nil
 	}
 }
 

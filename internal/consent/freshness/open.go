@@ -7,22 +7,21 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent"
 )
 
-// Open opens the store unless it is open.
-func (r *Registry) Open(ctx context.Context) error {
-	_, _, err := r.opened(ctx)
-	return err
+// current returns the store if it is open, and its reader. It returns an error
+// if the registry is closed.
+func (r *Registry) current() (consent.Store, *reader, error) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	if r.closed {
+		return nil, nil, consent.ErrUnavailable
+	}
+	return r.store, r.reader, nil
 }
 
 // opened returns the store, opened when it is not, and its reader.
 func (r *Registry) opened(ctx context.Context) (consent.Store, *reader, error) { //nolint:contextcheck // what reads outlives the caller
-	r.mu.RLock()
-	store, rd, closed := r.store, r.reader, r.closed
-	r.mu.RUnlock()
-	if store != nil {
-		return store, rd, nil
-	}
-	if closed {
-		return nil, nil, consent.ErrUnavailable
+	if store, rd, err := r.current(); store != nil || err != nil {
+		return store, rd, err
 	}
 	select { // a mutex would wait longer than ctx
 	case r.opening <- struct{}{}:
@@ -30,14 +29,8 @@ func (r *Registry) opened(ctx context.Context) (consent.Store, *reader, error) {
 	case <-ctx.Done():
 		return nil, nil, consent.Unavailable(ctx.Err())
 	}
-	r.mu.RLock()
-	store, rd, closed = r.store, r.reader, r.closed
-	r.mu.RUnlock()
-	if store != nil {
-		return store, rd, nil
-	}
-	if closed {
-		return nil, nil, consent.ErrUnavailable
+	if store, rd, err := r.current(); store != nil || err != nil {
+		return store, rd, err
 	}
 	store, err := r.options.Open(ctx)
 	r.mu.Lock()
@@ -77,43 +70,47 @@ func (r *Registry) enter() bool {
 
 // openedInTime is opened for callers that cannot wait long.
 func (r *Registry) openedInTime(ctx context.Context) (consent.Store, *reader, error) {
-	r.mu.RLock()
-	store, rd := r.store, r.reader
-	r.mu.RUnlock()
-	if store != nil {
-		return store, rd, nil
+	if store, rd, err := r.current(); store != nil || err != nil {
+		return store, rd, err
 	}
 	if err := r.breaker.allow(); err != nil {
 		return nil, nil, err
 	}
-	opened := r.loads.DoChan("", func() (any, error) {
-		if !r.enter() {
-			return nil, consent.ErrUnavailable
-		}
-		defer r.work.Done()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.WriteTimeout)
-		defer cancel()
+	_, err := r.share(ctx, "", r.options.WriteTimeout, func(ctx context.Context) (any, error) {
 		_, _, err := r.opened(ctx)
 		r.breaker.report(err)
 		return nil, err
 	})
-	limit := time.NewTimer(r.options.Timeout)
-	defer limit.Stop()
-	select {
-	case result := <-opened:
-		if result.Err != nil {
-			return nil, nil, result.Err
+	if err != nil {
+		return nil, nil, err
+	}
+	return r.opened(ctx)
+}
+
+// share does work once for all callers that wait for it. The work may take as
+// long as limit, but a caller waits no longer than a decision may.
+func (r *Registry) share(ctx context.Context, key string, limit time.Duration, do func(context.Context) (any, error)) (any, error) {
+	done := r.loads.DoChan(key, func() (any, error) {
+		if !r.enter() {
+			return nil, consent.ErrUnavailable
 		}
-		return r.opened(ctx)
-	case <-limit.C:
-		return nil, nil, consent.ErrUnavailable
+		defer r.work.Done()
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
+		defer cancel()
+		return do(ctx)
+	})
+	select {
+	case result := <-done:
+		return result.Val, result.Err
+	case <-time.After(r.options.Timeout):
+		return nil, consent.ErrUnavailable
 	case <-ctx.Done():
-		return nil, nil, ctx.Err()
+		return nil, ctx.Err()
 	}
 }
 
-// Store returns the open store, for exports and retention; decisions use
-// [Registry.Find].
+// Store returns the store, opened when it is not, for exports and retention;
+// decisions use [Registry.Find].
 func (r *Registry) Store(ctx context.Context) (consent.Store, error) {
 	store, _, err := r.opened(ctx)
 	return store, err

@@ -60,12 +60,10 @@ func (rd *reader) join(ctx context.Context, atLeast consent.Revision) error {
 	}
 	rd.mu.Unlock()
 	// Two reads may lie ahead: the one that runs, and ours.
-	limit := time.NewTimer(rd.timeout)
-	defer limit.Stop()
 	select {
 	case <-r.done:
 		return r.err
-	case <-limit.C:
+	case <-time.After(rd.timeout):
 		return consent.ErrUnavailable
 	case <-ctx.Done():
 		return ctx.Err()
@@ -146,10 +144,8 @@ func (rd *reader) close() {
 
 // pause waits for a while or until ctx ends.
 func pause(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
 	select {
 	case <-ctx.Done():
-	case <-timer.C:
+	case <-time.After(d):
 	}
 }

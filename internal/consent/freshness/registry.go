@@ -4,6 +4,7 @@
 package freshness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -96,13 +97,11 @@ func (c *cached) upToMark() bool {
 
 // NewRegistry returns a registry that opens its store when it is needed.
 func NewRegistry(o Options) (*Registry, error) {
-	setDefault(&o.Timeout, 250*time.Millisecond)
-	setDefault(&o.WriteTimeout, 5*time.Second)
-	setDefault(&o.Memory, 64<<20)
-	setDefault(&o.Life, 10*time.Minute)
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
+	o.Timeout = cmp.Or(o.Timeout, 250*time.Millisecond)
+	o.WriteTimeout = cmp.Or(o.WriteTimeout, 5*time.Second)
+	o.Memory = cmp.Or(o.Memory, 64<<20)
+	o.Life = cmp.Or(o.Life, 10*time.Minute)
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -121,13 +120,6 @@ func NewRegistry(o Options) (*Registry, error) {
 	return &Registry{
 		options: o, cache: cache, breaker: breaker{now: o.Now}, denials: denials{now: o.Now}, opening: make(chan struct{}, 1),
 	}, nil
-}
-
-func setDefault[T comparable](option *T, value T) {
-	var zero T
-	if *option == zero {
-		*option = value
-	}
 }
 
 // Find returns the record of a subject, with everything that was acknowledged
@@ -261,13 +253,7 @@ func (r *Registry) load(ctx context.Context, store consent.Store, subject consen
 	if err := r.breaker.allow(); err != nil {
 		return nil, err
 	}
-	loaded := r.loads.DoChan(string(subject), func() (any, error) {
-		if !r.enter() {
-			return nil, consent.ErrUnavailable
-		}
-		defer r.work.Done()
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.options.Timeout)
-		defer cancel()
+	loaded, err := r.share(ctx, string(subject), r.options.Timeout, func(ctx context.Context) (any, error) {
 		mark, epoch := r.horizon.current()
 		c := &cached{epoch: epoch, loaded: r.options.Now()}
 		var err error
@@ -286,19 +272,10 @@ func (r *Registry) load(ctx context.Context, store consent.Store, subject consen
 		}
 		return c, nil
 	})
-	limit := time.NewTimer(r.options.Timeout)
-	defer limit.Stop()
-	select {
-	case result := <-loaded:
-		if result.Err != nil {
-			return nil, result.Err
-		}
-		return result.Val.(*cached), nil
-	case <-limit.C:
-		return nil, consent.ErrUnavailable
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err != nil {
+		return nil, err
 	}
+	return loaded.(*cached), nil
 }
 
 // subjectFirst puts the subject that was asked for before those linked to it.
@@ -346,7 +323,7 @@ func (r *Registry) Append(request context.Context, events ...consent.Event) (con
 	}
 	r.denials.end(events) // the horizon knows by now
 	r.lease.Store(int64(commit.Lease))
-	if restricting(events) {
+	if slices.ContainsFunc(events, func(e consent.Event) bool { return e.Action.Restricts() }) {
 		err = waitForLease(request, commit.Lease)
 	}
 	return commit.Revision, err
@@ -394,15 +371,6 @@ func (r *Registry) append(ctx context.Context, events []consent.Event) (consent.
 		return commit, err
 	}
 	return commit, consent.Unavailable(err)
-}
-
-func restricting(events []consent.Event) bool {
-	for i := range events {
-		if events[i].Action.Restricts() {
-			return true
-		}
-	}
-	return false
 }
 
 // Denied reports whether a purpose is denied on this process because one of the
