@@ -26,9 +26,9 @@ type Wording struct {
 type Row struct {
 	// Name says which: benefit, basis, data, retention, recipients, expires,
 	// controller, dpo, actions, withdraw, object, separate.
-	Name   string
-	Label  string
-	Values []string
+	Name   string   `json:"name"`
+	Label  string   `json:"label"`
+	Values []string `json:"values"`
 }
 
 // Wording says the notice in a language, which should be the one that

@@ -16,6 +16,7 @@ import (
 
 	"github.com/modicum-proxy/modicum/internal/consent"
 	"github.com/modicum-proxy/modicum/internal/consent/signal"
+	"github.com/modicum-proxy/modicum/internal/notice"
 )
 
 // apiPath is that of the interface for a site's own front end, below the
@@ -43,7 +44,7 @@ type apiChoice struct {
 	Title       string `json:"title"`
 	Description string `json:"description,omitempty"`
 	// Told are the rows to show under the title.
-	Told []apiTold `json:"told"`
+	Told []notice.Row `json:"told"`
 	// Notice identifies the text. It comes back with the answer.
 	Notice string `json:"notice"`
 	// Document is the address of the whole text.
@@ -57,17 +58,11 @@ type apiChoice struct {
 	Answer *apiAnswer `json:"answer,omitempty"`
 }
 
-type apiTold struct {
-	Name   string   `json:"name"` // benefit, basis, data, retention, recipients
-	Label  string   `json:"label"`
-	Values []string `json:"values"`
-}
-
 type apiAnswer struct {
-	Action  string     `json:"action"` // grant, refuse, withdraw, object, expire
-	Time    time.Time  `json:"time"`
-	Expires *time.Time `json:"expires,omitempty"`
-	Notice  string     `json:"notice,omitempty"`
+	Action  string    `json:"action"` // grant, refuse, withdraw, object, expire
+	Time    time.Time `json:"time"`
+	Expires time.Time `json:"expires,omitzero"`
+	Notice  string    `json:"notice,omitempty"`
 }
 
 // apiDecisions is the body of POST. All of it is kept, or nothing.
@@ -86,9 +81,8 @@ type apiDecision struct {
 
 func (p *Pages) apiChoices(w http.ResponseWriter, r *http.Request) {
 	v := p.visit(r)
-	choices, err := p.Consents.Choices(r, v.set, v.purposes)
+	choices, err := p.read(r, v)
 	if err != nil {
-		p.Logger.WarnContext(r.Context(), "reading what a visitor chose", "error", err)
 		p.fault(w, http.StatusServiceUnavailable, "what was chosen cannot be looked up now", nil)
 		return
 	}
@@ -102,16 +96,10 @@ func (p *Pages) apiChoices(w http.ResponseWriter, r *http.Request) {
 func (v *visit) apiChoice(q *question, choice *consent.Choice) apiChoice {
 	c := apiChoice{
 		Purpose: q.purpose.Name, Basis: string(q.purpose.Basis), Title: q.wording.Title, Description: q.wording.Description,
-		Notice: q.notice.ID, Document: v.url("consents/" + q.purpose.Name), Status: string(choice.Status), Source: string(choice.Source),
-	}
-	for _, r := range q.wording.Summary() {
-		c.Told = append(c.Told, apiTold{r.Name, r.Label, r.Values})
+		Told: q.wording.Summary(), Notice: q.notice.ID, Document: v.url("consents/" + q.purpose.Name), Status: string(choice.Status), Source: string(choice.Source),
 	}
 	if latest := &choice.Latest; stored(choice) {
-		c.Answer = &apiAnswer{Action: string(latest.Action), Time: latest.Time, Notice: latest.Notice}
-		if !latest.Expires.IsZero() {
-			c.Answer.Expires = &latest.Expires
-		}
+		c.Answer = &apiAnswer{Action: string(latest.Action), Time: latest.Time, Expires: latest.Expires, Notice: latest.Notice}
 	}
 	return c
 }
@@ -147,11 +135,7 @@ func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 		marks[c.Purpose] = c.Choice
 		form.Set("notice."+c.Purpose, c.Notice)
 	}
-	choices, err := p.Consents.Choices(r, v.set, v.purposes)
-	if err != nil {
-		p.Logger.WarnContext(r.Context(), "reading what a visitor chose", "error", err)
-		choices = nil
-	}
+	choices, _ := p.read(r, v) // what can be stored is, see choose
 	a := v.decide(marks, form, choices)
 	if len(a.outdated) > 0 {
 		var names []string
@@ -161,7 +145,7 @@ func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 		p.fault(w, http.StatusConflict, "the text has changed, or no notice says which one was shown: show the new one and ask again", names)
 		return
 	}
-	err = p.keep(w, r, v, consent.FromAPI, a.decisions)
+	err := p.keep(w, r, v, consent.FromAPI, a.decisions)
 	if name := tooMany(err); name != "" {
 		detail := "too many choices come from this person or network: nothing is saved"
 		if name == "granted" {

@@ -49,14 +49,23 @@ type gpc struct{ Denied, Allowed []part }
 
 func (p *Pages) choices(w http.ResponseWriter, r *http.Request) {
 	v := p.visit(r)
-	choices, err := p.Consents.Choices(r, v.set, v.purposes)
+	choices, err := p.read(r, v)
 	if err != nil {
-		p.Logger.WarnContext(r.Context(), "reading what a visitor chose", "error", err)
 		w.Header().Set("Retry-After", "5")
 		p.showChoices(w, r, v, http.StatusServiceUnavailable, nil, nil, v.problem("store"))
 		return
 	}
 	p.showChoices(w, r, v, http.StatusOK, choices, nil, nil)
+}
+
+// read returns what the visitor chose; nil on an error, which it logs.
+func (p *Pages) read(r *http.Request, v *visit) ([]consent.Choice, error) {
+	choices, err := p.Consents.Choices(r, v.set, v.purposes)
+	if err != nil {
+		p.Logger.WarnContext(r.Context(), "reading what a visitor chose", "error", err)
+		return nil, err
+	}
+	return choices, nil
 }
 
 // showChoices shows the page of choices. choices are nil if they are not

@@ -28,12 +28,7 @@ func (p *Pages) choose(w http.ResponseWriter, r *http.Request) {
 		p.message(w, v, status, map[int]string{http.StatusRequestEntityTooLarge: "large"}[status])
 		return
 	}
-	choices, err := p.Consents.Choices(r, v.set, v.purposes)
-	if err != nil {
-		// What can be stored is: the person need not wait until we can read.
-		p.Logger.WarnContext(r.Context(), "reading what a visitor chose", "error", err)
-		choices = nil
-	}
+	choices, _ := p.read(r, v) // what can be stored is: the person need not wait until we can read
 	marks := v.marks(form)
 	if name := p.untrusted(r, form); name != "" {
 		p.showChoices(w, r, v, http.StatusForbidden, choices, marks, v.problem(name))
@@ -57,7 +52,7 @@ func (p *Pages) choose(w http.ResponseWriter, r *http.Request) {
 		p.showChoices(w, r, v, http.StatusConflict, choices, marks, problem)
 		return
 	}
-	err = p.keep(w, r, v, consent.FromPage, a.decisions)
+	err := p.keep(w, r, v, consent.FromPage, a.decisions)
 	if name := tooMany(err); name != "" {
 		p.message(w, v, http.StatusTooManyRequests, name)
 		return

@@ -6,7 +6,6 @@ package pages
 import (
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -35,32 +34,29 @@ type Consents interface {
 
 // Options make [Pages].
 type Options struct {
-	// Prefix is the path that the pages are under. It begins and ends with a
-	// slash. Default: /privacy/
+	// Prefix is the path that the pages are under, such as /privacy/. It begins and
+	// ends with a slash.
 	Prefix string
-	// Home is the address of the link back to the site. Default: /
-	Home string
 	// Policy returns the set in force. It may change from one call to the next.
 	Policy   func() *policy.Set
 	Consents Consents
-	// Languages are those of the pages. Default: English and Russian.
+	// Languages are those of the pages.
 	Languages *words.Languages
 	// Key signs the tokens of forms. At least 32 bytes; proxies of one site
 	// have the same.
 	Key []byte
 	// Person returns a name of the person behind a request that is the same on
 	// each page, such as a pseudonym, and empty if the person is unknown. It ties
-	// a form to the person that it was made for. If nil, everyone is unknown.
+	// a form to the person that it was made for.
 	Person func(*http.Request) string
-	// Client returns the address that a request came from. Default: that of
-	// the connection.
+	// Client returns the address that a request came from.
 	Client func(*http.Request) string
 	// Rate is how many requests a second one person may send in the long run,
 	// or one address of which no person is known, and Burst how many at once.
 	// Default: 5 and 60.
 	Rate  rate.Limit
 	Burst int
-	// Logger receives errors. Default: none.
+	// Logger receives errors.
 	Logger *slog.Logger
 	// Now is the clock. Default: time.Now
 	Now func() time.Time
@@ -103,7 +99,7 @@ func New(o Options) (*Pages, error) {
 	limited := p.limited(mux)
 	p.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		secure(w.Header())
-		if r.URL.Path == o.Prefix+style.name {
+		if r.URL.Path == o.Prefix+styleName && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			serveStyle(w, r)
 			return
 		}
@@ -120,39 +116,11 @@ func (o *Options) complete() error {
 	case len(o.Key) < 32:
 		return errors.New("the key of the pages has less than 32 bytes")
 	}
-	if o.Prefix == "" {
-		o.Prefix = "/privacy/"
-	}
 	if len(o.Prefix) < 3 || !strings.HasPrefix(o.Prefix, "/") || !strings.HasSuffix(o.Prefix, "/") || strings.ContainsAny(o.Prefix, "{}?#% \"<>\\") || strings.Contains(o.Prefix, "//") {
 		return errors.New("the prefix of the pages has to be a path that begins and ends with one slash, as /privacy/ does")
 	}
-	if o.Home == "" {
-		o.Home = "/"
-	}
-	if o.Languages == nil {
-		ours, err := words.Read(nil)
-		if err != nil {
-			return err
-		}
-		o.Languages = ours
-	}
-	if o.Person == nil {
-		o.Person = func(*http.Request) string { return "" }
-	}
-	if o.Client == nil {
-		o.Client = func(r *http.Request) string {
-			host, _, err := net.SplitHostPort(r.RemoteAddr)
-			if err != nil {
-				return r.RemoteAddr
-			}
-			return host
-		}
-	}
 	if o.Rate == 0 {
 		o.Rate, o.Burst = 5, 60
-	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Now == nil {
 		o.Now = time.Now
@@ -161,6 +129,28 @@ func (o *Options) complete() error {
 }
 
 func (p *Pages) ServeHTTP(w http.ResponseWriter, r *http.Request) { p.handler.ServeHTTP(w, r) }
+
+// limited bounds how often one client comes. A known person is counted apart from
+// their address, which may be that of a whole company: the requests of others there
+// must not keep that person from withdrawing.
+func (p *Pages) limited(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		client := p.Person(r)
+		if client == "" {
+			client = p.Client(r)
+		}
+		if p.limit.Allow(client) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Retry-After", "10")
+		if p.isAPI(r) {
+			p.fault(w, http.StatusTooManyRequests, "too many requests from this address or person", nil)
+			return
+		}
+		p.message(w, p.visit(r), http.StatusTooManyRequests, "often")
+	})
+}
 
 // secure sets the headers that allow only the pages' own content to load, and
 // prevent scripts, framing, caching and reading from other origins.

@@ -30,20 +30,14 @@ var templates = func() map[string]*template.Template {
 //go:embed style.css
 var styleSheet []byte
 
-// style is the style sheet under a name that holds its digest: it is kept by
-// browsers for good, and never meets a page of another version.
-var style = func() (s struct{ name string }) {
+// styleName contains the digest of the style sheet: browsers may keep it for ever,
+// and no page gets the one of another version.
+var styleName = func() string {
 	digest := sha256.Sum256(styleSheet)
-	s.name = "style-" + hex.EncodeToString(digest[:8]) + ".css"
-	return s
+	return "style-" + hex.EncodeToString(digest[:8]) + ".css"
 }()
 
 func serveStyle(w http.ResponseWriter, r *http.Request) {
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
-		return
-	}
 	w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	w.Header().Set("Content-Type", "text/css; charset=utf-8")
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(styleSheet))
@@ -59,7 +53,6 @@ type layout struct {
 	Contact    string
 	ContactURL template.URL
 	Languages  []languageLink
-	Home       string
 	Choices    string // address of the page of choices
 	Style      string
 }
@@ -68,7 +61,7 @@ func (p *Pages) layout(v *visit, title string, problem *problem) layout {
 	contact := cmp.Or(v.set.Controller.DPO.Contact, v.set.Controller.Contact)
 	return layout{
 		Language: v.in, Title: title, Problem: problem, Controller: v.controller(), Languages: v.languageLinks(),
-		Contact: contact, ContactURL: contactURL(contact), Home: p.Home, Choices: v.url("choices"), Style: p.Prefix + style.name,
+		Contact: contact, ContactURL: contactURL(contact), Choices: v.url("choices"), Style: p.Prefix + styleName,
 	}
 }
 

@@ -2,6 +2,7 @@ package pages_test
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -166,7 +167,8 @@ func newSite(t *testing.T, change ...func(*pages.Options)) *site {
 	must(t, err)
 	s.service = &service.Service{Registry: registry, Keys: keys, Words: languages, Now: now, NewID: uuid.New}
 	o := pages.Options{
-		Policy: s.set.Load, Consents: s.service, Key: keys.Form(), Person: s.service.Person, Now: now, Rate: 1e6, Burst: 1e6,
+		Prefix: "/privacy/", Policy: s.set.Load, Consents: s.service, Languages: languages, Key: keys.Form(), Person: s.service.Person,
+		Client: func(r *http.Request) string { return r.RemoteAddr }, Logger: slog.New(slog.DiscardHandler), Now: now, Rate: 1e6, Burst: 1e6,
 	}
 	for _, c := range change {
 		c(&o)

@@ -3,6 +3,8 @@ package pages_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -137,7 +139,8 @@ func newSite(t *testing.T) *site {
 		NewID: func() uuid.UUID { return uuid.Must(uuid.NewV7()) },
 	}
 	s.Pages, err = pages.New(pages.Options{
-		Policy: s.set.Load, Consents: consents, Languages: languages, Key: keys.Form(), Person: consents.Person, Now: now, Rate: 1e6, Burst: 1e6,
+		Prefix: "/privacy/", Policy: s.set.Load, Consents: consents, Languages: languages, Key: keys.Form(), Person: consents.Person,
+		Client: func(r *http.Request) string { return r.RemoteAddr }, Logger: slog.New(slog.DiscardHandler), Now: now, Rate: 1e6, Burst: 1e6,
 	})
 	if err != nil {
 		t.Fatal(err)
