@@ -68,7 +68,7 @@ func TestText(t *testing.T) {
 	for _, c := range []struct{ name, language, golden string }{
 		{"letter", "en", "letter.en.txt"}, {"letter", "ru", "letter.ru.txt"}, {"count", "en", "count.en.txt"},
 	} {
-		got := notice.ForPurpose(set, purpose(t, set, c.name), c.language).Wording(languages.For(c.language)).String()
+		got := notice.ForPurpose(set, purpose(t, set, c.name), c.language).Wording(languages.Matcher()(c.language)).String()
 		want, err := os.ReadFile("testdata/" + c.golden)
 		if err != nil {
 			t.Fatal(err)

@@ -67,46 +67,25 @@ func (k *Keys) ReadCookie(h http.Header) (c Cookie, ok bool) {
 }
 
 func (k *Keys) parseCookie(value string) (Cookie, bool) {
-	if len(value) > maxCookie || !strings.HasPrefix(value, "1.") {
+	if len(value) > maxCookie {
 		return Cookie{}, false
 	}
-	signed, signature, ok := cutLast(value)
-	if !ok {
+	parts := strings.Split(value, ".")
+	if len(parts) != 5 || parts[0] != "1" {
 		return Cookie{}, false
 	}
-	rest, keyID, ok := cutLast(signed)
-	if !ok {
-		return Cookie{}, false
-	}
-	rest, revision, ok := cutLast(rest)
-	if !ok {
-		return Cookie{}, false
-	}
-	id, ok := strings.CutPrefix(rest, "1.")
+	id, revision, keyID, signature := parts[1], parts[2], parts[3], parts[4]
 	c := Cookie{id: id, key: k.byID(keyID)}
-	if !ok || c.key == nil || len(c.id) != cookieIDSize || len(signature) != cookieSignSize {
+	if c.key == nil || len(id) != cookieIDSize || len(signature) != cookieSignSize {
 		return Cookie{}, false
 	}
 	var buf [cookieSignSize]byte
-	if !hmac.Equal(c.key.sign(buf[:0], signed), []byte(signature)) {
+	if signed := strings.TrimSuffix(value, "."+signature); !hmac.Equal(c.key.cookie.append(buf[:0], 16, signed), []byte(signature)) {
 		return Cookie{}, false
 	}
 	n, err := strconv.ParseInt(revision, 36, 64)
 	c.Revision = consent.Revision(n)
 	return c, err == nil && n >= 0
-}
-
-func cutLast(s string) (before, after string, ok bool) {
-	i := strings.LastIndexByte(s, '.')
-	if i <= 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+1:], true
-}
-
-// sign appends the signature of a text.
-func (k *key) sign(b []byte, text string) []byte {
-	return k.cookie.append(b, 16, text)
 }
 
 // IsZero reports whether there is no cookie.
@@ -121,7 +100,7 @@ func (c *Cookie) Subject() consent.Subject {
 func (c *Cookie) String() string {
 	signed := "1." + c.id + "." + strconv.FormatInt(int64(c.Revision), 36) + "." + c.key.id
 	return (&http.Cookie{
-		Name: CookieName, Value: signed + "." + string(c.key.sign(nil, signed)),
+		Name: CookieName, Value: signed + "." + string(c.key.cookie.append(nil, 16, signed)),
 		Path: "/", MaxAge: cookieLife, Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	}).String()
 }

@@ -3,6 +3,7 @@ package subject
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode"
 
@@ -82,19 +83,20 @@ func Normalize(kind Kind, value, country string) (Identity, bool) {
 // isLocalPart reports whether a text is a local part that needs no quotes: a
 // dot-atom of RFC 5322, section 3.2.3, with letters of all scripts (RFC 6531).
 func isLocalPart(text string) bool {
-	return text != "" && text[0] != '.' && !strings.HasSuffix(text, ".") && !strings.Contains(text, "..") &&
-		!strings.ContainsFunc(text, func(r rune) bool {
-			if r == 'ı' || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
-				return true // an i to some, or nothing that anybody sees
-			}
-			return !unicode.In(r, unicode.L, unicode.M, unicode.Nd) && !strings.ContainsRune("!#$%&'*+-./=?^_`{|}~", r)
-		})
+	return isDotted(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		if r == 'ı' || unicode.In(r, unicode.Other_Default_Ignorable_Code_Point, unicode.Variation_Selector) {
+			return true // an i to some, or nothing that anybody sees
+		}
+		return !unicode.In(r, unicode.L, unicode.M, unicode.Nd) && !strings.ContainsRune("!#$%&'*+-./=?^_`{|}~", r)
+	})
 }
 
 // isDomain reports whether a text is the name of a host, in ASCII.
 func isDomain(text string) bool {
-	return text != "" && text[0] != '.' && !strings.HasSuffix(text, ".") && !strings.Contains(text, "..") &&
-		!strings.ContainsFunc(text, func(r rune) bool {
-			return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
-		})
+	return isDotted(text) && !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < '0' || r > '9') && r != '-' && r != '.'
+	})
 }
+
+// isDotted reports whether a text consists of parts with dots between them.
+func isDotted(text string) bool { return !slices.Contains(strings.Split(text, "."), "") }

@@ -80,7 +80,7 @@ type dpvRecord struct {
 	Subject      dpvSubject   `json:"dpv:hasDataSubject"`
 	Jurisdiction string       `json:"dpv:hasJurisdiction,omitempty"`
 	Process      []dpvProcess `json:"dpv:hasProcess"`
-	Control      *dpvControl  `json:"dpv:hasConsentControl,omitempty"`
+	Control      *dpvRight    `json:"dpv:hasConsentControl,omitempty"`
 	Right        []dpvRight   `json:"dpv:hasRight"`
 	Notice       []dpvNotice  `json:"dpv:hasNotice,omitempty"`
 	Status       []dpvStatus  `json:"dpv:hasConsentStatus"`
@@ -92,13 +92,8 @@ type dpvSubject struct {
 	Linked     []consent.Subject `json:"modicum:linkedSubject,omitempty"`
 }
 
-// dpvControl says where a consent is given and withdrawn.
-type dpvControl struct {
-	Type        []string `json:"@type"`
-	ExercisedAt string   `json:"dpv:isExercisedAt"`
-}
-
-// dpvRight is a right of the person.
+// dpvRight is a right of the person, or the place where a consent is given and
+// withdrawn.
 type dpvRight struct {
 	Type        []string `json:"@type"`
 	ExercisedAt string   `json:"dpv:isExercisedAt,omitempty"`
@@ -140,7 +135,7 @@ func newDPVRecord(p Person, t *Thread, site *Site) *dpvRecord {
 		Status:       dpvStatuses(t),
 	}
 	if site.Choices != "" {
-		rec.Control = &dpvControl{Type: []string{"dpv:ProvideConsent", "dpv:WithdrawConsent"}, ExercisedAt: site.Choices}
+		rec.Control = &dpvRight{Type: []string{"dpv:ProvideConsent", "dpv:WithdrawConsent"}, ExercisedAt: site.Choices}
 	}
 	for i := range t.Events {
 		n, ok := newDPVNotice(&t.Events[i])
@@ -183,8 +178,7 @@ func digestName(digest string) string {
 	return "ni:///sha-256;" + base64.RawURLEncoding.EncodeToString(sum)
 }
 
-// country names a country in the terms of the vocabulary; empty: it is not
-// known.
+// country names a country in the terms of the vocabulary; empty if it is unknown.
 func country(code string) string {
 	if code == "" {
 		return ""

@@ -2,8 +2,6 @@ package record
 
 import (
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/notice"
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -116,22 +114,18 @@ func named(kind string, p notice.Party) dpvNamed {
 // isoDuration writes a period of the policy language, "3y", as XML Schema
 // does; empty if it is none. XML Schema has no weeks.
 func isoDuration(period string) string {
-	digits := strings.TrimRight(period, "hdwmoy")
-	n, err := strconv.Atoi(digits)
-	if err != nil {
-		return ""
-	}
-	switch period[len(digits):] {
+	p, _ := policy.ParsePeriod(period)
+	switch p.Unit {
 	case "h":
-		return fmt.Sprintf("PT%dH", n)
+		return fmt.Sprintf("PT%dH", p.Count)
 	case "d":
-		return fmt.Sprintf("P%dD", n)
+		return fmt.Sprintf("P%dD", p.Count)
 	case "w":
-		return fmt.Sprintf("P%dD", 7*n)
+		return fmt.Sprintf("P%dD", 7*p.Count)
 	case "mo":
-		return fmt.Sprintf("P%dM", n)
+		return fmt.Sprintf("P%dM", p.Count)
 	case "y":
-		return fmt.Sprintf("P%dY", n)
+		return fmt.Sprintf("P%dY", p.Count)
 	}
 	return ""
 }

@@ -108,7 +108,7 @@ func TestADPC(t *testing.T) {
 func TestADPCIsNoSignal(t *testing.T) {
 	r := newReader(t)
 	s := r.Read(request(t, "ADPC: withdraw=*, consent=news~today"))
-	for _, source := range Sources() {
+	for _, source := range sources {
 		if got := heard(r, &s, source); got != "" {
 			t.Errorf("%s says %s", source, got)
 		}

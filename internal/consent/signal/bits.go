@@ -1,5 +1,7 @@
 package signal
 
+import "strings"
+
 // alphabet is base64url (RFC 4648, 5), each character six bits.
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
@@ -126,10 +128,5 @@ func (b *bits) fibonacciRange(yield func(n int) bool) {
 
 // isBase64URL reports whether a text is of the alphabet.
 func isBase64URL(text string) bool {
-	for i := range len(text) {
-		if sextets[text[i]] == 0xff {
-			return false
-		}
-	}
-	return text != ""
+	return text != "" && strings.Trim(text, alphabet) == ""
 }

@@ -180,39 +180,34 @@ func readObject(text string, member func(d *jsontext.Decoder, name string) error
 // members reads an object and calls member for each of its members, whose
 // value it has to read.
 func members(d *jsontext.Decoder, member func(name string) error) error {
-	if d.PeekKind() != '{' {
-		return errForm
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	for d.PeekKind() != '}' {
-		name, err := readString(d)
-		if err != nil {
-			return err
-		}
-		if err := member(name); err != nil {
-			return err
-		}
-	}
-	_, err := d.ReadToken()
-	return err
+	return elements(d, '{', '}', member)
 }
 
 // readStrings reads an array of strings.
 func readStrings(d *jsontext.Decoder, each func(string)) error {
-	if d.PeekKind() != '[' {
+	return elements(d, '[', ']', func(text string) error {
+		each(text)
+		return nil
+	})
+}
+
+// elements reads what is between two brackets. It calls element with each name of
+// an object, or each string of an array.
+func elements(d *jsontext.Decoder, opening, closing jsontext.Kind, element func(text string) error) error {
+	if d.PeekKind() != opening {
 		return errForm
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
-	for d.PeekKind() != ']' {
+	for d.PeekKind() != closing {
 		text, err := readString(d)
 		if err != nil {
 			return err
 		}
-		each(text)
+		if err := element(text); err != nil {
+			return err
+		}
 	}
 	_, err := d.ReadToken()
 	return err

@@ -5,8 +5,6 @@
 package signal
 
 import (
-	"slices"
-
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
@@ -35,9 +33,6 @@ const (
 	atCookieConsent
 	atKlaro
 )
-
-// Sources returns all sources of signals.
-func Sources() []Source { return slices.Clone(sources[:]) }
 
 // Signals are the signals of a request. The zero value has none.
 type Signals struct {

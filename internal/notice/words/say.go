@@ -12,6 +12,8 @@ import (
 	"github.com/nicksnyder/go-i18n/v2/i18n"
 	"golang.org/x/text/language"
 	"golang.org/x/text/language/display"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
 // Say returns a message. What its text names as {{.Name}} is given as pairs
@@ -54,13 +56,11 @@ func data(pairs []any) map[string]any {
 // Duration says a period of the policy language, "3y"; as it is written if it
 // is none.
 func (l *Language) Duration(period string) string {
-	digits := strings.TrimRight(period, "hdwmoy")
-	n, err := strconv.Atoi(digits)
-	unit := period[len(digits):]
-	if err != nil || !slices.Contains([]string{"h", "d", "w", "mo", "y"}, unit) {
+	p, ok := policy.ParsePeriod(period)
+	if !ok {
 		return period
 	}
-	return l.Count("duration."+unit, n)
+	return l.Count("duration."+p.Unit, p.Count)
 }
 
 // Date says a day, in UTC.
@@ -108,7 +108,11 @@ func (r *reader) check(tag language.Tag, messages []*i18n.Message) error {
 			problems = append(problems, fmt.Errorf("there is no message %q: see en.json for those that there are", m.ID))
 			continue
 		}
-		c := &i18n.LocalizeConfig{MessageID: m.ID, TemplateData: data(samples(english))}
+		samples := map[string]any{} // values for what the message names
+		for _, name := range names(english) {
+			samples[name] = "x"
+		}
+		c := &i18n.LocalizeConfig{MessageID: m.ID, TemplateData: samples}
 		for n := range 120 {
 			if english.One != "" {
 				c.PluralCount = n
@@ -128,15 +132,6 @@ func (r *reader) check(tag language.Tag, messages []*i18n.Message) error {
 		}
 	}
 	return errors.Join(problems...)
-}
-
-// samples are values for what a message names.
-func samples(m *i18n.Message) []any {
-	var pairs []any
-	for _, name := range names(m) {
-		pairs = append(pairs, name, "x")
-	}
-	return pairs
 }
 
 // names returns what a message names as {{.Name}}.

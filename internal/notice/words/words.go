@@ -138,15 +138,8 @@ func (l *Languages) Named(tag string) *Language {
 	return nil
 }
 
-// For returns the language that is nearest to a tag: the same, one with the
-// same base, or English.
-func (l *Languages) For(tag string) *Language {
-	if near := l.near(tag); near != nil {
-		return near
-	}
-	return l.all[0]
-}
-
+// near returns the language that is nearest to a tag: the same or one with the
+// same base. It is nil if there is none.
 func (l *Languages) near(tag string) *Language {
 	for _, fits := range []func(string) string{exact, base} {
 		for _, known := range l.all {

@@ -168,3 +168,33 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	}
 	return nil
 }
+
+// statement is a statement to prepare, and the variable for it.
+type statement struct {
+	to  **sql.Stmt
+	sql string
+}
+
+// statements are closed together.
+type statements []*sql.Stmt
+
+// prepare prepares statements, all or none.
+func prepare(ctx context.Context, on interface {
+	PrepareContext(context.Context, string) (*sql.Stmt, error)
+}, list []statement) (prepared statements, err error) {
+	for _, s := range list {
+		if *s.to, err = on.PrepareContext(ctx, s.sql); err != nil { //nolint:sqlclosecheck // close does it
+			return nil, errors.Join(err, prepared.close())
+		}
+		prepared = append(prepared, *s.to)
+	}
+	return prepared, nil
+}
+
+func (s statements) close() error {
+	var errs []error
+	for _, one := range s {
+		errs = append(errs, one.Close())
+	}
+	return errors.Join(errs...)
+}

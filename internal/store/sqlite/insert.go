@@ -19,16 +19,15 @@ type inserts struct {
 	rev  consent.Revision
 	last uuid.UUID // the event of that revision
 
+	statements
 	head, setHead, event, revOf, shown, supersede, state *sql.Stmt
 	person, size, setPerson, move                        *sql.Stmt
 }
 
 func prepareInserts(ctx context.Context, conn *sql.Conn) (*inserts, error) {
 	in := &inserts{}
-	for _, p := range []struct {
-		to  **sql.Stmt
-		sql string
-	}{
+	var err error
+	in.statements, err = prepare(ctx, conn, []statement{
 		{&in.head, `SELECT rev, event FROM head`},
 		{&in.setHead, `UPDATE head SET rev = ?, event = ?`},
 		{&in.event, `INSERT INTO event (rev, id, subject, other, purpose, action, source, time, expires,
@@ -43,23 +42,8 @@ func prepareInserts(ctx context.Context, conn *sql.Conn) (*inserts, error) {
 		{&in.size, `SELECT count(*) FROM link WHERE person = ?`},
 		{&in.setPerson, `INSERT INTO link (subject, person) VALUES (?, ?) ON CONFLICT DO NOTHING`},
 		{&in.move, `UPDATE link SET person = ? WHERE person = ?`},
-	} {
-		var err error
-		if *p.to, err = conn.PrepareContext(ctx, p.sql); err != nil { //nolint:sqlclosecheck // close does it
-			return nil, err
-		}
-	}
-	return in, nil
-}
-
-func (in *inserts) close() error {
-	var errs []error
-	for _, s := range []*sql.Stmt{
-		in.head, in.setHead, in.event, in.revOf, in.shown, in.supersede, in.state, in.person, in.size, in.setPerson, in.move,
-	} {
-		errs = append(errs, s.Close())
-	}
-	return errors.Join(errs...)
+	})
+	return in, err
 }
 
 // begin reads the head, which nobody else changes while the transaction lasts.

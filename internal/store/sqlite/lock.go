@@ -8,17 +8,14 @@ import (
 	"strings"
 )
 
-// lockFile keeps a second process from the database. SQLite would let it in;
-// the two would not see each other's withdrawals in time.
-type lockFile struct{ f *os.File }
-
 // errHeld says that another process holds the lock.
 var errHeld = errors.New("held")
 
-// lockPath takes the lock and writes this process into it. The file stays
-// when the lock is released: removing it would let two processes lock two
-// files of one name.
-func lockPath(path string) (*lockFile, error) {
+// lockPath takes the lock that keeps a second process from the database, and writes
+// this process into it. SQLite would let the other one in, and the two would not
+// see each other's withdrawals in time. Closing the file releases the lock. The
+// file stays: removing it would let two processes lock two files of one name.
+func lockPath(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600) //nolint:gosec // the operator names the file
 	if err != nil {
 		return nil, fmt.Errorf("making its lock file: %w", err)
@@ -34,7 +31,7 @@ func lockPath(path string) (*lockFile, error) {
 		_ = f.Close() // nothing was written that matters
 		return nil, err
 	}
-	return &lockFile{f}, nil
+	return f, nil
 }
 
 func writeHolder(f *os.File) error {
@@ -58,5 +55,3 @@ func holder(path string) string {
 		return "process " + pid
 	}
 }
-
-func (l *lockFile) release() error { return l.f.Close() }

@@ -15,6 +15,7 @@ import (
 // readStatements are prepared on each connection that reads. One statement
 // sees one snapshot.
 type readStatements struct {
+	statements
 	load, eventsOf, events, due *sql.Stmt
 }
 
@@ -46,26 +47,9 @@ const (
 
 func prepareReads(ctx context.Context, db *sql.DB) (*readStatements, error) {
 	r := &readStatements{}
-	for _, p := range []struct {
-		to  **sql.Stmt
-		sql string
-	}{{&r.load, loadSQL}, {&r.eventsOf, eventsOfSQL}, {&r.events, eventsSQL}, {&r.due, dueSQL}} {
-		var err error
-		if *p.to, err = db.PrepareContext(ctx, p.sql); err != nil { //nolint:sqlclosecheck // close does it
-			return nil, errors.Join(err, r.close())
-		}
-	}
-	return r, nil
-}
-
-func (r *readStatements) close() error {
-	var errs []error
-	for _, s := range []*sql.Stmt{r.load, r.eventsOf, r.events, r.due} {
-		if s != nil {
-			errs = append(errs, s.Close())
-		}
-	}
-	return errors.Join(errs...)
+	var err error
+	r.statements, err = prepare(ctx, db, []statement{{&r.load, loadSQL}, {&r.eventsOf, eventsOfSQL}, {&r.events, eventsSQL}, {&r.due, dueSQL}})
+	return r, err
 }
 
 // Load implements [consent.Store].

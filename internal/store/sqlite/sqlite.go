@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"time"
@@ -40,8 +41,7 @@ const defaultBallast = 1 << 20
 // Store is an open SQLite file. It has no [consent.Feed]: no other process
 // writes it.
 type Store struct {
-	log    *slog.Logger
-	lock   *lockFile
+	lock   *os.File
 	write  *sql.DB
 	read   *sql.DB
 	reads  *readStatements
@@ -73,7 +73,7 @@ func Open(ctx context.Context, o Options) (_ *Store, err error) {
 	if o.Path, err = Resolve(o.Path); err != nil {
 		return nil, err
 	}
-	s := &Store{log: o.Log}
+	s := &Store{}
 	defer func() { //nolint:contextcheck // what is opened is closed, whatever became of ctx
 		if err != nil {
 			_ = s.release() // the first error says more
@@ -137,7 +137,7 @@ func (s *Store) release() error {
 		errs = append(errs, s.write.Close())
 	}
 	if s.lock != nil {
-		errs = append(errs, s.lock.release())
+		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
 }
