@@ -9,6 +9,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -158,7 +159,13 @@ func (a *App) operatorService() (s *operator.Service, done func(), err error) {
 	store.begin()
 	return &operator.Service{
 		Registry: store.Registry, Policies: a.sets, Now: time.Now, NewID: newEventID,
-		Subjects: func(id subject.Identity) ([]consent.Subject, error) { return namedAnywhere(keys, id, a.sets()) },
+		Subjects: func(id subject.Identity) ([]consent.Subject, error) {
+			country := "" // of telephone numbers without a country code
+			if sets := a.sets(); len(sets) > 0 {
+				country = sets[0].Controller.Country
+			}
+			return keys.Named(id, country)
+		},
 	}, store.end, nil
 }
 
@@ -171,31 +178,18 @@ func (a *App) sets() []*policy.Set {
 	return sets
 }
 
-// namedAnywhere returns the pseudonyms of an identity. A telephone number without
-// a country code belongs to the controller's country.
-func namedAnywhere(keys *subject.Keys, id subject.Identity, sets []*policy.Set) ([]consent.Subject, error) {
-	country := ""
-	if len(sets) > 0 {
-		country = sets[0].Controller.Country
-	}
-	return keys.Named(id, country)
-}
-
 // maxQuery bounds the body of a query in bytes.
 const maxQuery = 1 << 16
 
 // readQuery reads the query of a request. Its errors contain no part of it.
 func readQuery(w http.ResponseWriter, r *http.Request, methods ...string) (*operator.Query, error) {
-	for _, method := range methods {
-		if r.Method != method {
-			continue
-		}
-		if method == http.MethodGet {
-			return readGet(r)
-		}
-		return readPost(w, r)
+	switch {
+	case !slices.Contains(methods, r.Method):
+		return nil, caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("expected %s", strings.Join(methods, ", "))}
+	case r.Method == http.MethodGet:
+		return readGet(r)
 	}
-	return nil, caddy.APIError{HTTPStatus: http.StatusMethodNotAllowed, Err: fmt.Errorf("expected %s", strings.Join(methods, ", "))}
+	return readPost(w, r)
 }
 
 func badQuery(message string) error {

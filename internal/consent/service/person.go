@@ -49,7 +49,7 @@ func (s *Service) identify(r *http.Request, set *policy.Set, fields map[string]s
 		}
 	}
 	for name, value := range fields {
-		if id, ok := s.claim(set, name, value); ok {
+		if id, ok := subject.Normalize(s.Fields[name], value, set.Controller.Country); ok {
 			p.claims = append(p.claims, s.Keys.Subjects(id))
 		} else {
 			p.unclear = true
@@ -122,11 +122,6 @@ func lastChoice(purpose string, records []*consent.Record, of, own []consent.Sub
 		return last
 	}
 	return ended
-}
-
-// claim returns the identity that a field of a submission names.
-func (s *Service) claim(set *policy.Set, name, value string) (subject.Identity, bool) {
-	return subject.Normalize(s.Fields[name], value, set.Controller.Country)
 }
 
 // foreign reports whether another site may have made the browser send a

@@ -42,9 +42,6 @@ type Service struct {
 	notices noticeCache
 }
 
-// unknown is the source where it cannot be known what stands.
-const unknown = "unknown"
-
 // Standing returns what the person behind a submission consents and objects
 // to. If that cannot be known, the answer is the safe assumption: nothing is
 // consented to, and everything that can be objected to is. That is so on an
@@ -63,7 +60,7 @@ func (s *Service) Standing(ctx context.Context, inq *consent.Inquiry) (consent.A
 
 // unknownAnswer returns what is assumed if the choices are not known.
 func unknownAnswer(inq *consent.Inquiry) consent.Answer {
-	a := consent.Answer{Source: unknown}
+	a := consent.Answer{Source: "unknown"}
 	for id := range inq.Set.Choosable(inq.Purposes).All() {
 		if inq.Set.Purposes[id].Basis != policy.Consent {
 			a.Objected = a.Objected.With(id)

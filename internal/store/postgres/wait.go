@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"sync"
-	"time"
 )
 
 // listener waits for notifications of the server that something was committed. It
@@ -78,12 +77,10 @@ func (l *listener) run(ctx context.Context) {
 		if pauses == 0 { // and not each second of a long night
 			l.logger.Warn("listening for changes in PostgreSQL: trying again", slog.Any("error", redact(err)))
 		}
-		timer := time.NewTimer(min(firstPause<<min(pauses, 10), longestPause))
 		pauses++
 		select {
-		case <-timer.C:
+		case <-afterPause(pauses):
 		case <-ctx.Done():
-			timer.Stop()
 		}
 	}
 }

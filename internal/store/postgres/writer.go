@@ -250,13 +250,16 @@ func (w *writer) disconnect() {
 // pause waits before the next attempt, longer each time. It reports whether
 // there is to be one.
 func (w *writer) pause() bool {
-	timer := time.NewTimer(min(firstPause<<min(w.pauses, 10), longestPause))
-	defer timer.Stop()
 	w.pauses++
 	select {
-	case <-timer.C:
+	case <-afterPause(w.pauses):
 		return true
 	case <-w.closing:
 		return false
 	}
+}
+
+// afterPause returns a channel that receives when the nth pause in a row is over.
+func afterPause(n int) <-chan time.Time {
+	return time.After(min(firstPause<<min(n-1, 10), longestPause))
 }
