@@ -179,11 +179,9 @@ type statement struct {
 type statements []*sql.Stmt
 
 // prepare prepares statements, all or none.
-func prepare(ctx context.Context, on interface {
-	PrepareContext(context.Context, string) (*sql.Stmt, error)
-}, list []statement) (prepared statements, err error) {
+func prepare(ctx context.Context, one func(context.Context, string) (*sql.Stmt, error), list []statement) (prepared statements, err error) {
 	for _, s := range list {
-		if *s.to, err = on.PrepareContext(ctx, s.sql); err != nil { //nolint:sqlclosecheck // close does it
+		if *s.to, err = one(ctx, s.sql); err != nil { //nolint:sqlclosecheck // close does it
 			return nil, errors.Join(err, prepared.close())
 		}
 		prepared = append(prepared, *s.to)

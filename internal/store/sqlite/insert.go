@@ -27,7 +27,7 @@ type inserts struct {
 func prepareInserts(ctx context.Context, conn *sql.Conn) (*inserts, error) {
 	in := &inserts{}
 	var err error
-	in.statements, err = prepare(ctx, conn, []statement{
+	in.statements, err = prepare(ctx, conn.PrepareContext, []statement{
 		{&in.head, `SELECT rev, event FROM head`},
 		{&in.setHead, `UPDATE head SET rev = ?, event = ?`},
 		{&in.event, `INSERT INTO event (rev, id, subject, other, purpose, action, source, time, expires,

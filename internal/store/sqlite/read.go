@@ -48,7 +48,7 @@ const (
 func prepareReads(ctx context.Context, db *sql.DB) (*readStatements, error) {
 	r := &readStatements{}
 	var err error
-	r.statements, err = prepare(ctx, db, []statement{{&r.load, loadSQL}, {&r.eventsOf, eventsOfSQL}, {&r.events, eventsSQL}, {&r.due, dueSQL}})
+	r.statements, err = prepare(ctx, db.PrepareContext, []statement{{&r.load, loadSQL}, {&r.eventsOf, eventsOfSQL}, {&r.events, eventsSQL}, {&r.due, dueSQL}})
 	return r, err
 }
 
