@@ -12,14 +12,13 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/modicum-proxy/modicum/internal/submission"
-	"github.com/modicum-proxy/modicum/internal/submission/benchtest"
 )
 
 // plan keeps half of what the bodies hold.
 func plan(b *testing.B) *submission.Plan {
 	b.Helper()
 	var fields []submission.Field
-	for _, path := range benchtest.KeptPaths() {
+	for _, path := range keptPaths() {
 		fields = append(fields, submission.Field{Path: strings.Split(path, "."), Kept: true})
 	}
 	p, err := submission.NewPlan(fields)
@@ -39,7 +38,7 @@ func BenchmarkJSON(b *testing.B) {
 				name = fmt.Sprintf("%dKB/alike", size>>10)
 			}
 			b.Run(name, func(b *testing.B) {
-				bodies := benchtest.JSON(size, alike)
+				bodies := jsonBodies(size, alike)
 				p, lim := plan(b), submission.DefaultLimits()
 				lim.Fields = 1 << 20
 				rep, out := new(submission.Report), make([]byte, 0, 2<<20)
@@ -51,7 +50,7 @@ func BenchmarkJSON(b *testing.B) {
 					}
 				}
 				body := func(i int) []byte { return bodies[i%len(bodies)] }
-				benchtest.Compare(b, benchtest.AverageSize(bodies), []benchtest.Rival{
+				compare(b, averageSize(bodies), []rival{
 					{Name: "modicum", Do: ours},
 					{Name: "AA-twin", Do: ours},
 					{Name: "json.Valid", Do: func(i int) { sink = json.Valid(body(i)) }},
@@ -92,7 +91,7 @@ func spliceJSONText(b *testing.B, dst, body []byte) []byte {
 		for first := true; d.PeekKind() != '}'; {
 			name := token().String()
 			items := name == "items"
-			if !items && !benchtest.Kept(name) {
+			if !items && !kept(name) {
 				if err := d.SkipValue(); err != nil {
 					b.Fatal(err)
 				}
@@ -136,7 +135,7 @@ func spliceGJSON(b *testing.B, dst, body []byte) []byte {
 		first := true
 		v.ForEach(func(key, value gjson.Result) bool {
 			items := key.Str == "items"
-			if !items && !benchtest.Kept(key.Str) {
+			if !items && !kept(key.Str) {
 				return true
 			}
 			if !first {
@@ -174,7 +173,7 @@ func viaMap(b *testing.B, body []byte) []byte {
 	}
 	prune := func(m map[string]any) {
 		for name := range m {
-			if name != "items" && !benchtest.Kept(name) {
+			if name != "items" && !kept(name) {
 				delete(m, name)
 			}
 		}

@@ -1,6 +1,4 @@
-// Package benchtest has the bodies on which the passes are measured, and
-// compares them with other ways to do the same work.
-package benchtest
+package rivals_test
 
 import (
 	"fmt"
@@ -9,21 +7,21 @@ import (
 	"strings"
 )
 
-// Names are member names as forms have them.
-var Names = []string{
+// names are member names as forms have them.
+var names = []string{
 	"email", "first_name", "last_name", "phone", "street", "city", "zip", "country", "sku", "quantity", "price", "comment",
 	"birthday", "shoe_size", "mothers_name", "device_id", "referrer", "screen", "timezone", "income", "employer", "tracking_id", "score", "user_agent",
 }
 
-// Kept reports whether the name is one of those in KeptPaths.
-func Kept(name string) bool {
-	return slices.Contains(Names[:len(Names)/2], name)
+// kept reports whether the name is one of those in keptPaths.
+func kept(name string) bool {
+	return slices.Contains(names[:len(names)/2], name)
 }
 
-// KeptPaths returns what a plan for these bodies keeps: the first half of Names,
+// keptPaths returns what a plan for these bodies keeps: the first half of names,
 // at the top, in address and in items.
-func KeptPaths() (paths []string) {
-	for _, name := range Names[:len(Names)/2] {
+func keptPaths() (paths []string) {
+	for _, name := range names[:len(names)/2] {
 		paths = append(paths, name, "items.*."+name, "address."+name)
 	}
 	return paths
@@ -32,9 +30,9 @@ func KeptPaths() (paths []string) {
 // padding is what the pass over JSON needs behind a body, at least.
 const padding = 64
 
-// JSON returns 256 bodies of about size bytes. Alike bodies come from one form;
+// jsonBodies returns 256 bodies of about size bytes. Alike bodies come from one form;
 // the others draw their members, and the order, anew.
-func JSON(size int, alike bool) [][]byte {
+func jsonBodies(size int, alike bool) [][]byte {
 	r := rand.New(rand.NewPCG(1, uint64(size))) //nolint:gosec // G404: a benchmark wants the same bodies each time
 	bodies := make([][]byte, 0, 256)
 	n := 256
@@ -44,7 +42,7 @@ func JSON(size int, alike bool) [][]byte {
 	for range n {
 		var b strings.Builder
 		b.WriteByte('{')
-		writeMembers(&b, r, alike, len(Names)/2)
+		writeMembers(&b, r, alike, len(names)/2)
 		b.WriteString(`,"items":[`)
 		for first := true; b.Len() < size-8; first = false {
 			if !first {
@@ -61,19 +59,19 @@ func JSON(size int, alike bool) [][]byte {
 }
 
 func writeMembers(b *strings.Builder, r *rand.Rand, alike bool, n int) {
-	step := len(Names) / n
+	step := len(names) / n
 	order := make([]int, n)
 	for i := range order {
 		order[i] = i * step
 	}
 	if !alike {
-		order = r.Perm(len(Names))[:n]
+		order = r.Perm(len(names))[:n]
 	}
 	for i, at := range order {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		fmt.Fprintf(b, "%q:", Names[at])
+		fmt.Fprintf(b, "%q:", names[at])
 		switch at % 4 {
 		case 0, 1:
 			fmt.Fprintf(b, "%q", "abcdefghijklmnopqrstuvwxyz0123456789 and more of it"[:4+r.IntN(28)])

@@ -1,4 +1,4 @@
-package benchtest
+package rivals_test
 
 import (
 	"slices"
@@ -8,16 +8,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Rival is one way to do the work of a comparison.
-type Rival struct {
+// rival is one way to do the work of a comparison.
+type rival struct {
 	Name      string
 	Do        func(i int) // called with a counter that picks the body
 	Allocates bool        // short slices would leave out the garbage collector
 }
 
-// CPUTime returns the processor time of the process: wall time is off by a factor
+// cpuTime returns the processor time of the process: wall time is off by a factor
 // of two to four on a shared machine.
-func CPUTime(b *testing.B) time.Duration {
+func cpuTime(b *testing.B) time.Duration {
 	b.Helper()
 	var ts unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_PROCESS_CPUTIME_ID, &ts); err != nil {
@@ -26,13 +26,13 @@ func CPUTime(b *testing.B) time.Duration {
 	return time.Duration(ts.Nano())
 }
 
-// Compare runs the rivals in interleaved slices and reports, for each, the
+// compare runs the rivals in interleaved slices and reports, for each, the
 // speed in MB/s of its quickest slice and how many times quicker the first
 // one, ours, is. The second one is ours again: its ratio is the tolerance of
 // all the others.
-func Compare(b *testing.B, bytesPerCall int, rivals []Rival) {
+func compare(b *testing.B, bytesPerCall int, rivals []rival) {
 	b.Helper()
-	best := Quickest(b, rivals)
+	best := quickest(b, rivals)
 	b.ReportMetric(0, "ns/op")
 	for i, r := range rivals {
 		b.ReportMetric(float64(bytesPerCall)/best[i]*1000, r.Name+"-MB/s")
@@ -42,20 +42,20 @@ func Compare(b *testing.B, bytesPerCall int, rivals []Rival) {
 	}
 }
 
-// Quickest returns, for each rival, the nanoseconds of a call in its quickest
+// quickest returns, for each rival, the nanoseconds of a call in its quickest
 // slice of processor time.
-func Quickest(b *testing.B, rivals []Rival) []float64 {
+func quickest(b *testing.B, rivals []rival) []float64 {
 	b.Helper()
 	best := make([]float64, len(rivals)) // nanoseconds a call
 	calls := make([]int, len(rivals))
 	counter := 0
-	slice := func(r Rival, n int) time.Duration {
-		start := CPUTime(b)
+	slice := func(r rival, n int) time.Duration {
+		start := cpuTime(b)
 		for range n {
 			r.Do(counter)
 			counter++
 		}
-		return CPUTime(b) - start
+		return cpuTime(b) - start
 	}
 	for i, r := range rivals {
 		want := 3 * time.Millisecond
@@ -86,7 +86,7 @@ func Quickest(b *testing.B, rivals []Rival) []float64 {
 	return best
 }
 
-// AverageSize returns the mean length of bodies, in bytes.
-func AverageSize(bodies [][]byte) int {
+// averageSize returns the mean length of bodies, in bytes.
+func averageSize(bodies [][]byte) int {
 	return len(slices.Concat(bodies...)) / len(bodies)
 }

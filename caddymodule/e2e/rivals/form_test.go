@@ -1,4 +1,4 @@
-package submission
+package rivals_test
 
 import (
 	"fmt"
@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/modicum-proxy/modicum/internal/submission/benchtest"
+	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
 // formBodies makes 256 forms of about size bytes, as browsers send them: a
@@ -23,9 +23,9 @@ func formBodies(size int) [][]byte {
 	for range n {
 		var b strings.Builder
 		for i := 0; b.Len() < size-16; i++ {
-			name := benchtest.Names[i%len(benchtest.Names)]
-			if i >= len(benchtest.Names) {
-				name = fmt.Sprintf("items%%5B%d%%5D%%5B%s%%5D", i/len(benchtest.Names)-1, name)
+			name := names[i%len(names)]
+			if i >= len(names) {
+				name = fmt.Sprintf("items%%5B%d%%5D%%5B%s%%5D", i/len(names)-1, name)
 			}
 			if i > 0 {
 				b.WriteByte('&')
@@ -59,7 +59,7 @@ func viaParseQuery(b *testing.B, dst, body []byte) []byte {
 	}
 	for name := range values {
 		last := strings.TrimSuffix(name[strings.LastIndexByte(name, '[')+1:], "]")
-		if !benchtest.Kept(last) {
+		if !kept(last) {
 			delete(values, name)
 		}
 	}
@@ -70,9 +70,9 @@ func BenchmarkForm(b *testing.B) {
 	for _, size := range []int{1 << 10, 16 << 10, 1 << 20} {
 		b.Run(fmt.Sprintf("%dKB", size>>10), func(b *testing.B) {
 			bodies := formBodies(size)
-			p, lim := benchPlan(b), DefaultLimits()
+			p, lim := plan(b), submission.DefaultLimits()
 			lim.Fields = 1 << 20
-			rep, out := new(Report), make([]byte, 0, 2<<20)
+			rep, out := new(submission.Report), make([]byte, 0, 2<<20)
 			ours := func(i int) {
 				rep.Reset(p)
 				var err error
@@ -80,7 +80,7 @@ func BenchmarkForm(b *testing.B) {
 					b.Fatal(err)
 				}
 			}
-			benchtest.Compare(b, benchtest.AverageSize(bodies), []benchtest.Rival{
+			compare(b, averageSize(bodies), []rival{
 				{Name: "modicum", Do: ours},
 				{Name: "AA-twin", Do: ours},
 				{Name: "ParseQuery", Do: func(i int) { out = viaParseQuery(b, out[:0], bodies[i%len(bodies)]) }, Allocates: true},

@@ -1,25 +1,19 @@
-package submission
+package rivals_test
 
 import (
 	"fmt"
 	"strings"
 	"testing"
 
-	"github.com/modicum-proxy/modicum/internal/submission/benchtest"
+	"github.com/modicum-proxy/modicum/internal/submission"
 )
-
-// benchPlan keeps half of what the bodies of a benchmark hold.
-func benchPlan(tb testing.TB) *Plan {
-	tb.Helper()
-	return plan(tb, benchtest.KeptPaths()...)
-}
 
 // hostileTexts are of about size bytes each, and meant to cost more than
 // they are long.
 func hostileTexts(size int) map[string][]byte {
 	repeat := func(head, body, tail string) []byte {
 		text := head + strings.Repeat(body, size/len(body)) + tail
-		return append(make([]byte, 0, len(text)+Padding), text...)
+		return append(make([]byte, 0, len(text)+submission.Padding), text...)
 	}
 	numbered := func(format string) []byte {
 		var b strings.Builder
@@ -27,7 +21,7 @@ func hostileTexts(size int) map[string][]byte {
 			fmt.Fprintf(&b, format, i)
 		}
 		text := "{" + b.String()[1:] + "}"
-		return append(make([]byte, 0, len(text)+Padding), text...)
+		return append(make([]byte, 0, len(text)+submission.Padding), text...)
 	}
 	return map[string][]byte{
 		"nested":      repeat(strings.Repeat("[", size/2), " ", strings.Repeat("]", size/2)),
@@ -45,12 +39,12 @@ func hostileTexts(size int) map[string][]byte {
 // BenchmarkJSONHostile reports how much longer a byte takes in a text of 1 MB
 // than in one of 128 KB, which is past what is remembered between texts.
 func BenchmarkJSONHostile(b *testing.B) {
-	p, lim := benchPlan(b), DefaultLimits()
+	p, lim := plan(b), submission.DefaultLimits()
 	lim.Fields, lim.Depth = 1<<30, 1<<30
 	small, large := hostileTexts(128<<10), hostileTexts(1<<20)
 	for name := range small {
 		b.Run(name, func(b *testing.B) {
-			rep, out := new(Report), make([]byte, 0, 8<<20)
+			rep, out := new(submission.Report), make([]byte, 0, 8<<20)
 			read := func(text []byte) func(int) {
 				return func(int) {
 					rep.Reset(p)
@@ -59,7 +53,7 @@ func BenchmarkJSONHostile(b *testing.B) {
 					}
 				}
 			}
-			perByte := benchtest.Quickest(b, []benchtest.Rival{{Do: read(small[name])}, {Do: read(large[name])}})
+			perByte := quickest(b, []rival{{Do: read(small[name])}, {Do: read(large[name])}})
 			b.ReportMetric(0, "ns/op")
 			b.ReportMetric(float64(len(large[name]))/perByte[1]*1000, "MB/s")
 			b.ReportMetric(perByte[1]/float64(len(large[name]))/(perByte[0]/float64(len(small[name]))), "1MB/128KB")
