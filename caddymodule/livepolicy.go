@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -181,6 +182,9 @@ func (p *livePolicy) concerns(event fsnotify.Event) bool {
 		return true
 	}
 	return slices.ContainsFunc(p.files, func(pattern string) bool {
+		if link, err := os.Readlink(pattern); err == nil && strings.HasPrefix(link+"/", name+"/") {
+			return true // privacy.yaml is a link to current/privacy.yaml, and current is replaced
+		}
 		matched, _ := filepath.Match(filepath.Base(pattern), name)
 		return matched || name == filepath.Base(pattern) || filepath.Clean(event.Name) == filepath.Dir(pattern)
 	})

@@ -230,6 +230,21 @@ func TestPolicyIgnoresOtherFiles(t *testing.T) {
 	}
 }
 
+// A policy behind a link in its directory changes when that link is replaced.
+func TestPolicyBehindALink(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "privacy.yaml")
+	if err := os.Symlink(filepath.Join("current", "privacy.yaml"), file); err != nil {
+		t.Fatal(err)
+	}
+	p := &livePolicy{files: []string{file}}
+	for name, want := range map[string]bool{"current": true, "privacy.yaml": true, "modicum.db-wal": false, "cur": false} {
+		if got := p.concerns(fsnotify.Event{Name: filepath.Join(dir, name), Op: fsnotify.Create}); got != want {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+	}
+}
+
 // TestPolicyInConfigMap: Kubernetes replaces a link to a directory beside the
 // file, which is itself a link, and does not touch the file.
 func TestPolicyInConfigMap(t *testing.T) {

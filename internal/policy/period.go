@@ -2,6 +2,7 @@ package policy
 
 import (
 	"cmp"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -54,10 +55,14 @@ func (p Period) After(t time.Time) time.Time {
 	return bounded(end)
 }
 
-// Longest returns the longest time that the period can last, by the calendar.
+// Longest returns the longest time that the period can last, by the calendar, or
+// the longest that a Duration holds, which is 292 years.
 func (p Period) Longest() time.Duration {
 	const day = 24 * time.Hour
 	unit := map[string]time.Duration{"h": time.Hour, "d": day, "w": 7 * day, "mo": 31 * day, "y": 366 * day}[p.Unit]
+	if p.Count > 0 && unit > math.MaxInt64/time.Duration(p.Count) {
+		return math.MaxInt64
+	}
 	return time.Duration(p.Count) * unit
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math"
 	"testing"
 	"time"
 )
@@ -31,6 +32,19 @@ func TestParsePeriod(t *testing.T) {
 	} {
 		if got, ok := ParsePeriod(text); got != want || ok != (want != Period{}) {
 			t.Errorf("%q: %v, %v", text, got, ok)
+		}
+	}
+}
+
+// Evidence must not be deleted too soon: a period that no Duration can hold is
+// the longest one, not a negative or a short one.
+func TestLongestPeriod(t *testing.T) {
+	for text, want := range map[string]time.Duration{
+		"3y": 3 * 366 * 24 * time.Hour, "1mo": 31 * 24 * time.Hour, "292y": math.MaxInt64, "600y": math.MaxInt64, "99999w": math.MaxInt64, "": 0,
+	} {
+		p, _ := ParsePeriod(text)
+		if got := p.Longest(); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
 		}
 	}
 }

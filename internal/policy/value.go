@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
+	"unicode"
 
 	"github.com/goccy/go-yaml/ast"
 	"golang.org/x/text/language"
@@ -139,9 +141,7 @@ func (t *textValue) read(r *reader, n ast.Node) {
 	t.at = r.at(n)
 	t.text = Text{}
 	if _, isMap := n.(ast.MapNode); !isMap {
-		var w word
-		w.read(r, n)
-		t.text[""] = w.text
+		t.text[""] = r.plainText(n)
 		return
 	}
 	pairs, _ := r.mapping(n, "a text or a map of languages")
@@ -156,13 +156,22 @@ func (t *textValue) read(r *reader, n ast.Node) {
 			r.problems.report("duplicate-key", p.at, fmt.Sprintf("the language %v already has a text", tag),
 				"keep one of the two")
 		}
-		var w word
-		w.read(r, p.node)
-		t.text[tag.String()] = w.text
+		t.text[tag.String()] = r.plainText(p.node)
 	}
 	if len(pairs) == 0 {
 		r.problems.report("empty-text", t.at, "expected a text, found an empty map", "")
 	}
+}
+
+// plainText reads a text that people are shown. It has no control characters but
+// white space: not every store can store them with the consent to the text.
+func (r *reader) plainText(n ast.Node) string {
+	var w word
+	w.read(r, n)
+	if strings.ContainsFunc(w.text, func(c rune) bool { return unicode.IsControl(c) && !unicode.IsSpace(c) }) {
+		r.problems.report("control-character", w.at, "the text contains a control character", "write the text without it")
+	}
+	return w.text
 }
 
 // textList is one text or a list of them.
