@@ -115,7 +115,7 @@ func TestConsentEndpointsRefuse(t *testing.T) {
 	}{
 		{"POST /minimize/consent/withdraw", jsonType, `{"subject": "CANARY", "all": true}`, 404, "nothing is stored for this person"},
 		{"POST /minimize/consent/withdraw", jsonType, `{"subject": "0badcafe.bob", "purpose": "delivery"}`, 404, "no consent is in force"},
-		{"POST /minimize/consent/withdraw", jsonType, `{"subject": "0badcafe.bob"}`, 400, "one purpose, or all"},
+		{"POST /minimize/consent/withdraw", jsonType, `{"subject": "0badcafe.bob"}`, 400, "one purpose (--purpose NAME) or all (--all)"},
 		{"POST /minimize/consent/withdraw", jsonType, `{"identity": {"kind": "phone", "value": "CANARY"}, "all": true}`, 400, "telephone number"},
 		{"POST /minimize/consent/withdraw", jsonType, `{"subject": "CANARY", "all": true, "CANARY": 1}`, 400, "expected one JSON object"},
 		{"POST /minimize/consent/withdraw", jsonType, `{"subject": "0badcafe.bob", "all": true} {}`, 400, "expected one JSON object"},
