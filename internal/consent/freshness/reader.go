@@ -29,7 +29,6 @@ type reader struct {
 	closed  bool
 }
 
-// read is one read of the feed.
 type read struct {
 	done chan struct{}
 	err  error // after done

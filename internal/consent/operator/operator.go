@@ -109,7 +109,6 @@ func (s *Service) subjects(q *Query) ([]consent.Subject, error) {
 	return subjects, nil
 }
 
-// persons returns the people that a query is about.
 func (s *Service) persons(ctx context.Context, q *Query) (iter.Seq2[record.Person, error], error) {
 	subjects, err := s.subjects(q)
 	if err != nil {
@@ -171,7 +170,6 @@ func (s *Service) Export(ctx context.Context, w io.Writer, q *Query) error {
 	return queryError("format %q: expected json, csv or dpv", q.Format)
 }
 
-// events returns the events that a query is about.
 func (s *Service) events(ctx context.Context, q *Query) (iter.Seq2[consent.Event, error], error) {
 	if q.Subject == "" && q.Identity == nil {
 		store, err := s.Registry.Store(ctx)

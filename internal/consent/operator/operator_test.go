@@ -212,11 +212,11 @@ func TestRefused(t *testing.T) {
 	export := func(d *Service, q *Query) error { return d.Export(t.Context(), new(strings.Builder), q) }
 	list := func(d *Service, q *Query) error { return d.List(t.Context(), new(strings.Builder), q) }
 	for _, test := range []struct {
-		service  *Service
-		do    func(*Service, *Query) error
-		query Query
-		is    error
-		says  string
+		service *Service
+		do      func(*Service, *Query) error
+		query   Query
+		is      error
+		says    string
 	}{
 		{d, export, Query{Format: "xml"}, ErrQuery, "expected json, csv or dpv"},
 		{d, export, Query{Subject: canary}, ErrNobody, "spelled"},

@@ -110,14 +110,12 @@ type dpvNotice struct {
 	Text     dpvValue `json:"modicum:text"`
 }
 
-// dpvValue is a literal.
 type dpvValue struct {
 	Value    string `json:"@value"`
 	Language string `json:"@language,omitempty"`
 	Type     string `json:"@type,omitempty"`
 }
 
-// newDPVRecord makes the record of a thread of a person.
 func newDPVRecord(p Person, t *Thread, site *Site) *dpvRecord {
 	id := t.id()
 	told, same := site.today(t)

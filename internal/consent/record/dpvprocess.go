@@ -42,7 +42,6 @@ type dpvController struct {
 	DPO     *dpvNamed `json:"dpv:hasDataProtectionOfficer,omitempty"`
 }
 
-// dpvNamed is an entity.
 type dpvNamed struct {
 	Type    string `json:"@type"`
 	Name    string `json:"dpv:hasName,omitempty"`
@@ -50,7 +49,6 @@ type dpvNamed struct {
 	Address string `json:"dpv:hasAddress,omitempty"`
 }
 
-// dpvStorage is how long data is kept.
 type dpvStorage struct {
 	Type     string      `json:"@type"`
 	Duration dpvDuration `json:"dpv:hasDuration"`

@@ -45,7 +45,6 @@ func (c *noticeCache) of(set *policy.Set, all *words.Languages) *notices {
 	return n
 }
 
-// noticesOf returns the notices of a set.
 func (s *Service) noticesOf(set *policy.Set) *notices { return s.notices.of(set, s.Words) }
 
 // choice returns what the latest choice about a purpose comes to. What the

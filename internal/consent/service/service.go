@@ -99,7 +99,6 @@ func join(sources string, source consent.Source) string {
 	return sources + "," + string(source)
 }
 
-// find returns the records of all subjects.
 func (s *Service) find(ctx context.Context, who *person) ([]*consent.Record, error) {
 	return s.Registry.FindAll(ctx, who.subjects(), who.revision)
 }

@@ -38,7 +38,6 @@ func (b *bits) number(n int) uint32 {
 	return value
 }
 
-// bit reads one bit.
 func (b *bits) bit() uint32 {
 	if b.left() <= 0 {
 		b.bad = true
@@ -54,7 +53,6 @@ func (b *bits) bit() uint32 {
 	return uint32(bit)
 }
 
-// skip passes over n bits.
 func (b *bits) skip(n int) {
 	if b.left() < n {
 		b.bad = true

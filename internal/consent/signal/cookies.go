@@ -28,7 +28,6 @@ func (r *Reader) readCookies(fields []string, s *Signals) {
 	}
 }
 
-// readCookie reads one cookie.
 func (r *Reader) readCookie(name, value string, s *Signals, copies *[len(sources)]int) {
 	switch name {
 	case "klaro":

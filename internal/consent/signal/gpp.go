@@ -85,7 +85,6 @@ func readGPP(text string) (held gppString, ok bool) {
 	return held, b.ends() && !more
 }
 
-// read reads one section.
 func (g *gppString) read(id int, text string) bool {
 	ok := true
 	switch id {

@@ -106,7 +106,6 @@ func (r *Reader) fides(value string) (said, bool) {
 	return s, ok && c.consents
 }
 
-// fidesConsent reads the preference about one notice.
 func (r *Reader) fidesConsent(d *jsontext.Decoder, notice string, s *said) error {
 	purposes := r.notices[notice]
 	if purposes.IsEmpty() {
@@ -183,7 +182,6 @@ func members(d *jsontext.Decoder, member func(name string) error) error {
 	return elements(d, '{', '}', member)
 }
 
-// readStrings reads an array of strings.
 func readStrings(d *jsontext.Decoder, each func(string)) error {
 	return elements(d, '[', ']', func(text string) error {
 		each(text)

@@ -104,7 +104,6 @@ func (s *Store) Append(ctx context.Context, events ...consent.Event) (consent.Co
 
 var errClosed = errors.New("the store is closed")
 
-// add appends an event.
 func (r *request) add(e *consent.Event) {
 	w := row{
 		ID: e.ID, Subject: e.Subject, Other: e.Other, Purpose: e.Purpose, Action: e.Action, Source: e.Source,

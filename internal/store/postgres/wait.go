@@ -110,7 +110,6 @@ func (l *listener) listen(ctx context.Context) (bool, error) {
 	}
 }
 
-// notify wakes all waiters.
 func (l *listener) notify() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

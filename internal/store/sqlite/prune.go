@@ -77,7 +77,6 @@ func (w *writer) emptyLog(ctx context.Context, conn *sql.Conn) error {
 	return nil
 }
 
-// prune deletes in one transaction.
 func prune(ctx context.Context, conn *sql.Conn, before int64, limit int) (int, error) {
 	tx, err := conn.BeginTx(ctx, nil)
 	if err != nil {
