@@ -17,7 +17,6 @@ type adminAPI struct {
 	ctx caddy.Context
 }
 
-// status is the answer of GET /minimize/status.
 type status struct {
 	Policies []policyDetails `json:"policies"`
 	// Store is the consent store, or nil if none is configured.
@@ -25,7 +24,6 @@ type status struct {
 	Counters []count      `json:"counters"`
 }
 
-// storeStatus is the status of the consent store.
 type storeStatus struct {
 	Engine string `json:"engine"`
 	// Error says why the store is not used at the moment; fields that need a

@@ -284,7 +284,6 @@ func (p *livePolicy) require(app *App, field string) error {
 	return nil
 }
 
-// release removes the requirements of app.
 func (p *livePolicy) release(app *App) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -303,7 +302,6 @@ func declaresAll(set *policy.Set, fields ...string) error {
 	return nil
 }
 
-// state returns the status of the policy.
 func (p *livePolicy) state() policyStatus {
 	p.mu.Lock()
 	defer p.mu.Unlock()

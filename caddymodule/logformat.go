@@ -102,7 +102,6 @@ func (f *LogFormat) EncodeEntry(entry zapcore.Entry, fields []zapcore.Field) (*b
 	return line, nil
 }
 
-// submission writes a line of the collection log.
 func (f *LogFormat) submission(w io.Writer, entry map[string]any) {
 	p := f.palette
 	says := []string{}
@@ -143,7 +142,6 @@ func (f *LogFormat) submission(w io.Writer, entry map[string]any) {
 // digest is a SHA-256 in hex, of which the beginning is enough for a person.
 var digest = regexp.MustCompile(`\b([0-9a-f]{12})[0-9a-f]{52}\b`)
 
-// other writes an entry of any other logger.
 func (f *LogFormat) other(w io.Writer, entry zapcore.Entry, fields map[string]any) {
 	level, style := entry.Level.String(), f.palette.Faint
 	switch {
@@ -167,7 +165,6 @@ func (f *LogFormat) other(w io.Writer, entry zapcore.Entry, fields map[string]an
 	}
 }
 
-// texts returns a logged list of strings.
 func texts(value any) []string {
 	list, _ := value.([]any)
 	var all []string

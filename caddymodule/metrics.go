@@ -86,7 +86,6 @@ type count struct {
 	Value  float64           `json:"value"`
 }
 
-// counts returns the counters as they are now.
 func (m *metrics) counts() ([]count, error) {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(m.collectors()...)

@@ -57,7 +57,6 @@ the command is used incorrectly.`,
 	},
 }
 
-// checkReport is what `check` finds.
 type checkReport struct {
 	Files []string `json:"files"`
 	// Version is the version of the policy set, or empty if it has errors.
@@ -127,7 +126,6 @@ func (r *checkReport) failed() int {
 	return n
 }
 
-// print prints the problems, the tests that failed, and a summary.
 func (r *checkReport) print(w io.Writer) {
 	p := terminal.PaletteFor(w)
 	for _, d := range r.Diagnostics {
@@ -206,7 +204,6 @@ func outcome(o *explain.Outcome) string {
 	return "a submission that goes on"
 }
 
-// nameList joins names for display.
 func nameList(names []string) string {
 	if len(names) == 0 {
 		return "none"
@@ -214,7 +211,6 @@ func nameList(names []string) string {
 	return terminal.Printable(strings.Join(names, ", "))
 }
 
-// printJSON prints a document for programs.
 func printJSON(w io.Writer, document any) error {
 	out := json.NewEncoder(w)
 	out.SetIndent("", "  ")

@@ -51,7 +51,6 @@ func checkConfig(file, adapter string) (*configReport, error) {
 	return report, nil
 }
 
-// readBypasses returns the bypasses of the configuration in file.
 func readBypasses(file, adapter string) ([]bypass.Bypass, error) {
 	config, err := os.ReadFile(file) //nolint:gosec // G304: the operator names it
 	if err != nil {

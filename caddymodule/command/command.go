@@ -13,7 +13,6 @@ import (
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// commands are the commands of the plugin.
 var commands = []caddycmd.Command{checkCommand, explainCommand, consentCommand, initCommand, schemaCommand}
 
 func init() {
@@ -83,7 +82,6 @@ func exit(cmd *cobra.Command, status int, err error) error {
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return status, nil })(cmd, nil)
 }
 
-// readPolicy reads the policy files that a command is given.
 func readPolicy(files []string) ([]policy.Source, error) {
 	if len(files) == 0 {
 		files = []string{defaultPolicy}

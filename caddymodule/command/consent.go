@@ -48,7 +48,6 @@ the command is used incorrectly or no Modicum answers.`,
 	},
 }
 
-// consentOptions are the flags of all consent commands.
 type consentOptions struct {
 	address, store string
 	policy         []string
@@ -123,7 +122,6 @@ func readPerson(q *operator.Query, person map[subject.Kind]*string, stdin io.Rea
 	return nil
 }
 
-// consentStatus returns the exit status for an error of a backend.
 func consentStatus(err error) int {
 	switch {
 	case err == nil:
@@ -134,7 +132,6 @@ func consentStatus(err error) int {
 	return exitRefused
 }
 
-// withdraw is `consent withdraw`.
 func (o *consentOptions) withdraw() *cobra.Command {
 	var asJSON, all *bool
 	cmd := o.subcommand("withdraw (--subject <subject>|--email <address>|…) (--purpose <purpose>|--all)", "Withdraws consents on a person's behalf",

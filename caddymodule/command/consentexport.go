@@ -18,7 +18,6 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent/operator"
 )
 
-// export is `consent export`.
 func (o *consentOptions) export() *cobra.Command {
 	var format, output, choices *string
 	cmd := o.subcommand("export [--format json|csv|dpv] [--output <file>] [--subject <subject>|--email <address>|…] [--purpose <purpose>]", "Exports the evidence of consents",
@@ -95,7 +94,6 @@ func withProgress(w, messages io.Writer) (io.Writer, func()) {
 	return io.MultiWriter(w, bar), func() { _ = bar.Finish() }
 }
 
-// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(file.Fd()))

@@ -14,7 +14,6 @@ import (
 	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
-// list is `consent list`.
 func (o *consentOptions) list() *cobra.Command {
 	var limit *int
 	var asJSON *bool
@@ -101,5 +100,4 @@ func forEach[T any](ctx context.Context, write func(context.Context, io.Writer) 
 	return reading
 }
 
-// minute formats a time for display.
 func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04Z") }

@@ -18,7 +18,6 @@ import (
 	"github.com/modicum-proxy/modicum/internal/consent/operator"
 )
 
-// errNoModicum means that no Modicum answered.
 var errNoModicum = errors.New("no answer")
 
 // adminClient executes consent commands in a running Modicum.
@@ -28,7 +27,6 @@ type adminClient struct {
 	client  http.Client
 }
 
-// newAdminClient returns a client of the admin endpoint at address.
 func newAdminClient(address string) (*adminClient, error) {
 	parsed, err := caddy.ParseNetworkAddress(address)
 	if err != nil {
@@ -52,17 +50,14 @@ func newAdminClient(address string) (*adminClient, error) {
 	return c, nil
 }
 
-// List implements [consentBackend].
 func (c *adminClient) List(ctx context.Context, w io.Writer, q *operator.Query) error {
 	return c.stream(ctx, w, "list", q)
 }
 
-// Export implements [consentBackend].
 func (c *adminClient) Export(ctx context.Context, w io.Writer, q *operator.Query) error {
 	return c.stream(ctx, w, "export", q)
 }
 
-// Withdraw implements [consentBackend].
 func (c *adminClient) Withdraw(ctx context.Context, q *operator.Query) (withdrawn []operator.Withdrawal, err error) {
 	body, err := c.do(ctx, http.MethodPost, "withdraw", q)
 	if err != nil {
@@ -75,7 +70,6 @@ func (c *adminClient) Withdraw(ctx context.Context, q *operator.Query) (withdraw
 	return withdrawn, nil
 }
 
-// stream copies the answer to a query to w.
 func (c *adminClient) stream(ctx context.Context, w io.Writer, path string, q *operator.Query) error {
 	method := http.MethodPost
 	if q.Subject == "" && q.Identity == nil {
@@ -92,7 +86,6 @@ func (c *adminClient) stream(ctx context.Context, w io.Writer, path string, q *o
 	return nil
 }
 
-// do sends a query and returns the body of the answer.
 func (c *adminClient) do(ctx context.Context, method, path string, q *operator.Query) (io.ReadCloser, error) {
 	target := c.origin + "/minimize/consent/" + path
 	var body io.Reader
@@ -154,13 +147,10 @@ type answerError struct {
 	kind    error // of this side, that has the same meaning; may be nil
 }
 
-// Error implements error.
 func (e *answerError) Error() string { return e.message }
 
-// Unwrap returns the kind.
 func (e *answerError) Unwrap() error { return e.kind }
 
-// answerError returns the error in an answer.
 func (c *adminClient) answerError(res *http.Response) error {
 	var answer struct {
 		Error string `json:"error"`

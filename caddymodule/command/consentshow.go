@@ -14,7 +14,6 @@ import (
 	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
-// show is `consent show`.
 func (o *consentOptions) show() *cobra.Command {
 	var asJSON *bool
 	cmd := o.subcommand("show (--subject <subject>|--email <address>|…) [--purpose <purpose>] [--json]", "Shows the evidence of one person",
@@ -35,7 +34,6 @@ two subjects are one person: the visitor who sent a form, and the address in the
 	return cmd
 }
 
-// printPerson prints the events of a person and the texts shown.
 func printPerson(cmd *cobra.Command, b consentBackend, q *operator.Query) error {
 	w := cmd.OutOrStdout()
 	p := terminal.PaletteFor(w)

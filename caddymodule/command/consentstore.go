@@ -38,7 +38,6 @@ func (o *consentOptions) open(ctx context.Context) (b consentBackend, closeBacke
 	return o.openStore(ctx)
 }
 
-// openStore returns a backend for the store that --store names.
 func (o *consentOptions) openStore(ctx context.Context) (consentBackend, func() error, error) {
 	store, err := parseStore(o.store)
 	if err != nil {
@@ -72,13 +71,11 @@ func (o *consentOptions) openStore(ctx context.Context) (consentBackend, func() 
 	return service, registry.Close, nil
 }
 
-// namedStore is the store that --store names.
 type namedStore struct {
 	file string // of SQLite; "" for PostgreSQL
 	open func(context.Context) (consent.Store, error)
 }
 
-// parseStore parses the value of --store.
 func parseStore(value string) (*namedStore, error) {
 	engine, path, _ := strings.Cut(value, ":")
 	switch {

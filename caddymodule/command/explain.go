@@ -86,13 +86,11 @@ func explainRequest(cmd *cobra.Command, files []string, request explain.Request)
 	return explanation, exitUsage, err
 }
 
-// explainFlags are the flags of `explain`.
 type explainFlags struct {
 	on, host, body, kind       string
 	headers, cookies, consents []string
 }
 
-// request returns the request that the flags describe.
 func (f *explainFlags) request(stdin io.Reader) (explain.Request, error) {
 	r := explain.Request{On: f.on, Header: http.Header{}, Consents: f.consents}
 	if f.on == "" {
@@ -208,7 +206,6 @@ func printExplanation(w io.Writer, e *explain.Explanation, request explain.Reque
 	}
 }
 
-// printFields prints the verdict on each field.
 func printFields(w io.Writer, p terminal.Palette, e *explain.Explanation) {
 	rows := [][]string{{p.Strong.Render("field"), p.Strong.Render("verdict"), p.Strong.Render("purpose"), p.Strong.Render("rule")}}
 	for i := range e.Fields {

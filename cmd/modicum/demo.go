@@ -52,10 +52,8 @@ edit it and watch. Elsewhere it is a copy that is deleted when the demo ends.`,
 
 const defaultPort = 8080
 
-// policyInRepository is the path of the shop's policy in our repository.
 var policyInRepository = filepath.Join("examples", "shop", "privacy.yaml")
 
-// demo is one run of the demonstration.
 type demo struct {
 	port   int
 	chosen bool // whether --port was given

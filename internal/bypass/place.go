@@ -52,7 +52,6 @@ func (p place) in(r *Route, i int) place {
 	return p
 }
 
-// String describes the place.
 func (p place) String() string {
 	var parts []string
 	if len(p.hosts) > 0 {

@@ -167,7 +167,6 @@ func keepText(k policy.Keep) string {
 	return k.Kind
 }
 
-// patterns returns the patterns of all collections.
 func (e *Explainer) patterns() []string {
 	var patterns []string
 	for _, c := range e.set.Collections {
@@ -189,7 +188,6 @@ func (e *Explainer) byConsent() []string {
 	return names
 }
 
-// orNone joins names for a message.
 func orNone(names []string) string {
 	if len(names) == 0 {
 		return "it has none"

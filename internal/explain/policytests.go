@@ -45,7 +45,6 @@ func RunTests(ctx context.Context, set *policy.Set) ([]TestResult, error) {
 	return results, nil
 }
 
-// run runs one test.
 func (e *Explainer) run(ctx context.Context, t *policy.Test) TestResult {
 	result := TestResult{
 		Position: t.Position, On: t.On,
@@ -71,7 +70,6 @@ func (e *Explainer) run(ctx context.Context, t *policy.Test) TestResult {
 	return result
 }
 
-// outcome summarizes an explanation.
 func (x *Explanation) outcome() Outcome {
 	o := Outcome{Kept: []string{}, Stripped: []string{}}
 	if x.Refusal != nil {

@@ -45,7 +45,6 @@ func (s *Set) PurposeID(name string) (PurposeID, bool) {
 	return PurposeID(i), ok //nolint:gosec // G115: a set has at most MaxPurposes purposes
 }
 
-// compiler merges the files of a set and builds it.
 type compiler struct {
 	problems    *problems
 	documents   []*document

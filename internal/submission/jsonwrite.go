@@ -23,7 +23,6 @@ func (s *jsonPass) enter(f *frame, it item, object bool) (node int32, write bool
 	return void, false
 }
 
-// scalar is a string, number or literal in the text.
 type scalar struct {
 	item
 	from, end int

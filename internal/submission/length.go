@@ -42,7 +42,6 @@ func (m *Multipart) overgrown() error {
 	return e
 }
 
-// pad writes some of the padding.
 func (m *Multipart) pad() error {
 	n := min(m.padding, int64(len(emptyLines)))
 	m.parts.span = emptyLines[:n]

@@ -236,7 +236,6 @@ func (s *parts) writeMark() {
 	s.out = append(s.out, mark...)
 }
 
-// close writes the closing delimiter.
 func (s *parts) close() {
 	s.writeMark()
 	s.out = append(s.out, "--\r\n"...)

@@ -160,7 +160,6 @@ func (s *splitter) content(rest []byte) (piece, []byte, *Error) {
 	return s.stopped(true, "", "")
 }
 
-// setBoundary sets the boundary of the body.
 func (s *splitter) setBoundary(boundary string) {
 	s.delimiter = append(append(s.delimiter[:0], "\r\n--"...), boundary...)
 	size := len(s.delimiter)
