@@ -25,7 +25,8 @@ type Terms struct {
 }
 
 // Keep records consents that ended by themselves, and deletes evidence that
-// is older than the terms, until ctx ends. Decisions do not depend on it: a
+// is older than the terms, until ctx ends. It also makes the stored lease fall
+// when no process has it any more. Decisions do not depend on it: a
 // consent ends at its time, recorded or not.
 func (r *Registry) Keep(ctx context.Context, terms func() Terms, log *slog.Logger) {
 	// Proxies of one store do not all come at once.
@@ -43,6 +44,11 @@ func (r *Registry) EndTerms(ctx context.Context, terms Terms) error {
 	store, err := r.Store(ctx)
 	if err != nil {
 		return err
+	}
+	if shared, ok := store.(interface{ LowerLease(context.Context) error }); ok {
+		if err := shared.LowerLease(ctx); err != nil {
+			return err
+		}
 	}
 	now := r.options.Now()
 	for more := true; more; {

@@ -55,7 +55,7 @@ func redact(err error) error {
 	case pg.Code == "26000", pg.Code == "42P05":
 		return fmt.Errorf("%w: behind a pooler that shares sessions add default_query_exec_mode=cache_describe to the DSN", err)
 	case pg.Code == "42501":
-		return fmt.Errorf("%w: the role needs the right to create a schema once, then those on the schema modicum", err)
+		return fmt.Errorf("%w: the role needs the right to create a schema once, then those on the schema modicum; a version that changes the schema must be started once with the schema's owner", err)
 	}
 	return err
 }

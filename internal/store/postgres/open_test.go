@@ -11,7 +11,8 @@ import (
 )
 
 // A commit returns the longest lease of the processes that decide by an older
-// read. It falls when they have the shorter one.
+// read. It falls when they have the shorter one, and not because a command opened
+// the store.
 func TestLease(t *testing.T) {
 	ctx := context.Background()
 	dsn := database(t)
@@ -26,13 +27,24 @@ func TestLease(t *testing.T) {
 	open(t, postgres.Options{DSN: dsn, Lease: time.Second})
 	long := open(t, postgres.Options{DSN: dsn, Lease: 3 * time.Second})
 	short := open(t, postgres.Options{DSN: dsn})
+	var stored time.Duration
+	if err := connect(t, dsn).QueryRow(ctx, "SELECT lease * interval '1 microsecond' FROM modicum.head").Scan(&stored); err != nil || stored != 3*time.Second {
+		t.Errorf("opening without a lease has lowered it to %v, %v", stored, err)
+	}
+	lower := func() {
+		t.Helper()
+		if err := short.LowerLease(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lower()
 	for name, s := range map[string]*postgres.Store{"short": short, "long": long} {
 		if got := leaseNow(s); got != 3*time.Second {
 			t.Errorf("%s: a process may still decide by a read of 3 s ago, and the lease is %v", name, got)
 		}
 	}
 	// The longer lease has passed, and nobody has it any more.
-	execute(t, dsn, "UPDATE modicum.head SET lease_until = clock_timestamp()")
+	execute(t, dsn, "UPDATE modicum.lease SET until = clock_timestamp()")
 	if got := leaseNow(short); got != 0 {
 		t.Errorf("the lease has not fallen: %v", got)
 	}
@@ -42,6 +54,15 @@ func TestLease(t *testing.T) {
 	}
 	if got := leaseNow(short); got != 3*time.Second {
 		t.Errorf("a process decides by a read under a lease of 3 s, and the lease is %v", got)
+	}
+	// That was its last: it is closed after the others were opened.
+	if err := long.Close(); err != nil {
+		t.Fatal(err)
+	}
+	lower()
+	execute(t, dsn, "UPDATE modicum.lease SET until = clock_timestamp()")
+	if got := leaseNow(short); got != 0 {
+		t.Errorf("no process has a lease, and it is %v", got)
 	}
 	if _, err := postgres.Open(ctx, postgres.Options{DSN: dsn, Lease: time.Hour}); err == nil || !strings.Contains(err.Error(), "30s") {
 		t.Errorf("a lease of an hour: %v", err)
@@ -138,6 +159,33 @@ func TestWaitAgain(t *testing.T) {
 				waiting = false
 			case <-time.After(10 * time.Millisecond):
 			}
+		}
+	}
+}
+
+// A lease that was raised is on disk before anything is decided under it,
+// whatever the server's default is.
+func TestLeaseDurable(t *testing.T) {
+	ctx := context.Background()
+	dsn := database(t)
+	open(t, postgres.Options{DSN: dsn})
+	execute(t, dsn, "DO $$ BEGIN EXECUTE 'ALTER DATABASE ' || quote_ident(current_database()) || ' SET synchronous_commit = off'; END $$")
+	s := open(t, postgres.Options{DSN: dsn, Lease: time.Second})
+	conn := connect(t, dsn)
+	for range 5 { // the server may happen to write at the right time
+		var before string
+		if _, err := conn.Exec(ctx, "UPDATE modicum.head SET lease = 0"); err != nil {
+			t.Fatal(err)
+		}
+		if err := conn.QueryRow(ctx, "SELECT pg_current_wal_insert_lsn()::text").Scan(&before); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Changes(ctx, consent.Mark{}); err != nil {
+			t.Fatal(err)
+		}
+		var flushed bool
+		if err := conn.QueryRow(ctx, "SELECT pg_current_wal_flush_lsn() > $1::text::pg_lsn", before).Scan(&flushed); err != nil || !flushed {
+			t.Fatalf("the lease is not on disk: %v", err)
 		}
 	}
 }

@@ -53,6 +53,7 @@ const defaultConns = 8
 type Store struct {
 	pool     *pgxpool.Pool
 	lease    time.Duration
+	durable  bool
 	writer   *writer
 	listener *listener
 }
@@ -80,12 +81,12 @@ func Open(ctx context.Context, options Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connecting to PostgreSQL: %w", err)
 	}
-	s := &Store{pool: pool, lease: options.Lease, listener: &listener{connect: connector(config), logger: options.Logger}}
+	s := &Store{pool: pool, lease: options.Lease, durable: !options.Unsafe, listener: &listener{connect: connector(config), logger: options.Logger}}
 	if err := s.prepare(ctx, options.Unsafe); err != nil {
 		pool.Close()
 		return nil, opening(err)
 	}
-	s.writer = newWriter(connector(config), !options.Unsafe) //nolint:contextcheck // it outlives the opening
+	s.writer = newWriter(connector(config), s.durable) //nolint:contextcheck // it outlives the opening
 	return s, nil
 }
 
@@ -97,10 +98,7 @@ func (s *Store) prepare(ctx context.Context, unsafe bool) error {
 	if err := migrate(ctx, s.pool); err != nil {
 		return err
 	}
-	if err := s.raiseLease(ctx); err != nil {
-		return err
-	}
-	return s.lowerLease(ctx)
+	return s.raiseLease(ctx)
 }
 
 // Close ends all connections. What is being stored is finished first.

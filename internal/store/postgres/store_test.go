@@ -172,7 +172,8 @@ func TestStore(t *testing.T) {
 		t.Helper()
 		// Much faster than a database for each.
 		_, err := conn.Exec(context.Background(), `DELETE FROM modicum.state; DELETE FROM modicum.superseded; DELETE FROM modicum.link;
-			DELETE FROM modicum.event; DELETE FROM modicum.shown; UPDATE modicum.head SET rev = 0, event = DEFAULT, lease = 0`)
+			DELETE FROM modicum.event; DELETE FROM modicum.shown; UPDATE modicum.head SET rev = 0, event = DEFAULT, lease = 0;
+			UPDATE modicum.lease SET before = 0, until = DEFAULT`)
 		if err != nil {
 			t.Fatal(err)
 		}
