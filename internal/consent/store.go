@@ -97,6 +97,9 @@ type Mark struct {
 // Changes is what happened since a mark.
 type Changes struct {
 	Head Mark
+	// Lease is how long another process may still decide by what it read
+	// before.
+	Lease time.Duration
 	// Diverged says that the history of the store does not contain the mark: the
 	// store was restored, or another server took over. What was read before must
 	// not be used.

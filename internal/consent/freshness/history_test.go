@@ -217,6 +217,7 @@ func (v *view) Changes(ctx context.Context, since consent.Mark) (consent.Changes
 		return consent.Changes{}, err
 	}
 	c := v.history.changes(since)
+	c.Lease = v.lease
 	return c, v.travel(ctx)
 }
 

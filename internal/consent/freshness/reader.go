@@ -23,9 +23,10 @@ type reader struct {
 
 	reads   sync.WaitGroup
 	mu      sync.Mutex
-	next    *read     // that new callers join; nil if none waits
-	running bool      // a goroutine is reading
-	began   time.Time // when the last read that succeeded began; zero: never
+	next    *read         // that new callers join; nil if none waits
+	running bool          // a goroutine is reading
+	began   time.Time     // when the last read that succeeded began; zero: never
+	longest time.Duration // the lease of any process, by that read
 	closed  bool
 }
 
@@ -86,6 +87,13 @@ func (rd *reader) leased(atLeast consent.Revision) bool {
 	return now.Sub(began) < rd.lease && wall >= 0 && wall < rd.lease
 }
 
+// longestLease returns the longest lease of any process, as of the last read.
+func (rd *reader) longestLease() time.Duration {
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	return rd.longest
+}
+
 // run reads as long as callers wait.
 func (rd *reader) run() {
 	for {
@@ -114,7 +122,7 @@ func (rd *reader) read() error {
 	}
 	rd.horizon.advance(changes)
 	rd.mu.Lock()
-	rd.began = began
+	rd.began, rd.longest = began, changes.Lease
 	rd.mu.Unlock()
 	return nil
 }

@@ -9,9 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/dgraph-io/ristretto/v2"
@@ -30,7 +30,6 @@ type Registry struct {
 	horizon horizon
 	breaker breaker
 	denials denials
-	lease   atomic.Int64 // that the store returned last, in nanoseconds
 	loads   singleflight.Group
 	work    sync.WaitGroup
 	stop    context.CancelFunc
@@ -174,8 +173,14 @@ func (r *Registry) Read(ctx context.Context, subjects []consent.Subject) ([]*con
 	return records, failed
 }
 
-// Leased reports whether records may be older than the store, under a lease.
-func (r *Registry) Leased() bool { return r.options.Lease > 0 }
+// Leased reports whether records of this process or another one may be older
+// than the store, under a lease.
+func (r *Registry) Leased() bool {
+	r.mu.RLock()
+	rd := r.reader
+	r.mu.RUnlock()
+	return r.options.Lease > 0 || rd != nil && rd.longestLease() > 0
+}
 
 // Timeout returns how long a decision waits for the store.
 func (r *Registry) Timeout() time.Duration { return r.options.Timeout }
@@ -322,7 +327,6 @@ func (r *Registry) Append(request context.Context, events ...consent.Event) (con
 		return 0, err
 	}
 	r.denials.end(events) // the horizon knows by now
-	r.lease.Store(int64(commit.Lease))
 	if slices.ContainsFunc(events, func(e consent.Event) bool { return e.Action.Restricts() }) {
 		err = waitForLease(request, commit.Lease)
 	}
@@ -332,7 +336,17 @@ func (r *Registry) Append(request context.Context, events ...consent.Event) (con
 // WaitForLeases returns when no process decides any more by what it read before
 // the call. The error is [consent.ErrPending] if ctx ends first.
 func (r *Registry) WaitForLeases(ctx context.Context) error {
-	return waitForLease(ctx, max(r.options.Lease, time.Duration(r.lease.Load())))
+	lease := r.options.Lease
+	_, rd, err := r.opened(ctx)
+	if err == nil && rd != nil {
+		// Another process may have got a longer lease since the last read.
+		err = rd.join(ctx, math.MaxInt64)
+		lease = max(lease, rd.longestLease())
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %w", consent.ErrPending, err)
+	}
+	return waitForLease(ctx, lease)
 }
 
 // waitForLease waits for the end of a lease, and a little longer: the clocks of

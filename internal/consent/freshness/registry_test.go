@@ -358,3 +358,27 @@ func TestLeaseIsWaitedFor(t *testing.T) {
 		}
 	})
 }
+
+// TestOtherLease: a process without a lease waits for the others', also if it did
+// not store the withdrawal.
+func TestOtherLease(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newCounted()
+		r := registryOf(t, s, Options{})
+		if got := stands(t, r, 0); got != "" || r.Leased() {
+			t.Errorf("%q stands in an empty store, under a lease: %v", got, r.Leased())
+		}
+		s.lease = 10 * time.Second
+		start := time.Now()
+		if err := r.WaitForLeases(t.Context()); err != nil || time.Since(start) <= s.lease {
+			t.Errorf("after %v nobody is said to decide by an older read: %v", time.Since(start), err)
+		}
+		if stands(t, r, 0); !r.Leased() {
+			t.Error("another process has a lease")
+		}
+		s.lease = 0
+		if stands(t, r, 0); r.Leased() {
+			t.Error("no process has a lease any more")
+		}
+	})
+}

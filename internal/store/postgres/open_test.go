@@ -55,6 +55,11 @@ func TestLease(t *testing.T) {
 	if got := leaseNow(short); got != 3*time.Second {
 		t.Errorf("a process decides by a read under a lease of 3 s, and the lease is %v", got)
 	}
+	// Who repeats a withdrawal waits for the same lease, while it falls too.
+	lower()
+	if changes, err := short.Changes(ctx, consent.Mark{}); err != nil || changes.Lease != 3*time.Second {
+		t.Errorf("a process decides by a read under a lease of 3 s, and a reader finds %v, %v", changes.Lease, err)
+	}
 	// That was its last: it is closed after the others were opened.
 	if err := long.Close(); err != nil {
 		t.Fatal(err)

@@ -96,21 +96,21 @@ const maxChanges = 10_000
 
 // One statement, that is one snapshot, taken when the server gets it.
 const changesQuery = `
-SELECT l.rev, l.id, CASE
+SELECT m.rev, m.id, CASE
 	WHEN $1 = 0 THEN true
-	WHEN $1 = l.rev THEN $2 = l.id
+	WHEN $1 = m.rev THEN $2 = m.id
 	ELSE EXISTS (SELECT FROM modicum.event WHERE rev = $1 AND id = $2)
-END, (SELECT lease FROM modicum.head), c.subject, c.other, c.rev
-FROM modicum.latest l LEFT JOIN LATERAL (
+END, h.lease, ` + leased + `, c.subject, c.other, c.rev
+FROM modicum.head h, modicum.lease l, modicum.latest m LEFT JOIN LATERAL (
 	SELECT rev, subject, other FROM modicum.event WHERE rev > $1 ORDER BY rev LIMIT $3
-) c ON l.rev <= $1 + $3
+) c ON m.rev <= $1 + $3
 ORDER BY c.rev`
 
 // changeRow is what a row of changesQuery tells.
 type changeRow struct {
 	head           consent.Mark
 	continues      bool  // the history holds the mark
-	lease          int64 // that is stored, in microseconds
+	lease, leased  int64 // the stored lease, and what commits return, in microseconds
 	subject, other *consent.Subject
 	revision       *consent.Revision // nil: nothing changed, or too much
 }
@@ -127,7 +127,7 @@ func (s *Store) Changes(ctx context.Context, since consent.Mark) (consent.Change
 		}
 		return s.Changes(ctx, since)
 	}
-	changes := consent.Changes{Head: found[0].head}
+	changes := consent.Changes{Head: found[0].head, Lease: time.Duration(found[0].leased) * time.Microsecond}
 	if !found[0].continues {
 		changes.Diverged = true
 		return changes, nil
@@ -151,7 +151,7 @@ func (s *Store) Changes(ctx context.Context, since consent.Mark) (consent.Change
 
 func scanChange(row pgx.CollectableRow) (changeRow, error) {
 	var r changeRow
-	return r, row.Scan(&r.head.Revision, &r.head.Event, &r.continues, &r.lease, &r.subject, &r.other, &r.revision)
+	return r, row.Scan(&r.head.Revision, &r.head.Event, &r.continues, &r.lease, &r.leased, &r.subject, &r.other, &r.revision)
 }
 
 // read returns the rows of a query. After a restart of the server the pool

@@ -59,7 +59,7 @@ func TestRoundTrip(t *testing.T) {
 		t.Error(diff)
 	}
 	changes, err := s.Changes(ctx, consent.Mark{Revision: 1, Event: grant.ID})
-	want := consent.Changes{Head: consent.Mark{Revision: 3, Event: link.ID}, Subjects: map[consent.Subject]consent.Revision{"k.a": 3, "k.b": 3}}
+	want := consent.Changes{Head: consent.Mark{Revision: 3, Event: link.ID}, Lease: time.Second, Subjects: map[consent.Subject]consent.Revision{"k.a": 3, "k.b": 3}}
 	if diff := cmp.Diff(want, changes); err != nil || diff != "" {
 		t.Error(err, diff)
 	}

@@ -269,7 +269,7 @@ func (m *Memory) Changes(ctx context.Context, since consent.Mark) (consent.Chang
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	changes := consent.Changes{Head: m.head}
+	changes := consent.Changes{Head: m.head, Lease: m.Lease}
 	known := since == consent.Mark{} || since == m.head
 	for i := range m.events {
 		known = known || m.events[i].Revision == since.Revision && m.events[i].ID == since.Event
