@@ -249,7 +249,7 @@ func apiError(err error) error {
 		status = http.StatusBadRequest
 	case errors.Is(err, operator.ErrNobody), errors.Is(err, operator.ErrNothing):
 		status = http.StatusNotFound
-	case errors.Is(err, consent.ErrUnavailable), errors.Is(err, consent.ErrOutcomeUnknown):
+	case errors.Is(err, consent.ErrUnavailable), errors.Is(err, consent.ErrOutcomeUnknown), errors.Is(err, consent.ErrPending):
 		status = http.StatusServiceUnavailable
 	}
 	return caddy.APIError{HTTPStatus: status, Err: err}

@@ -190,6 +190,11 @@ func TestAPI(t *testing.T) {
 		answer.Header().Get("Retry-After") == "" || !strings.Contains(answer.Body.String(), "not saved") {
 		t.Errorf("status %d: %s", answer.Code, answer.Body)
 	}
+	s.store.failKeep = consent.ErrPending
+	if answer := post(`{"language": "ru", "choices": [{"purpose": "newsletter", "choice": "refuse"}]}`); answer.Code != http.StatusServiceUnavailable ||
+		!strings.Contains(answer.Body.String(), "may be saved") {
+		t.Errorf("stored, but not in force everywhere: status %d: %s", answer.Code, answer.Body)
+	}
 	s.store.failRead = consent.ErrUnavailable
 	if answer := v.get("/privacy/api/choices"); answer.Code != http.StatusServiceUnavailable {
 		t.Errorf("status %d", answer.Code)

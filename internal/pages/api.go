@@ -155,7 +155,11 @@ func (p *Pages) apiChoose(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err != nil {
-		p.fault(w, http.StatusServiceUnavailable, "the choices are not saved, and nothing is withdrawn", nil)
+		detail := "the choices are not saved, and nothing is withdrawn"
+		if uncertain(err) {
+			detail = "the choices may be saved, but they are not in force on every proxy: do not rely on them, and send them again"
+		}
+		p.fault(w, http.StatusServiceUnavailable, detail, nil)
 		return
 	}
 	w.WriteHeader(http.StatusNoContent)

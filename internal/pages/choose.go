@@ -95,11 +95,17 @@ func tooMany(err error) string {
 	return ""
 }
 
+// uncertain reports whether choices may be stored all the same, and be in force
+// on some proxies.
+func uncertain(err error) bool {
+	return errors.Is(err, consent.ErrOutcomeUnknown) || errors.Is(err, consent.ErrPending)
+}
+
 // unsaved says that choices were not kept, and names the consents that were
 // not withdrawn.
 func (v *visit) unsaved(err error, decisions []consent.Decision) *problem {
 	name := "unsaved"
-	if errors.Is(err, consent.ErrOutcomeUnknown) {
+	if uncertain(err) {
 		name = "unknown"
 	}
 	problem := v.problem(name)

@@ -128,6 +128,7 @@ func TestStoreFails(t *testing.T) {
 	}{
 		{consent.ErrUnavailable, "Your choices are not saved"},
 		{consent.ErrOutcomeUnknown, "We do not know whether your choices are saved"},
+		{consent.ErrPending, "We do not know whether your choices are saved"},
 	} {
 		s := newSite(t)
 		v := s.visitor(t)

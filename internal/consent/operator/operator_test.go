@@ -276,6 +276,18 @@ func must[T any](value T, err error) T {
 	return value
 }
 
+// A withdrawal that is stored, but not in force everywhere, is not said to be
+// done, or not to be stored.
+func TestWithdrawPending(t *testing.T) {
+	d, failing := open(t)
+	populate(t, d)
+	*failing = consent.ErrPending
+	done, err := d.Withdraw(t.Context(), &Query{Subject: ada, All: true})
+	if done != nil || !errors.Is(err, consent.ErrPending) || !strings.HasPrefix(err.Error(), "the withdrawal is stored, but not in force") {
+		t.Errorf("%v, %v", done, err)
+	}
+}
+
 // The store does not keep a withdrawal, or does not say so: the operator must
 // not tell the person that it is done. Here it is denied at once all the same.
 func TestNotWithdrawn(t *testing.T) {

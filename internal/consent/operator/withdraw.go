@@ -2,6 +2,7 @@ package operator
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -62,7 +63,9 @@ func (s *Service) Withdraw(ctx context.Context, q *Query) ([]Withdrawal, error) 
 	case len(events) == 0:
 		return nil, ErrNothing
 	}
-	if _, err := s.Registry.Append(ctx, events...); err != nil {
+	if _, err := s.Registry.Append(ctx, events...); errors.Is(err, consent.ErrPending) {
+		return nil, fmt.Errorf("the withdrawal is stored, but not in force on every proxy yet, do not tell the person that it is: %w; run it again, which does no harm", err)
+	} else if err != nil {
 		return nil, fmt.Errorf("it is not withdrawn, do not tell the person that it is: %w; run it again, which does no harm", err)
 	}
 	done := make([]Withdrawal, len(events))
