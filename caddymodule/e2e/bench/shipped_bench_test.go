@@ -22,7 +22,9 @@ func BenchmarkShipped(b *testing.B) {
 	dir := b.TempDir()
 	stock, ours := filepath.Join(dir, "caddy"), filepath.Join(dir, "modicum")
 	for binary, pkg := range map[string]string{stock: "github.com/caddyserver/caddy/v2/cmd/caddy", ours: "github.com/modicum-proxy/modicum/cmd/modicum"} {
-		if out, err := exec.CommandContext(b.Context(), "go", "build", "-o", binary, pkg).CombinedOutput(); err != nil { //nolint:gosec // G204: a package of ours
+		build := exec.CommandContext(b.Context(), "go", "build", "-o", binary, pkg) //nolint:gosec // G204: a package of ours
+		build.Dir = "../../.." // the plugin's module, whose versions are shipped
+		if out, err := build.CombinedOutput(); err != nil {
 			b.Fatalf("building %s: %v\n%s", pkg, err, out)
 		}
 	}
