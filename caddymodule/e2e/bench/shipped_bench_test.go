@@ -23,7 +23,7 @@ func BenchmarkShipped(b *testing.B) {
 	stock, ours := filepath.Join(dir, "caddy"), filepath.Join(dir, "modicum")
 	for binary, pkg := range map[string]string{stock: "github.com/caddyserver/caddy/v2/cmd/caddy", ours: "github.com/modicum-proxy/modicum/cmd/modicum"} {
 		build := exec.CommandContext(b.Context(), "go", "build", "-o", binary, pkg) //nolint:gosec // G204: a package of ours
-		build.Dir = "../../.." // the plugin's module, whose versions are shipped
+		build.Dir = "../../.."                                                      // the plugin's module, whose versions are shipped
 		if out, err := build.CombinedOutput(); err != nil {
 			b.Fatalf("building %s: %v\n%s", pkg, err, out)
 		}
