@@ -52,7 +52,7 @@ func TestConsentAcrossSites(t *testing.T) {
 	}
 }
 
-// The form of the page is taken from the page alone, for the person whom it
+// The form of the page is taken from the page alone, for the person that it
 // was made for.
 func TestConsentFormForged(t *testing.T) {
 	s := startSite(t, withStore)
@@ -155,7 +155,7 @@ func TestConsentPaths(t *testing.T) {
 			}
 		}
 	}
-	// A page says the same to whoever asks; a name in the address is not part of it.
+	// A page is the same for everyone; a name in the address is not part of it.
 	for _, target := range []string{"/privacy/choices?lang=<canary>", "/privacy/<canary>", "/privacy/consents/<canary>", "/privacy/choices?token=canary"} {
 		if res := s.guest().send("GET "+strings.NewReplacer("<", "%3Ccanary", ">", "%3E").Replace(target), "", ""); strings.Contains(res.body, "canary") {
 			t.Errorf("%s: answered %s", target, res.body)
@@ -214,7 +214,7 @@ func TestConsentByMany(t *testing.T) {
 		}
 	}
 	if often == 0 {
-		t.Error("nobody is told that it is too much")
+		t.Error("the page does not say that it is too much")
 	}
 	want(t, "the others meanwhile", guests[0].checkout(), withBirth)
 	if res := guests[0].send("GET /privacy/choices", "", ""); res.StatusCode != http.StatusOK {

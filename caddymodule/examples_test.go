@@ -153,7 +153,7 @@ var sitesExchanges = []sample{
 		answered:  []string{"Link", `<https://example.org/privacy>; rel="privacy-policy"`},
 		logged:    []string{"POST shop.localhost/orders", "kept email, items.*.sku · undeclared 2 fields"},
 	},
-	// Watched only: it passes as it came, and nobody is told but the log.
+	// Watched only: it is forwarded unchanged, and only the log says so.
 	{
 		on: "POST /members", host: "club.localhost", contentType: formType, body: "name=Ada&email=ada@example.org&hobby=chess",
 		forwarded: "name=Ada&email=ada@example.org&hobby=chess",

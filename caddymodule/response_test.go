@@ -185,7 +185,7 @@ func TestHead(t *testing.T) {
 	}
 }
 
-// A refusal that no route of errors answers says what to mend.
+// A refusal that no route of errors answers says what to fix.
 func TestBareRefusal(t *testing.T) {
 	s := startSite(t, options{})
 	body := `{"name":"canary",`

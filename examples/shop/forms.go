@@ -49,7 +49,7 @@ func dotted(name string) []string {
 	return strings.FieldsFunc(name, func(c rune) bool { return c == '[' || c == '.' })
 }
 
-// covers tells whether path, in which "*" is any segment, is the name.
+// covers reports whether path, in which "*" is any segment, is the name.
 func covers(path, name []string) bool {
 	return slices.EqualFunc(path, name, func(want, got string) bool { return want == "*" || want == got })
 }

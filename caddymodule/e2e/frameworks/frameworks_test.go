@@ -103,7 +103,7 @@ func testAttacks(t *testing.T, ups []*upstream) {
 	}
 }
 
-// plain tells whether the upstream believes the canary when nothing guards it.
+// plain reports whether the upstream believes the canary when nothing guards it.
 func (u *upstream) plain(t *testing.T, a *attack) bool {
 	t.Helper()
 	for _, got := range u.sites["plain"].exchange(t, a) {

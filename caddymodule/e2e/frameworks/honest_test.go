@@ -49,7 +49,7 @@ func testHonest(t *testing.T, ups []*upstream) {
 	}
 }
 
-// reads tells whether the request is of a kind that the upstream is for.
+// reads reports whether the request is of a kind that the upstream is for.
 func (u *upstream) reads(h *honest) bool {
 	switch u.name {
 	case h.beyond:
@@ -64,7 +64,7 @@ func (u *upstream) reads(h *honest) bool {
 	return true
 }
 
-// is tells whether the head of the request speaks of a kind of content.
+// is reports whether the head of the request speaks of a kind of content.
 func (h *honest) is(kind string) bool {
 	head, _, _ := bytes.Cut(h.sent, []byte("\r\n\r\n"))
 	return bytes.Contains(head, []byte(kind))

@@ -131,7 +131,7 @@ func (tr *trial) over() bool {
 		tr.decisions.Load() >= tr.goal.decisions && tr.withdrawals.Load() >= tr.goal.withdrawals
 }
 
-// late tells whether the trial has to end, reached its goal or not.
+// late reports whether the trial has to end, reached its goal or not.
 func (tr *trial) late() bool { return time.Since(tr.start) > 30*tr.goal.time }
 
 func (tr *trial) violate(what string) {

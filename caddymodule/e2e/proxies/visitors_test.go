@@ -81,7 +81,7 @@ func (v *visitor) await(n int64) {
 	}
 }
 
-// withdraw withdraws until it is answered. It tells whether that took more
+// withdraw withdraws until it is answered. It reports whether that took more
 // than one attempt.
 func (v *visitor) withdraw(number int) (again bool) {
 	call := v.now()

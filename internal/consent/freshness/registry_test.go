@@ -321,7 +321,7 @@ func TestAppendFails(t *testing.T) {
 }
 
 // TestLeaseIsWaitedFor: another process may decide by what it read for as
-// long as the lease, so nobody is told of a withdrawal before. The wait ends with
+// long as the lease, so no withdrawal is confirmed earlier. The wait ends with
 // the request, which is then told nothing.
 func TestLeaseIsWaitedFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -371,7 +371,7 @@ func TestOtherLease(t *testing.T) {
 		s.lease = 10 * time.Second
 		start := time.Now()
 		if err := r.WaitForLeases(t.Context()); err != nil || time.Since(start) <= s.lease {
-			t.Errorf("after %v nobody is said to decide by an older read: %v", time.Since(start), err)
+			t.Errorf("after %v no proxy is reported to decide by an older read: %v", time.Since(start), err)
 		}
 		if stands(t, r, 0); !r.Leased() {
 			t.Error("another process has a lease")

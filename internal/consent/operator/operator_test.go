@@ -200,7 +200,7 @@ func TestExport(t *testing.T) {
 	}
 }
 
-// What a query gets wrong is told, and never whom it is about.
+// An error says what is wrong with a query, never which person it is about.
 func TestRefused(t *testing.T) {
 	d, _ := open(t)
 	populate(t, d)

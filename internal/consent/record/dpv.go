@@ -100,7 +100,7 @@ type dpvRight struct {
 }
 
 // dpvNotice is a text as it was shown. Its name is its digest (RFC 6920), so
-// whoever has the text can check that it is this one.
+// anyone who has the text can check that it is this one.
 type dpvNotice struct {
 	ID       string   `json:"@id"`
 	Type     string   `json:"@type"`

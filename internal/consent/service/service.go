@@ -24,7 +24,7 @@ import (
 type Service struct {
 	Registry *freshness.Registry
 	Keys     *subject.Keys
-	// Identify returns the user who is logged in, and false if nobody is. If
+	// Identify returns the user who is logged in; false if there is no login. If
 	// nil, people are known by our cookie only.
 	Identify func(*http.Request) (subject.Identity, bool)
 	// Fields are the fields of submissions that identify a person.

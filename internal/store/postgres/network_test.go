@@ -94,7 +94,7 @@ func TestAnswerLost(t *testing.T) {
 }
 
 // The answer is lost because the server goes away, and it takes a while until
-// it is back. As long as nobody knows, nobody is told anything.
+// it is back. As long as the outcome is unknown, none is reported.
 func TestServerAway(t *testing.T) {
 	r, dsn := newRelay(t, database(t))
 	s := open(t, postgres.Options{DSN: dsn})
