@@ -86,6 +86,8 @@ type site struct {
 	upstream *wire
 	log      *memory
 	loaded   time.Time // a configuration in place of another
+
+	generation int // of the configuration; generation.test answers with it
 }
 
 // options are the parts of a site's Caddyfile.
@@ -140,6 +142,7 @@ func (s *site) caddyfile(o options) string {
 	if o.address == "" {
 		o.address = "http://shop.test"
 	}
+	s.generation++
 	text := fmt.Sprintf(`{
 	admin unix/%[1]s/admin.sock
 	persist_config off
@@ -152,6 +155,10 @@ func (s *site) caddyfile(o options) string {
 	}
 	%[2]s
 }
+http://generation.test {
+	bind unix/%[1]s/site.sock
+	respond "generation %[8]d"
+}
 %[7]s {
 	bind unix/%[1]s/site.sock
 	%[4]s
@@ -162,7 +169,7 @@ func (s *site) caddyfile(o options) string {
 		%[5]s
 	}
 }
-`, s.dir, o.global, o.minimize, o.before, o.proxy, o.level, o.address)
+`, s.dir, o.global, o.minimize, o.before, o.proxy, o.level, o.address, s.generation)
 	return strings.ReplaceAll(text, "APP_SOCKET", s.dir+"/app.sock")
 }
 
@@ -175,12 +182,16 @@ func (s *site) load(o options) {
 }
 
 func (s *site) tryLoad(o options) error {
+	before := s.generation
 	config, err := adapt(filepath.Join(s.dir, "Caddyfile"), s.caddyfile(o))
-	if err != nil {
-		return err
+	if err == nil {
+		s.loaded = time.Now()
+		err = caddy.Load(config, false)
 	}
-	s.loaded = time.Now()
-	return caddy.Load(config, false)
+	if err != nil {
+		s.generation = before
+	}
+	return err
 }
 
 func (s *site) loadJSON(config []byte) {
@@ -242,19 +253,26 @@ func (s *site) do(r *http.Request) answer {
 }
 
 // settle makes sure of a connection. For a moment after a reload, the server
-// of the configuration before takes some and closes them.
+// of the configuration before takes some, and serves or closes them.
 func (s *site) settle(c *http.Client) {
 	s.t.Helper()
-	eventually(s.t, "a connection is not closed", func() bool {
+	eventually(s.t, "a connection reaches the new configuration", func() bool {
 		if time.Since(s.loaded) > time.Second {
 			return true
 		}
 		r := s.request("GET /", "", nil)
-		r.Host = "nowhere.test" // no site: the application is not asked
+		r.Host = "generation.test"
 		res, err := c.Do(r)
-		// The old server ends the connection with its answer.
-		return err == nil && res.Body.Close() == nil && !res.Close
+		return err == nil && s.current(res)
 	})
+}
+
+// current reports whether the configuration that was loaded last answered, on
+// a connection that stays open.
+func (s *site) current(res *http.Response) bool {
+	defer res.Body.Close() //nolint:errcheck // it was read
+	body, err := io.ReadAll(res.Body)
+	return err == nil && !res.Close && (len(body) == 0 || string(body) == fmt.Sprintf("generation %d", s.generation))
 }
 
 func send(tb testing.TB, c *http.Client, r *http.Request) answer {

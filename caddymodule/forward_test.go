@@ -3,6 +3,7 @@
 package caddymodule
 
 import (
+	"bufio"
 	"bytes"
 	"compress/zlib"
 	"crypto/ecdsa"
@@ -208,12 +209,21 @@ func selfSigned(t *testing.T, dir string) (cert, key string) {
 // dial opens a connection to the site, for what http.Client does not send.
 func (s *site) dial() net.Conn {
 	s.t.Helper()
-	s.settle(s.client("site.sock"))
-	c, err := new(net.Dialer).DialContext(s.t.Context(), "unix", filepath.Join(s.dir, "site.sock"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { _ = c.Close() })
+	var c net.Conn
+	eventually(s.t, "a connection reaches the new configuration", func() bool {
+		var err error
+		if c, err = new(net.Dialer).DialContext(s.t.Context(), "unix", filepath.Join(s.dir, "site.sock")); err != nil {
+			return false
+		}
+		s.t.Cleanup(func() { _ = c.Close() })
+		if time.Since(s.loaded) > time.Second {
+			return true
+		}
+		_ = c.SetDeadline(time.Now().Add(patience))
+		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: generation.test\r\n\r\n")
+		res, err := http.ReadResponse(bufio.NewReader(c), nil)
+		return err == nil && s.current(res)
+	})
 	_ = c.SetDeadline(time.Now().Add(patience))
 	return c
 }

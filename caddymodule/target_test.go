@@ -5,23 +5,16 @@ package caddymodule
 import (
 	"bufio"
 	"io"
-	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 // raw sends bytes to the site and returns the answer.
 func (s *site) raw(sent string) answer {
 	s.t.Helper()
-	conn, err := new(net.Dialer).DialContext(s.t.Context(), "unix", filepath.Join(s.dir, "site.sock"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	conn := s.dial()
 	defer conn.Close() //nolint:errcheck // nothing is left to do
-	_ = conn.SetDeadline(time.Now().Add(patience))
 	if _, err := io.WriteString(conn, sent); err != nil {
 		s.t.Fatal(err)
 	}
