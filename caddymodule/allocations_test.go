@@ -5,6 +5,7 @@ package caddymodule
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"net"
 	"path/filepath"
 	"runtime"
@@ -60,7 +61,9 @@ func kilobyte() string {
 }
 
 // A submission of 1 KB costs at most so many allocations and bytes more than
-// the same request costs Caddy without us. Unlike time, both are free of noise.
+// the same request costs Caddy without us. Unlike time, both are nearly free of
+// noise: on a busy machine a pool can be empty where a request looks, which
+// only adds, so the least of several rounds counts.
 func TestAllocations(t *testing.T) {
 	if testing.Short() {
 		t.Skip("the race detector allocates")
@@ -142,13 +145,18 @@ http://plain.test {
 						}
 					}
 				}
-				const requests = 2000
+				const requests = 500
 				send(300)
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				send(requests)
-				runtime.ReadMemStats(&after)
-				return float64(after.Mallocs-before.Mallocs) / requests, float64(after.TotalAlloc-before.TotalAlloc) / requests
+				allocations, size = math.MaxFloat64, math.MaxFloat64
+				for range 5 {
+					var before, after runtime.MemStats
+					runtime.ReadMemStats(&before)
+					send(requests)
+					runtime.ReadMemStats(&after)
+					allocations = min(allocations, float64(after.Mallocs-before.Mallocs)/requests)
+					size = min(size, float64(after.TotalAlloc-before.TotalAlloc)/requests)
+				}
+				return allocations, size
 			}
 			plainCount, plainBytes := measure("plain.sock", "plain.test")
 			count, size := measure("site.sock", "shop.test")
