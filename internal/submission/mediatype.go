@@ -28,12 +28,14 @@ type Media struct {
 	// UTF8 says that there is a charset of utf-8. It goes on, because a servlet
 	// reads a form without one as Latin-1.
 	UTF8 bool
+	// parameters are those of a JSON type, as they go on: `; profile="a b"`.
+	parameters string
 }
 
 // ContentType returns the Content-Type of what we write in place of a body
 // of this type; for multipart/form-data with boundary, else it is ignored.
 func (m Media) ContentType(boundary string) string {
-	written := m.Type
+	written := m.Type + m.parameters
 	if m.UTF8 {
 		written += "; charset=utf-8"
 	}
@@ -48,7 +50,7 @@ func (m Media) ContentType(boundary string) string {
 //
 // Of two headers or two boundaries some applications take the first and some
 // the last, so there may be one. A charset other than UTF-8 is another
-// reading of every byte; other parameters have no meaning for a submission.
+// reading of every byte; other parameters have no meaning for a form.
 // A type of [MediaOther] may have any: what becomes of it is for the caller.
 func ParseMedia(h http.Header) (Media, error) {
 	values := h["Content-Type"]
@@ -75,23 +77,44 @@ func ParseMedia(h http.Header) (Media, error) {
 		if !seen.add(p.name) {
 			return Media{}, mediaError("content-type-repeated", "the Content-Type has a parameter twice, or more than eight")
 		}
-		switch {
-		case m.Kind == MediaOther:
-		case strings.EqualFold(p.name, "charset"):
-			m.UTF8 = strings.EqualFold(p.value, "utf-8")
-			if !m.UTF8 && !strings.EqualFold(p.value, "us-ascii") {
-				return Media{}, mediaError("charset", "the charset of the Content-Type is not utf-8")
-			}
-		case strings.EqualFold(p.name, "boundary") && m.Kind == MediaMultipart:
-			m.Boundary = p.value
-		default:
-			return Media{}, mediaError("content-type-parameter", "the Content-Type has a parameter other than charset, or boundary of multipart/form-data")
+		if err := m.parameter(p); err != nil {
+			return Media{}, err
 		}
 	}
 	if m.Kind == MediaMultipart && !validBoundary(m.Boundary) {
 		return Media{}, mediaError("boundary", "multipart/form-data has no boundary of 1 to 70 characters that RFC 2046 allows")
 	}
 	return m, nil
+}
+
+// parameter takes a parameter of the type.
+func (m *Media) parameter(p parameter) error {
+	switch {
+	case m.Kind == MediaOther:
+	case strings.EqualFold(p.name, "charset"):
+		switch charset := charsetOf(p.value); {
+		case charset == charsetUTF8:
+			m.UTF8 = true
+		case charset == charsetASCII:
+		case charset == charsetLegacy && m.Kind == MediaMultipart: // the names and texts are found to be UTF-8, or refused
+		default:
+			return mediaError("charset", "the charset of the Content-Type is not utf-8")
+		}
+	case strings.EqualFold(p.name, "boundary") && m.Kind == MediaMultipart:
+		m.Boundary = p.value
+	case m.Kind == MediaJSON:
+		name := jsonParameter(p.name)
+		if name == "" {
+			return mediaError("content-type-parameter", "the Content-Type has a parameter that JSON types do not have")
+		}
+		if !validJSONParameter(p.value) {
+			return mediaError("content-type-parameter", "a parameter of the Content-Type is longer than 256 bytes, or could be read as another parameter")
+		}
+		m.parameters += "; " + name + "=" + quotedUnlessToken(p.value)
+	default:
+		return mediaError("content-type-parameter", "the Content-Type has a parameter other than charset, or boundary of multipart/form-data")
+	}
+	return nil
 }
 
 func mediaError(rule, detail string) error {

@@ -3,6 +3,7 @@ package submission
 import (
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // parameter is one name=value of a header.
@@ -90,4 +91,49 @@ func tokenLen(s string) int {
 
 func isTokenChar(c byte) bool {
 	return isAlphanumeric(c) || c > ' ' && c < 0x7f && strings.IndexByte("!#$%&'*+-.^_`|~", c) >= 0
+}
+
+// maxJSONParameter is the most bytes of a parameter of a JSON type.
+const maxJSONParameter = 256
+
+// jsonParameter returns the name under which a parameter of a JSON type goes on;
+// empty if it does not. JSON:API has ext and profile, JSON-LD profile, many APIs
+// version, and OData the others.
+func jsonParameter(name string) string {
+	name = strings.ToLower(name)
+	switch name {
+	case "ext", "profile", "version", "odata":
+		return name
+	case "ieee754compatible":
+		return "IEEE754Compatible"
+	}
+	// Without the '*' of RFC 8187, whose value some parsers decode.
+	if rest, ok := strings.CutPrefix(name, "odata."); ok && rest != "" && !strings.ContainsFunc(rest, isNoNameOfOData) {
+		return name
+	}
+	return ""
+}
+
+func isNoNameOfOData(r rune) bool { return r >= utf8.RuneSelf || r != '.' && !isAlphanumeric(byte(r)) }
+
+// validJSONParameter reports whether a parameter of a JSON type may go on with a
+// value. Some applications search the header for "charset=", or split it at
+// semicolons and commas although they are quoted. They must not find a parameter
+// in the value.
+func validJSONParameter(value string) bool {
+	if len(value) > maxJSONParameter || strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return false
+	}
+	lower := strings.ToLower(value)
+	return !strings.Contains(lower, "charset") && !strings.Contains(lower, "boundary") &&
+		(!strings.ContainsAny(value, ";,") || !strings.Contains(value, "="))
+}
+
+// quotedUnlessToken returns a value as it is written into a header. It contains no
+// quote and no backslash.
+func quotedUnlessToken(value string) string {
+	if value != "" && tokenLen(value) == len(value) {
+		return value
+	}
+	return `"` + value + `"`
 }

@@ -23,8 +23,8 @@ func many(head, body string, n int, tail string) string { return head + strings.
 var ruleExamples = map[string][]struct{ in, want string }{
 	"type/content-type-repeated":  {{"application/json\napplication/json", refused}, {"multipart/form-data; boundary=a; boundary=b", refused}},
 	"type/content-type-syntax":    {{"application/json, text/plain", refused}, {`multipart/form-data; boundary="a\b"`, refused}},
-	"type/content-type-parameter": {{"multipart/form-data; boundary*0=a; boundary=b", refused}},
-	"type/charset":                {{"application/json; charset=utf-16", refused}, {"application/json; charset=us-ascii", "application/json"}},
+	"type/content-type-parameter": {{"multipart/form-data; boundary*0=a; boundary=b", refused}, {"application/json; profile=\"a;charset=utf-7\"", refused}, {"application/json; ODATA=\"verbose\"", "application/json; odata=verbose"}},
+	"type/charset":                {{"application/json; charset=utf-16", refused}, {"application/json; charset=us-ascii", "application/json"}, {"application/json; charset=utf8", "application/json; charset=utf-8"}, {"multipart/form-data; boundary=x; charset=iso-2022-jp", refused}, {"multipart/form-data; boundary=x; charset=latin1", "multipart/form-data; boundary=b"}},
 	"type/boundary":               {{"multipart/form-data; boundary=" + strings.Repeat("b", 71), refused}},
 	"type/written-anew":           {{`Application/JSON ;CHARSET="UTF-8"`, "application/json; charset=utf-8"}},
 

@@ -98,6 +98,11 @@ func multipartAttacks() []attack {
 		{name: "multipart: a boundary in another parameter", sent: multipartOf(`; x="; boundary=b; "; boundary=a`, joined("a", ann)+joined("b", ssn))},
 		{name: "multipart: a boundary in the charset", sent: multipartOf(`; charset="utf-8; boundary=b"; boundary=a`, joined("a", ann)+joined("b", ssn))},
 		{name: "multipart: a charset", sent: multipartOf(`; charset=utf-16; boundary=b`, joined("b", ann, part(`name="ssn"`, utf16(unicode.LittleEndian, unicode.IgnoreBOM, "Canary7q"))))},
+		// Labels of old encodings are accepted: what they would govern must be
+		// UTF-8 all the same.
+		{name: "multipart: a charset of GBK", sent: multipartOf(`; charset=gbk; boundary=b`, joined("b", ann, part("name=\"\x81\"; name=\"ssn\"", "Canary7q")))},
+		{name: "multipart: a charset of Shift_JIS", sent: multipartOf(`; charset=shift_jis; boundary=b`, joined("b", ann, part("name=\"name\x83\\\"; name=\"ssn\"", "Canary7q")))},
+		{name: "multipart: a charset of ISO-2022-JP", sent: multipartOf(`; charset=iso-2022-jp; boundary=b`, joined("b", ann, part("name=\"name\x1b$B\"; x=\"\x1b(B\"; name=\"ssn\"", "Canary7q")))},
 		{name: "multipart: a boundary with a zero byte", sent: multipartOf("; boundary=b\x00", joined("b", ann, ssn)), unseen: true},
 		{name: "multipart: another subtype", sent: request("POST /checkout", "Content-Type: multipart/mixed; boundary=b\r\n", joined("b", ann, ssn))},
 		{name: "multipart: a subtype that nobody knows", sent: request("POST /checkout", "Content-Type: multipart/x; boundary=b\r\n", joined("b", ann, ssn))},

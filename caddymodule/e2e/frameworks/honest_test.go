@@ -222,6 +222,9 @@ func honestRequests() []honest {
 		{name: "JSON, an empty object", sent: json("{}")},
 		{name: "JSON, an array at the top", sent: request("POST /list", "Content-Type: application/json\r\n", `[{"sku":1},{"sku":"x"}]`)},
 		{name: "JSON:API", sent: request("POST /form", "Content-Type: application/vnd.api+json\r\n", `{"data":{"id":"1","attributes":{"title":"a","big":12345678901234567890,"tags":[["x"],[]]}}}`)},
+		{name: "JSON:API, an extension", sent: request("POST /form", "Content-Type: application/vnd.api+json; ext=\"https://jsonapi.org/ext/atomic\"\r\n", `{"data":{"id":"1"}}`)},
+		{name: "OData", sent: request("POST /form", "Content-Type: application/json;odata=verbose;charset=utf-8\r\n", `{"message":"Ж"}`)},
+		{name: "JSON, a charset without its hyphen", sent: request("POST /form", "Content-Type: application/json;charset=utf8\r\n", `{"message":"Ж"}`), simple: json(`{"message":"Ж"}`)},
 		{name: "JSON, gzip", sent: coded("gzip", gzipped(document)), simple: json(document)},
 		{name: "JSON, deflate", sent: coded("deflate", deflated(document)), simple: json(document)},
 		{name: "JSON, br", sent: coded("br", brotlied(document)), simple: json(document)},
@@ -249,6 +252,9 @@ func honestRequests() []honest {
 			"AbC_d", "Content-Disposition: form-data; name=\"message\"\r\nContent-Type: text/plain; charset=US-ASCII\r\nContent-Transfer-Encoding: 8bit\r\n\r\nx",
 			"Content-Disposition: form-data; name=\"photos[]\"; filename=\"a.png\"\r\nContent-Type: image/png\r\nContent-Transfer-Encoding: binary\r\n\r\npng",
 		)), simple: upload(part(`name="message"`, "x"), photo("a.png", "image/png", "png"))},
+		{name: "Apache HttpClient, of Latin-1", sent: request("POST /upload", "Content-Type: multipart/form-data; boundary=AbC_d; charset=ISO-8859-1\r\n", joined(
+			"AbC_d", part(`name="message"`, "x"), photo("a.png", "image/png", "\xff\xfe"),
+		)), simple: upload(part(`name="message"`, "x"), photo("a.png", "image/png", "\xff\xfe"))},
 		{name: "OkHttp", sent: request("POST /upload", "Content-Type: multipart/form-data; boundary=5e2c\r\n", joined(
 			"5e2c", "Content-Disposition: form-data; name=\"message\"\r\nContent-Length: 1\r\n\r\nx",
 			"Content-Disposition: form-data; name=\"photos[]\"; filename=\"a.png\"\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\npng",
