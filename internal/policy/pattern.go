@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -38,8 +39,11 @@ func (ps *patterns) add(w word, c *Collection) {
 	}
 	method, host, path := splitPattern(w.text)
 	if complaint := patternComplaint(method, host, path); complaint != "" {
-		ps.problems.report("bad-pattern", w.at, fmt.Sprintf("%q is not a pattern: %s", w.text, complaint),
-			`write [METHOD ][HOST]/path, such as "POST /checkout"`)
+		hint := `write [METHOD ][HOST]/path, such as "POST /checkout"`
+		if right, why := respellPattern(w.text); right != nil {
+			complaint, hint = why, writePatterns(right)
+		}
+		ps.problems.report("bad-pattern", w.at, fmt.Sprintf("%q is not a pattern: %s", w.text, complaint), hint)
 		return
 	}
 	p := Pattern{Text: w.text, Position: w.at}
@@ -59,6 +63,9 @@ func (ps *patterns) conflict(p Pattern, why string) {
 		if register(mux, before) != "" || register(mux, p) == "" {
 			continue
 		}
+		if ended := endingHere(before, p); ended != "" {
+			why += "; " + ended
+		}
 		ps.problems.add(Diagnostic{
 			Code: "pattern-conflict", Position: p.Position, Related: []Position{before.Position},
 			Message: fmt.Sprintf("the pattern %q ties with %q at %v", p.Text, before.Text, before.Position),
@@ -67,6 +74,25 @@ func (ps *patterns) conflict(p Pattern, why string) {
 		return
 	}
 	ps.problems.report("pattern-conflict", p.Position, fmt.Sprintf("the pattern %q ties with another", p.Text), why)
+}
+
+// endingHere returns the hint that resolves a tie of patterns for all that is below
+// a path, where the path itself was meant: Django's paths end in a slash.
+func endingHere(before, p Pattern) string {
+	mux, ended := http.NewServeMux(), []string(nil)
+	for _, one := range []Pattern{before, p} {
+		if strings.HasSuffix(one.Text, "/") {
+			one.Text += "{$}"
+			ended = append(ended, strconv.Quote(one.Text))
+		}
+		if register(mux, one) != "" {
+			return ""
+		}
+	}
+	if ended == nil {
+		return ""
+	}
+	return "a final slash means everything below it: write " + strings.Join(ended, " and ") + " for the path alone"
 }
 
 // register adds a pattern to a mux and returns why the mux refuses it. Hosts are

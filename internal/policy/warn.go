@@ -1,12 +1,16 @@
 package policy
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // warn reports what is legal but odd in a set that has no error.
 func (c *compiler) warn() {
 	var used PurposeSet
 	for _, collection := range c.set.Collections {
 		used = used.Union(collection.Purposes)
+		c.warnOfPatterns(collection)
 		c.warnOfLinks(collection)
 		for i := range collection.Fields {
 			c.warnOfField(&collection.Fields[i])
@@ -22,6 +26,26 @@ func (c *compiler) warn() {
 		if p.Retention == "" && p.Basis != NotPersonal {
 			c.warning("no-retention", p.Position, fmt.Sprintf("the purpose %q has no retention (GDPR Art. 5(1)(e))", p.Name),
 				"write how long the data is kept, such as retention: 1y")
+		}
+	}
+}
+
+// warnOfPatterns reports patterns that no request matches, since they are written
+// in the notation of another tool, and those that match more than they seem to.
+func (c *compiler) warnOfPatterns(collection *Collection) {
+	for _, p := range collection.Patterns {
+		if right, why := respellPattern(p.Text); right != nil {
+			c.warning("never-matches", p.Position, fmt.Sprintf("no request matches the pattern %q: %s", p.Text, why), writePatterns(right))
+			continue
+		}
+		switch method, _, _ := splitPattern(p.Text); method {
+		case "GET", "HEAD", "OPTIONS", "TRACE": // pages are often served from a whole folder
+		default:
+			if strings.HasSuffix(p.Text, "/") {
+				c.warning("subtree-pattern", p.Position,
+					fmt.Sprintf("the pattern %q matches everything below it, since it ends in a slash", p.Text),
+					fmt.Sprintf(`write %q for this path alone, or %q if everything below it is meant`, p.Text+"{$}", p.Text+"{rest...}"))
+			}
 		}
 	}
 }
