@@ -251,7 +251,7 @@ func splitParts(t *testing.T, in string) []parsedPart {
 	t.Helper()
 	var parts []parsedPart
 	var pieces []string
-	for piece := range strings.SplitSeq(strings.TrimPrefix(in, "--B"), "\r\n--B") {
+	for piece := range strings.SplitSeq(strings.TrimPrefix(strings.TrimPrefix(in, "\r\n"), "--B"), "\r\n--B") {
 		// A line that only begins as a delimiter is none.
 		if n := len(pieces); n > 0 && !strings.HasPrefix(piece, "\r\n") && piece != "--" && piece != "--\r\n" {
 			pieces[n-1] += "\r\n--B" + piece

@@ -91,6 +91,22 @@ var multipartCases = []struct {
 	{"UTF-8", []string{"имя", "file:f"}, form("name=\"имя\"\n\nЖ", "name=\"f\"; filename=\"ф.png\"\n\n1"), form("name=\"имя\"\n\nЖ", "name=\"f\"; filename=\"ф.png\"\n\n1")},
 	{"an escaped quote is three characters", []string{"a%22b"}, form("name=\"a%22b\"\n\n1"), form("name=\"a%22b\"\n\n1")},
 	{"names that PHP rewrites", []string{"s_sn", "s.sn"}, form("name=\"s.sn\"\n\n1", "name=\"s sn\"\n\n1", "name=\"s[sn\"\n\n1"), form()},
+	{"an empty line first", []string{"a"}, "\r\n" + form("name=\"a\"\n\n1"), form("name=\"a\"\n\n1")},
+	{"other parameters go", []string{"a", "file:f"}, form("name=\"f\"; size=3; filename=\"x\"; creation-date=\"x; name=ssn\"\n\n123", "name=\"a\"; size=1\n\n1"), form("name=\"f\"; filename=\"x\"\n\n123", "name=\"a\"\n\n1")},
+	// A framework that descends into parts of such types must not be told.
+	{"a message as a file", []string{"file:f"}, form("name=\"f\"; filename=\"x.eml\"\nContent-Type: Message/RFC822\n\nA: b"), form("name=\"f\"; filename=\"x.eml\"\nContent-Type: application/octet-stream\n\nA: b")},
+	{"parts as a file", []string{"file:f"}, form("name=\"f\"; filename=\"x.mht\"\nContent-Type: multipart/related; boundary=C\n\n--C--"), form("name=\"f\"; filename=\"x.mht\"\nContent-Type: application/octet-stream\n\n--C--")},
+	{"parts as a denied file", []string{"file:!f"}, form("name=\"f\"; filename=\"x.mht\"\nContent-Type: multipart/related; boundary=C\n\n--C--"), form()},
+	{"the path of a file", []string{"file:f.*"},
+		form(`name="f"; filename="C:\Users\Ann\x.jpg"`+"\n\n1", `name="f"; filename="\\host\share\y.jpg"`+"\n\n2", `name="f"; filename="/home/ann/z.jpg"`+"\n\n3", `name="f"; filename="C:/Users/Ann/v.jpg"`+"\n\n4", `name="f"; filename="a\b/w.jpg"`+"\n\n5"),
+		form(`name="f"; filename="x.jpg"`+"\n\n1", `name="f"; filename="y.jpg"`+"\n\n2", `name="f"; filename="z.jpg"`+"\n\n3", `name="f"; filename="v.jpg"`+"\n\n4", `name="f"; filename="w.jpg"`+"\n\n5")},
+	// A file without a name would be none to the application.
+	{"the path of a folder", []string{"file:f.*"}, form(`name="f"; filename="C:\dir\"`+"\n\n1", `name="f"; filename="C:\dir\.."`+"\n\n1"), form(`name="f"; filename="file"`+"\n\n1", `name="f"; filename="file"`+"\n\n1")},
+	{"a relative path of a file", []string{"file:f"}, form("name=\"f\"; filename=\"photos/x.jpg\"\n\n1"), form("name=\"f\"; filename=\"photos/x.jpg\"\n\n1")},
+	{"an escaped quote in a file name", []string{"file:f"}, form(`name="f"; filename="a\"b\\\"c.jpg"` + "\n\n1"), form("name=\"f\"; filename=\"%22c.jpg\"\n\n1")},
+	{"an escaped quote and filename*", []string{"file:f"}, form(`name="f"; filename="a\"b.jpg"; filename*=utf-8''a%22b.jpg; size=1` + "\n\n1"), form("name=\"f\"; filename=\"a%22b.jpg\"\n\n1")},
+	// To one reader the name of this part is age, to another its file is called so.
+	{"a name in a file name", []string{"file:f", "age", "file:age2"}, form(`name="f"; filename="a\"; name=\"age"` + "\n\n1"), form(`name="f"; filename="a%22%3B name=%22age"` + "\n\n1")},
 	{"no line end at the end", []string{"a"}, strings.TrimSuffix(form("name=\"a\"\n\n1"), "\r\n"), form("name=\"a\"\n\n1")},
 }
 
@@ -122,7 +138,13 @@ var multipartAttacks = []struct {
 	// mime/multipart and others skip what stands before the first boundary;
 	// some take a part out of it.
 	{"a preamble", "x\r\n" + form("name=\"a\"\n\n1"), "multipart-start", 400},
-	{"an empty line first", "\r\n" + form("name=\"a\"\n\n1"), "multipart-start", 400},
+	// One empty line may come first, and nothing else.
+	{"two empty lines first", "\r\n\r\n" + form("name=\"a\"\n\n1"), "multipart-start", 400},
+	{"half a line end first", "\r" + form("name=\"a\"\n\n1"), "multipart-start", 400},
+	{"an LF first", "\n" + form("name=\"a\"\n\n1"), "multipart-start", 400},
+	{"a space and an empty line first", " \r\n" + form("name=\"a\"\n\n1"), "multipart-start", 400},
+	{"an empty line and a preamble", "\r\nContent-Disposition: form-data; name=\"ssn\"\r\n\r\n1\r\n" + form("name=\"a\"\n\n1"), "multipart-start", 400},
+	{"nothing but an empty line", "\r\n", "multipart-truncated", 400},
 	{"another boundary", strings.ReplaceAll(form("name=\"a\"\n\n1"), "--B", "--C"), "multipart-start", 400},
 	{"a longer boundary", "--BB\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n1\r\n--BB--\r\n", "multipart-delimiter", 400},
 	// A delimiter with something behind it is one to some readers only.
@@ -165,12 +187,24 @@ var multipartAttacks = []struct {
 	{"filename* that is no UTF-8", form("name=\"a\"; filename*=utf-8''%ff\n\n1"), "content-disposition", 400},
 	{"no name", form("filename=\"x\"\n\n1"), "content-disposition", 400},
 	{"nothing but form-data", "--B\r\nContent-Disposition: form-data\r\n\r\n1\r\n--B--\r\n", "content-disposition", 400},
-	{"another parameter", form("name=\"a\"; size=1\n\n1"), "content-disposition", 400},
+	{"another parameter twice", form("name=\"a\"; size=1; SIZE=2\n\n1"), "content-disposition", 400},
+	{"another parameter with a backslash", form("name=\"a\"; x=\"\\\"; name=\"ssn\"\n\n1"), "content-disposition", 400},
+	{"another parameter, extended", form("name=\"a\"; size*=utf-8''1\n\n1"), "content-disposition", 400},
+	{"an empty parameter", form("; name=\"a\"\n\n1"), "content-disposition", 400},
+	{"many parameters", form("name=\"a\"; b=1; c=1; d=1; e=1; f=1; g=1; h=1; i=1\n\n1"), "content-disposition", 400},
 	{"attachment", "--B\r\nContent-Disposition: attachment; name=\"a\"\r\n\r\n1\r\n--B--\r\n", "content-disposition", 400},
 	{"no disposition", "--B\r\nContent-Type: text/plain\r\n\r\n1\r\n--B--\r\n", "part-header", 400},
 	// To some a backslash hides the quote behind it, to others it does not.
 	{"a backslash in a name", form("name=\"a\\\"; x=\\\"\"\n\n1"), "content-disposition", 400},
-	{"a backslash in a file name", form("name=\"a\"; filename=\"c:\\x\"\n\n1"), "content-disposition", 400},
+	// In a file name, a quote behind a backslash may be its end. To one reader
+	// these are files called x, to another they have the name ssn.
+	{"a name behind an escaped quote", form("filename=\"x\\\"; name=\"ssn\"\n\n1"), "content-disposition", 400},
+	{"a name behind an escaped quote and another", form("filename=\"x\\\"; y=\"; name=\"a\"\n\n1"), "content-disposition", 400},
+	{"two names by an escaped quote", form("name=\"a\"; filename=\"x\\\"; y=\"; name=\"ssn\"\n\n1"), "content-disposition", 400},
+	{"an escaped quote without an end", form("name=\"a\"; filename=\"x\\\"; y\n\n1"), "content-disposition", 400},
+	{"a file name that only ends escaped", form("name=\"a\"; filename=\"x\\\";\n\n1"), "content-disposition", 400},
+	{"a line end in a file name", form("name=\"a\"; filename=\"x\\\r\"\n\n1"), "control", 400},
+	{"a backslash in filename*", form("name=\"a\"; filename*=utf-8''c:%5Cx\n\n1"), "content-disposition", 400},
 	{"an open quote", form("name=\"a\n\n1"), "content-disposition", 400},
 	{"text behind a quote", form("name=\"a\"b\n\n1"), "content-disposition", 400},
 	{"single quotes are part of the name", form("name='a b'\n\n1"), "content-disposition", 400},
@@ -192,6 +226,9 @@ var multipartAttacks = []struct {
 	// Some frameworks descend.
 	{"parts in a part", form("name=\"a\"\nContent-Type: multipart/mixed; boundary=C\n\n--C--"), "part-type", 400},
 	{"parts in a part, disguised", form("name=\"a\"\nContent-Type: Multipart /mixed\n\n1"), "part-type", 400},
+	{"parts in a file where a field is declared", form("name=\"a\"; filename=\"x\"\nContent-Type: multipart/mixed; boundary=C\n\n--C--"), "part-type", 400},
+	{"parts in a field where a file is declared", form("name=\"f\"\nContent-Type: multipart/mixed; boundary=C\n\n--C--"), "part-type", 400},
+	{"parts in an undeclared file", form("name=\"x\"; filename=\"x\"\nContent-Type: multipart/mixed; boundary=C\n\n--C--"), "part-type", 400},
 	{"a message in a part", form("name=\"a\"\nContent-Type: message/rfc822\n\n1"), "part-type", 400},
 	{"a NUL in a value", form("name=\"a\"\n\nx\x00y"), "field-text", 400},
 	{"Latin-1", form("name=\"a\"\n\n\xe9"), "field-text", 400},

@@ -9,6 +9,9 @@ import (
 // parameter is one name=value of a header.
 type parameter struct {
 	name, value string
+	// escaped says that the value contains an escaped quote, at which it ends for
+	// some parsers.
+	escaped bool
 }
 
 // parameterNames are the names that one header has had: few, so that a long
@@ -40,6 +43,12 @@ func (n *parameterNames) has(name string) bool {
 // A quoted value may not hold a backslash: some parsers unescape it, some
 // (for the paths of old browsers) do not, and both find another value.
 func nextParameter(s string) (p parameter, rest string, ok bool) {
+	return parameterWith(s, (*parameter).quoted)
+}
+
+// parameterWith reads a parameter as [nextParameter] does. quoted reads a quoted
+// value whose first quote has been read, and returns what follows its last.
+func parameterWith(s string, quoted func(p *parameter, s string) (rest string, ok bool)) (p parameter, rest string, ok bool) {
 	s = strings.TrimLeft(s, " \t")
 	if s == "" {
 		return p, "", true
@@ -53,12 +62,7 @@ func nextParameter(s string) (p parameter, rest string, ok bool) {
 	}
 	p.name, s = s[:n], s[n+1:]
 	if s != "" && s[0] == '"' {
-		n = strings.IndexByte(s[1:], '"')
-		if n < 0 {
-			return p, "", false
-		}
-		p.value, s = s[1:n+1], s[n+2:]
-		if !plainText(p.value) {
+		if s, ok = quoted(&p, s[1:]); !ok {
 			return p, "", false
 		}
 	} else {
@@ -72,6 +76,12 @@ func nextParameter(s string) (p parameter, rest string, ok bool) {
 		return p, "", true
 	}
 	return p, s[1:], s[0] == ';'
+}
+
+// quoted reads a quoted value without backslashes.
+func (p *parameter) quoted(s string) (rest string, ok bool) {
+	p.value, rest, ok = strings.Cut(s, `"`)
+	return rest, ok && plainText(p.value)
 }
 
 // plainText holds no backslash and no control character.

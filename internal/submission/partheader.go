@@ -12,6 +12,7 @@ type partHeader struct {
 	file     bool // it came with a file name
 	filename string
 	kind     string // type/subtype, or ""
+	nested   bool   // the type was one of parts or messages
 }
 
 // parsePartHeader reads a header block of RFC 7578: one Content-Disposition
@@ -41,7 +42,7 @@ func parsePartHeader(block string) (h partHeader, err *Error) {
 			named = true
 			err = h.disposition(value)
 		case "content-type":
-			err = h.contentType(value)
+			h.contentType(value)
 		case "content-transfer-encoding":
 			err = transferEncoding(value)
 		default: // goes no further
@@ -69,29 +70,36 @@ func (h *partHeader) disposition(value string) *Error {
 	}
 	var seen parameterNames
 	var extended string
+	escaped := false // a file name contained an escaped quote
 	for rest != "" {
-		p, after, ok := nextParameter(rest)
-		if !ok {
-			return partError("content-disposition", "a parameter of a Content-Disposition is not well-formed; it must not contain a backslash")
+		p, after, ok := parameterWith(rest, (*parameter).quotedInPart)
+		if !ok || p.name == "" {
+			return partError("content-disposition", "a parameter of a Content-Disposition is not well-formed; only a filename may contain a backslash")
 		}
 		rest = after
 		if !seen.add(p.name) {
-			return partError("content-disposition", "a Content-Disposition has a parameter twice")
+			return partError("content-disposition", "a Content-Disposition has a parameter twice, or more than eight")
 		}
 		if !utf8.ValidString(p.value) {
 			return partError("utf-8", "a Content-Disposition is not valid UTF-8")
 		}
 		switch strings.ToLower(p.name) {
 		case "name":
+			if escaped {
+				return partError("content-disposition", "a name follows a filename with an escaped quote, at which some readers end the filename")
+			}
 			h.name = p.value
 		case "filename":
-			h.file, h.filename = true, p.value
+			h.file, h.filename, escaped = true, p.value, p.escaped
 		case "filename*":
 			if extended, ok = extendedValue(p.value); !ok {
 				return partError("content-disposition", "the filename* of a Content-Disposition is not UTF-8 in the form of RFC 8187")
 			}
 		default:
-			return partError("content-disposition", "a Content-Disposition has a parameter other than name and filename")
+			// size and the like go no further. Continuations would be read by some.
+			if strings.IndexByte(p.name, '*') >= 0 {
+				return partError("content-disposition", "a Content-Disposition has a continued or extended parameter other than filename*")
+			}
 		}
 	}
 	if !seen.has("name") {
@@ -128,17 +136,16 @@ func extendedValue(s string) (string, bool) {
 }
 
 // contentType takes the type of a part without its parameters. A part that
-// is a message of its own would be taken apart by some frameworks.
-func (h *partHeader) contentType(value string) *Error {
+// is a message of its own would be taken apart by some frameworks: a file of
+// such a type goes on as bytes.
+func (h *partHeader) contentType(value string) {
 	value, _, _ = strings.Cut(strings.ToLower(value), ";")
 	value = strings.Trim(value, " ")
 	if strings.HasPrefix(value, "multipart") || strings.HasPrefix(value, "message") {
-		return partError("part-type", "a part is of a type that holds parts itself")
-	}
-	if m, ok := mediaOf(value); ok {
+		h.kind, h.nested = "application/octet-stream", true
+	} else if m, ok := mediaOf(value); ok {
 		h.kind = m.Type
 	}
-	return nil
 }
 
 // transferEncoding takes those that leave the content as it is. Some

@@ -121,6 +121,9 @@ func (s *parts) header(block string) (err *Error) {
 		return f.error("form", 0)
 	}
 	s.todo, s.leaf, s.size, s.value = dropContent, s.plan.nodes[at].leaf, 0, s.value[:0]
+	if s.part.nested && (s.leaf == none || !s.part.file || !s.plan.fields[s.leaf].File) {
+		return partError("part-type", "a part that is no declared file is of a type that holds parts itself")
+	}
 	if s.leaf == none || isCharset(s.name) {
 		s.undeclared(s.name)
 		return nil

@@ -10,7 +10,7 @@ import (
 // than that, and looks at every byte once.
 //
 // It is stricter than RFC 2046 and most readers: the body begins with the first
-// delimiter, lines end in CRLF, and nothing comes between a delimiter and the end
+// delimiter or with one empty line before it, lines end in CRLF, and nothing comes between a delimiter and the end
 // of its line or after the closing one. If one reader takes a line for a delimiter
 // and another for content, they find different parts (RULES.md, "Multipart forms").
 type splitter struct {
@@ -81,6 +81,13 @@ func (s *splitter) next() (piece, []byte, *Error) {
 		rest := s.window[s.r:s.w]
 		switch s.state {
 		case splitStart:
+			// To any reader, an empty line is no part.
+			if empty, short := cutPrefix(rest, crlf); empty && s.offset() == 0 {
+				s.take(len(crlf), splitStart)
+				continue
+			} else if short {
+				return s.stopped(short, "", "")
+			}
 			ok, short := cutPrefix(rest, s.delimiter[len(crlf):])
 			if !ok {
 				return s.stopped(short, "multipart-start", "the body does not begin with its boundary")

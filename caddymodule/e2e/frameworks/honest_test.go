@@ -255,6 +255,11 @@ func honestRequests() []honest {
 		{name: "Apache HttpClient, of Latin-1", sent: request("POST /upload", "Content-Type: multipart/form-data; boundary=AbC_d; charset=ISO-8859-1\r\n", joined(
 			"AbC_d", part(`name="message"`, "x"), photo("a.png", "image/png", "\xff\xfe"),
 		)), simple: upload(part(`name="message"`, "x"), photo("a.png", "image/png", "\xff\xfe"))},
+		{name: "a browser of Windows, with a path", sent: upload(photo(`C:\Users\Anna\a.png`, "image/png", "png")), simple: upload(photo("a.png", "image/png", "png"))},
+		{name: "Go, a quote in the name of a file", sent: upload(photo(`a\"b.png`, "image/png", "png")), simple: upload(photo("a%22b.png", "image/png", "png"))},
+		{name: "Node, the size of a file", sent: upload("Content-Disposition: form-data; name=\"photos[]\"; filename=\"a.png\"; size=3\r\nContent-Type: image/png\r\n\r\npng"), simple: upload(photo("a.png", "image/png", "png"))},
+		{name: "multipart, a saved mail", sent: upload(photo("a.eml", "message/rfc822", "Subject: a\r\n\r\ntext")), simple: upload(photo("a.eml", "application/octet-stream", "Subject: a\r\n\r\ntext"))},
+		{name: "multipart, an empty line first", sent: request("POST /upload", "Content-Type: multipart/form-data; boundary=b\r\n", "\r\n"+joined("b", part(`name="message"`, "x"))), simple: upload(part(`name="message"`, "x"))},
 		{name: "OkHttp", sent: request("POST /upload", "Content-Type: multipart/form-data; boundary=5e2c\r\n", joined(
 			"5e2c", "Content-Disposition: form-data; name=\"message\"\r\nContent-Length: 1\r\n\r\nx",
 			"Content-Disposition: form-data; name=\"photos[]\"; filename=\"a.png\"\r\nContent-Type: image/png\r\nContent-Length: 3\r\n\r\npng",
