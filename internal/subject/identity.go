@@ -64,6 +64,7 @@ func Normalize(kind Kind, value, country string) (Identity, bool) {
 		}
 		return Identity{Kind: kind, Value: local + "@" + ascii}, true
 	case ByPhone:
+		value = strings.TrimSpace(value) // as in what is forwarded
 		if _, behind, several := strings.Cut(value, "/"); several && len(behind) < 3 {
 			return Identity{}, false // "1234567/8" is two numbers
 		}

@@ -5,7 +5,7 @@ package submission
 const Padding = 64
 
 // maxNumber is the most characters of a number (RULES.md, json/number-length).
-const maxNumber = 40
+const maxNumber = 128
 
 // JSON reads body as one JSON value and appends to dst what the plan keeps
 // of it, members in the order they came. The spare capacity of body is

@@ -90,6 +90,12 @@ var jsonCases = []struct {
 	{"top scalar", []string{""}, ` "x" `, `"x"`},
 	{"top scalar, undeclared", []string{"a"}, `"x"`, `null`},
 	{"a member too few, one too many, another order", []string{"*.a", "*.b", "*.c"}, `[{"a":1,"b":2,"c":3},{"a":1,"c":3},{"a":1,"x":0,"b":2},{"b":1,"a":2,"c":3},{"b":1,"a":2,"c":3}]`, `[{"a":1,"b":2,"c":3},{"a":1,"c":3},{"a":1,"b":2},{"b":1,"a":2,"c":3},{"b":1,"a":2,"c":3}]`},
+	{"a null in the place of a branch", []string{"address.city", "tags.*", "items.*.sku", "notes.**"}, `{"address":null,"tags" : null,"items":[null,{"sku":null},{"sku":"a"}],"notes":null}`, `{"address":null,"tags":null,"items":[null,{"sku":null},{"sku":"a"}],"notes":null}`},
+	{"a null that nobody declared", []string{"address.city"}, `{"ssn":null,"address":{"ssn":null},"city":null}`, `{"address":{}}`},
+	// If it passed, its absence would tell that there is something.
+	{"a null in the place of a denied branch", []string{"a", "!health.diagnosis", "p.q", "!p.denied.x"}, `{"health":null,"a":1,"p":{"denied":null}}`, `{"a":1,"p":{}}`},
+	{"a null in the place of a branch that is a denied scalar, too", []string{"!do", "do.preview"}, `{"do":null}`, `{}`},
+	{"a null at the top", []string{"a.b"}, `null`, `null`},
 	{"empty names and containers", []string{"", "a.b"}, `{"":1,"a":{}}`, `{"a":{}}`},
 }
 
@@ -155,7 +161,7 @@ func TestJSONRefuses(t *testing.T) {
 		{"overlong UTF-8", "{\"a\":\"\xc0\xaf\"}", "utf-8"},
 		{"surrogate in UTF-8", "{\"a\":\"\xed\xa0\x80\"}", "utf-8"},
 		{"bad UTF-8 in a stripped name", "{\"\xff\":1}", "utf-8"},
-		{"long number", `{"a":` + strings.Repeat("1", 41) + `}`, "number-length"},
+		{"long number", `{"a":` + strings.Repeat("1", 129) + `}`, "number-length"},
 		{"depth", strings.Repeat("[", 33), "depth"},
 		{"empty", "", "json-syntax"},
 		{"white space", " \n", "json-syntax"},
@@ -191,7 +197,7 @@ func TestJSONReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rep, err := rebuild(p, `{"a":1,"b":2,"x":{"y":1},"items":[{"sku":1,"note":2,"z":1},{"sku":1,"z":1},9],"q.r":[1,2],"c":"\u006fn","d":[[1],[2]]}`, DefaultLimits())
+	_, rep, err := rebuild(p, `{"a":1,"b":2,"x":{"y":1},"items":[{"sku":1,"note":2,"z":1},{"sku":1,"z":1},9,null],"q.r":[1,2],"c":"\u006fn","d":[[1],[2]]}`, DefaultLimits())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -105,7 +105,7 @@ func (s *jsonPass) broken(i int, fl flags) error {
 	case badNumber:
 		e.Rule, e.Detail = "json-syntax", "a number does not follow the JSON grammar"
 	case longNumber:
-		e.Rule, e.Detail = "number-length", "a number has more than 40 characters"
+		e.Rule, e.Detail = "number-length", "a number has more than 128 characters"
 	case badEscape:
 		e.Rule, e.Detail = "json-syntax", "a string holds an escape that JSON does not know"
 	case loneHalf:

@@ -34,9 +34,11 @@ func (s *jsonPass) top(i int) (int, error) {
 	if fl >= broken {
 		return 0, s.broken(end, fl)
 	}
-	if s.plan.nodes[root].scalar != actionStrip {
+	switch n := &s.plan.nodes[root]; {
+	case n.scalar != actionStrip:
 		s.decide(s.innermost(), scalar{item: it, from: i, end: end, kind: k, flags: fl})
-	} else {
+	case k == kindNull && n.isBranch(): // which is written where nothing is
+	default:
 		s.rep.Undeclared++
 		s.note(s.innermost(), 0)
 	}
@@ -107,6 +109,8 @@ func (s *jsonPass) object(f *frame, i int) (_ int, err error) {
 			}
 		case n.action != actionStrip:
 			s.decide(f, scalar{item: item{node: n.node, slot: slot, start: start, value: value}, from: i, end: end, kind: k, flags: fl})
+		case k == kindNull && s.plan.nodes[n.node].isBranch():
+			s.writeNull(f, scalar{item: item{node: n.node, slot: slot, start: start, value: value}, from: i, end: end})
 		case f.node != void:
 			s.rep.Undeclared++
 			if n.reported != s.shapes.texts {
@@ -150,6 +154,8 @@ func (s *jsonPass) list(f *frame, i int) (int, error) {
 			}
 		case n.scalar != actionStrip:
 			s.decide(f, scalar{item: item{node: at, start: start, value: start}, from: i, end: end, kind: k, flags: fl})
+		case k == kindNull && n.isBranch():
+			s.writeNull(f, scalar{item: item{node: at, start: start, value: start}, from: i, end: end})
 		case f.node != void:
 			s.rep.Undeclared++
 			if !f.reported {

@@ -79,6 +79,15 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 	}
 }
 
+// writeNull writes a null in the place of a branch (RULES.md, json/null-branches).
+// Where nothing below may pass, it is left out like the branch itself: if it were
+// not, its absence would tell that there was something.
+func (s *jsonPass) writeNull(f *frame, v scalar) {
+	if f.write && s.plan.nodes[v.node].live {
+		s.write(f, v)
+	}
+}
+
 // write writes a scalar as it came, but for separators of forms.
 func (s *jsonPass) write(f *frame, v scalar) {
 	s.lead(f, v.item)

@@ -228,9 +228,10 @@ func allowsName(fields []Field, path []string) bool {
 		})
 	}
 	if element := append(slices.Clone(path), "*"); !own(path) && (own(element) || below(element)) {
-		return allows(fields, element)
+		path = element
 	}
-	return allows(fields, path)
+	kept, _ := allows(fields, path)
+	return kept
 }
 
 // FuzzNames: a name leads to a field that is kept exactly when a slow reader

@@ -97,7 +97,9 @@ func filter(fields []Field, path []string, v any) (any, bool) {
 		}
 		return list, true
 	}
-	return v, allows(fields, path)
+	kept, declared := allows(fields, path)
+	// A null in the place of a branch says that the branch is not there.
+	return v, kept || v == nil && !declared && (reaches(fields, path, false) || reaches(fields, path, true))
 }
 
 // covers reports whether a field's path leads along path, as far as both go.
@@ -182,12 +184,12 @@ func resolve(fields []Field, path []string) (asked []string, ok bool) {
 
 // allows finds the most telling field for a scalar: one that names it, or
 // else the longest "**" above it.
-func allows(fields []Field, path []string) bool {
+func allows(fields []Field, path []string) (kept, declared bool) {
 	path, ok := resolve(fields, path)
 	if !ok {
-		return false
+		return false, false
 	}
-	best, kept := -1, false
+	best := -1
 	for _, f := range fields {
 		if !covers(f.Path, path) {
 			continue
@@ -195,7 +197,7 @@ func allows(fields []Field, path []string) bool {
 		n := len(f.Path)
 		switch {
 		case n == len(path) && !slices.Contains(f.Path, "**"):
-			return f.Kept
+			return f.Kept, true
 		case n <= len(path)+1 && n > 0 && f.Path[n-1] == "**" && n > best && !scalarAbove(fields, path, n-1):
 			best, kept = n, f.Kept
 		}
@@ -203,11 +205,11 @@ func allows(fields []Field, path []string) bool {
 	if element := append(slices.Clone(path), "*"); best >= 0 {
 		for _, f := range fields {
 			if len(f.Path) == len(element) && !slices.Contains(f.Path, "**") && f.Path[len(path)] == "*" && covers(f.Path, element) {
-				return f.Kept // some read a scalar as a list of one
+				return f.Kept, true // some read a scalar as a list of one
 			}
 		}
 	}
-	return kept
+	return kept, best >= 0
 }
 
 // reaches reports whether something below a container is kept.

@@ -261,6 +261,11 @@ func (n *node) index() {
 	n.names = table
 }
 
+// isBranch reports whether the plan knows members or elements here.
+func (n *node) isBranch() bool {
+	return len(n.names) > 0 || n.any != void || n.element != void
+}
+
 // find returns the member called name, nil if the plan knows none. hash is
 // that of hashName.
 func (n *node) find(name []byte, hash uint32) *entry {

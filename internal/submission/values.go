@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bytes"
 	"cmp"
 	"regexp"
 	"regexp/syntax"
@@ -82,20 +83,23 @@ const (
 // as written). It appends what goes on to dst and returns it with the kind
 // it has now; a reason other than "" strips the value.
 //
-// A null passes, and so does an empty text, unless OneOf says otherwise: a
-// browser sends every input that was left empty, and neither holds any data.
+// A null passes, and so does an empty text: a browser sends every input that was
+// left empty, and neither holds any data.
 func (r *Rule) apply(dst, value []byte, k kind) (out []byte, as kind, reason string) {
 	if k == kindNull {
 		return append(dst, value...), k, ""
 	}
+	if k == kindText && r.trims() {
+		value = r.trim(value)
+	}
 	if r.Max > 0 && int64(len(value)) > r.Max && int64(utf8.RuneCount(value)) > r.Max {
 		return dst, k, ReasonTooLong
 	}
-	if len(r.OneOf) > 0 && !slices.Contains(r.OneOf, string(value)) {
-		return dst, k, ReasonWrongType
-	}
 	if len(value) == 0 {
 		return dst, k, ""
+	}
+	if len(r.OneOf) > 0 && !slices.Contains(r.OneOf, string(value)) {
+		return dst, k, ReasonWrongType
 	}
 	if r.Pattern != nil && !r.Pattern.Match(value) {
 		return dst, k, ReasonWrongType
@@ -116,6 +120,25 @@ func (r *Rule) apply(dst, value []byte, k kind) (out []byte, as kind, reason str
 		return dst, k, ReasonWrongType
 	}
 	return out, as, ""
+}
+
+// trims reports whether values lose the white space around them (RULES.md,
+// value/white-space): it is part of a text, but of nothing that has a format.
+func (r *Rule) trims() bool {
+	switch r.Keep {
+	case "year", "month", "domain", "network", "round":
+		return true // whatever the type: what they make of a value has none
+	}
+	return len(r.OneOf) > 0 || r.Type != "" && r.Type != "text"
+}
+
+// trim removes white space around a value, except if it is part of one of OneOf.
+func (r *Rule) trim(value []byte) []byte {
+	trimmed := bytes.TrimSpace(value)
+	if len(trimmed) < len(value) && slices.Contains(r.OneOf, string(value)) {
+		return value
+	}
+	return trimmed
 }
 
 // fits reports whether a value that is not empty is of a type. "phone" is not

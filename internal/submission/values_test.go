@@ -31,7 +31,7 @@ var typeCases = []struct {
 		[]string{"a@b.example", "first.last+tag@sub.shop.example", "o'neil@b.ie", "a@localhost", "жанна@почта.example", "a@xn--e1afmkfd.example"},
 		[]string{
 			"Ann <a@b.example>", "a@b.example (Ann)", "a b@c.example", `"a b"@c.example`, "a@[192.0.2.1]", "a@192.0.2.1", "a..b@c.example",
-			".a@b.example", "a.@b.example", "a@b..example", "a@-b.example", "a@b.example\n", "@b.example", "a@", "a", "a@b@c.example",
+			".a@b.example", "a.@b.example", "a@b..example", "a@-b.example", "a@b.\nexample", "@b.example", "a@", "a", "a@b@c.example",
 			strings.Repeat("a", 65) + "@b.example", "a@" + strings.Repeat("b.", 130) + "example", "a\u2028@b.example", "a@b.example,c@d.example",
 		},
 	},
@@ -76,12 +76,15 @@ var typeCases = []struct {
 	},
 	{"country", []string{"DE", "de", "RU", "US", "AX"}, []string{"D", "DEU", "UK", "XX", "EU", "ZZ", "49", "D\x05", "ıt"}},
 	{"uuid", []string{"f81d4fae-7dec-11d0-a765-00a0c91e6bf6", "F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6"}, []string{"f81d4fae7dec11d0a76500a0c91e6bf6", "{f81d4fae-7dec-11d0-a765-00a0c91e6bf6}", "g81d4fae-7dec-11d0-a765-00a0c91e6bf6", "f81d4fae-7dec-11d0-a765-00a0c91e6bf", "f81d4fae_7dec-11d0-a765-00a0c91e6bf6"}},
-	{"text", []string{"anything", " "}, nil},
-	{"", []string{"anything"}, nil},
+	{"text", []string{"anything", " ", " \tanything\n"}, nil},
+	{"", []string{"anything", " anything "}, nil},
 	// A rule that nobody knows lets nothing pass.
 	{"Email", nil, []string{"a@b.example"}},
 	{"file", nil, []string{"x"}},
 }
+
+// spaces are white space that a form or a JSON string can hold: Unicode's.
+var spaces = []string{" ", "\t", "\r\n", "\v", "\f", "\u0085", "\u00a0", "\u1680", "\u2003", "\u2028", "\u2029", "\u202f", "\u205f", "\u3000", " \t\u00a0\n"}
 
 func TestRuleTypes(t *testing.T) {
 	for _, tt := range typeCases {
@@ -95,6 +98,18 @@ func TestRuleTypes(t *testing.T) {
 		for _, value := range tt.not {
 			if got := apply(r, value); got != "!"+ReasonWrongType {
 				t.Errorf("%s: %q passes as %q", tt.name, value, got)
+			}
+		}
+		if tt.name != "" && tt.name != "text" {
+			for _, value := range append(tt.yes, "") {
+				want := apply(r, value)
+				for _, space := range spaces {
+					for _, around := range []string{space + value, value + space, space + space + value + space} {
+						if got := apply(r, around); got != want {
+							t.Errorf("%s: %q: got %q, want %q", tt.name, around, got, want)
+						}
+					}
+				}
 			}
 		}
 		// A browser sends the inputs that were left empty.
@@ -176,8 +191,22 @@ func TestRuleBounds(t *testing.T) {
 		{Rule{Pattern: digits}, "", ""},
 		{Rule{OneOf: []string{"S", "M"}}, "M", "M"},
 		{Rule{OneOf: []string{"S", "M"}}, "XL", "!wrong_type"},
-		{Rule{OneOf: []string{"S", "M"}}, "", "!wrong_type"},
+		{Rule{OneOf: []string{"S", "M"}}, "", ""},
+		{Rule{OneOf: []string{"S", "M"}}, " M\t", "M"},
+		{Rule{OneOf: []string{"S", "M"}}, "\u00a0", ""},
+		{Rule{OneOf: []string{"S", "M"}}, "S M", "!wrong_type"},
+		{Rule{OneOf: []string{" S", "S"}}, " S", " S"},
+		{Rule{OneOf: []string{" S", "S"}}, "S ", "S"},
+		{Rule{OneOf: []string{" S"}}, "  S", "!wrong_type"},
+		{Rule{OneOf: []string{"S"}, Type: "text"}, "S ", "S"},
 		{Rule{OneOf: []string{"", "M"}}, "", ""},
+		{Rule{Max: 11, Type: "email"}, " a@b.example ", "a@b.example"},
+		{Rule{Pattern: digits, Type: "number"}, "123 ", "123"},
+		{Rule{Pattern: digits}, "123 ", "!wrong_type"}, // an untyped value is a text
+		{Rule{Max: 3}, "abc ", "!too_long"},
+		{Rule{Type: "email"}, "ada lovelace@shop.example", "!wrong_type"},
+		{Rule{Type: "email"}, "a@b.example\u200b", "!wrong_type"}, // which is no white space
+		{Rule{Type: "phone", Region: "DE"}, "\t030\u00a0123456 ", "+4930123456"},
 		{Rule{OneOf: []string{"S"}, Max: 1}, "S", "S"},
 	} {
 		if got := apply(tt.rule, tt.in); got != tt.want {
@@ -253,7 +282,15 @@ var reductionCases = []struct {
 	{"round", 2, "abc", "!wrong_type"},
 	{"round", 2, "1,5", "!wrong_type"},
 	{"round", 101, "1.5", "!wrong_type"},
+	{"year", 0, " 1990-05-04 ", "1990"},
+	{"month", 0, "1990-05\n", "1990-05"},
+	{"domain", 0, "a@b.example ", "b.example"},
+	{"network", 0, "\u00a0192.0.2.77", "192.0.2.0"},
+	{"round", 0, " 2.5", "3"},
+	{"first", 2, " Жанна", " Ж"}, // of a text, all is part
+	{"last", 2, "Жанна ", "а "},
 	{"", 0, "as it is", "as it is"},
+	{"", 0, " as it is ", " as it is "},
 	{"Year", 0, "1990", "!wrong_type"}, // nobody knows it
 }
 
