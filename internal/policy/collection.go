@@ -60,7 +60,7 @@ func (c *compiler) consents(collection *Collection, declared []entry[consentDecl
 		}
 		path, err := ParsePath(field.text)
 		if err != nil {
-			c.problems.report("bad-path", field.at, err.Error(), "")
+			c.problems.reportPath(field.at, field.text, err)
 			continue
 		}
 		key := pathKey(path)

@@ -37,7 +37,7 @@ func (c *compiler) field(e *entry[fieldDecl]) (Field, bool) {
 	}
 	path, err := ParsePath(e.Name)
 	if err != nil {
-		c.problems.report("bad-path", e.at, err.Error(), "")
+		c.problems.reportPath(e.at, e.Name, err)
 	}
 	f := Field{
 		Name: e.Name, Path: path, Purposes: c.resolve(r.For.words), Keep: r.Keep.Keep, Type: r.Type.text,

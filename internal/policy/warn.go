@@ -89,6 +89,9 @@ func (c *compiler) warnOfShared() {
 }
 
 func (c *compiler) warnOfField(f *Field) {
+	if right, why := respellName(f.Name); right != "" {
+		c.warning("never-matches", f.Position, fmt.Sprintf("no submission has the path %q: %s", f.Name, why), fmt.Sprintf("write %q", right))
+	}
 	if all := len(c.set.Purposes); all > 2 && len(f.Purposes) == all {
 		c.warning("every-purpose", f.Position, fmt.Sprintf("the field %q is for every purpose", f.Name),
 			"name the purposes that need it")
