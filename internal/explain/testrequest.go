@@ -67,8 +67,13 @@ func nested(given string) (string, error) {
 		values += len(pairs(value))
 		segments := []string{name.Str}
 		if isPath(name.Str) {
-			if segments, failed = policy.ParsePath(name.Str); failed != nil {
+			var path policy.Path
+			if path, failed = policy.ParsePath(name.Str); failed != nil {
 				return false
+			}
+			segments = segments[:0]
+			for _, s := range path {
+				segments = append(segments, s.Text)
 			}
 		}
 		for i := range segments {
@@ -186,7 +191,7 @@ func files(set *policy.Set, on string) func(name string) bool {
 		}
 		segments := strings.Split(strings.ReplaceAll(name, "]", ""), "[")
 		return slices.ContainsFunc(collection.Fields, func(f policy.Field) bool {
-			return f.Type == "file" && slices.EqualFunc(f.Path, segments, func(want, got string) bool { return want == "*" || want == got })
+			return f.Type == "file" && slices.EqualFunc(f.Path, segments, func(want policy.Segment, got string) bool { return want.Kind == policy.Element || want.Text == got })
 		})
 	}
 }

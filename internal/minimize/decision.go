@@ -2,7 +2,6 @@ package minimize
 
 import (
 	"hash/maphash"
-	"slices"
 	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -101,12 +100,12 @@ func newDecision(key decisionKey) (*decision, []submission.Field) {
 	d.open = make([]bool, len(c.Fields))
 	for i := range c.Fields {
 		f := &c.Fields[i]
-		d.open[i] = slices.ContainsFunc(f.Path, isOpen)
+		d.open[i] = f.Path.IsOpen()
 		if f.Required {
 			d.required = append(d.required, i)
 		}
 		for _, consent := range c.Consents {
-			if slices.Equal(consent.Path, f.Path) {
+			if consent.Path.Equal(f.Path) {
 				fields[i].Box = true
 				d.ticks = append(d.ticks, tick{field: i, purpose: consent.Purpose, value: consent.Value})
 			}

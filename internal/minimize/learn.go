@@ -50,7 +50,7 @@ func (e *Engine) learn(s *Submission, doc *document) (facts, error) {
 func identities(c *policy.Collection, d *decision, report *submission.Report, beginning bool) (values map[string]string, hidden bool) {
 	for _, i := range d.identifying {
 		value, ok := report.Watched(i)
-		open := slices.ContainsFunc(c.Fields[i].Path, isOpen)
+		open := c.Fields[i].Path.IsOpen()
 		hidden = hidden || report.Unclear(i) || beginning && (!ok || open)
 		if value == "" {
 			continue
@@ -62,9 +62,6 @@ func identities(c *policy.Collection, d *decision, report *submission.Report, be
 	}
 	return values, hidden
 }
-
-// isOpen reports whether a segment of a path stands for many names.
-func isOpen(segment string) bool { return segment == "*" || segment == "**" }
 
 // ticked returns the purposes whose field gives consent.
 func ticked(d *decision, report *submission.Report) (purposes policy.PurposeSet) {

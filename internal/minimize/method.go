@@ -36,15 +36,15 @@ func methodOverride(detail string) error {
 // implied returns the fields that override the method, where "**" lets them
 // pass although the policy does not name them: they are checked all the same.
 func implied(c *policy.Collection) []submission.Field {
-	open := slices.IndexFunc(c.Fields, func(f policy.Field) bool { return slices.Equal(f.Path, []string{"**"}) })
-	if open < 0 || slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return overridesMethod(f.Path) }) {
+	open := slices.IndexFunc(c.Fields, func(f policy.Field) bool { return len(f.Path) == 1 && f.Path[0].Kind == policy.Subtree })
+	if open < 0 || slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return overridesMethod(pathOf(f.Path)) }) {
 		return nil
 	}
-	return []submission.Field{{Path: []string{"_method"}, Implied: &open}, {Path: []string{"_METHOD"}, Implied: &open}}
+	return []submission.Field{{Path: []submission.Segment{{Text: "_method"}}, Implied: &open}, {Path: []submission.Segment{{Text: "_METHOD"}}, Implied: &open}}
 }
 
 // overridesMethod reports whether applications take the value of a field for
 // the method of the request: as _method, and Slim as _METHOD.
-func overridesMethod(path []string) bool {
-	return len(path) == 1 && strings.EqualFold(path[0], "_method")
+func overridesMethod(path []submission.Segment) bool {
+	return len(path) == 1 && path[0].Kind == submission.Name && strings.EqualFold(path[0].Text, "_method")
 }

@@ -43,7 +43,7 @@ func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 		Set: set, plans: make(map[*policy.Collection]*submission.Plan), rules: make(map[*policy.Field]*submission.Rule),
 	}
 	for _, c := range append([]*policy.Collection{nil}, set.Collections...) {
-		plan, err := submission.NewPlan(fieldsOf(c))
+		plan, err := submission.NewPlan(fieldsOf(c), submission.Brackets)
 		if err != nil {
 			return nil, fmt.Errorf("%s: collection %q: %w", c.Position, c.Name, err)
 		}
@@ -66,13 +66,32 @@ func fieldsOf(c *policy.Collection) []submission.Field {
 	}
 	fields := make([]submission.Field, 0, len(c.Fields)+2)
 	for i := range c.Fields {
-		f := submission.Field{Path: c.Fields[i].Path, File: c.Fields[i].Type == "file"}
+		f := submission.Field{Path: pathOf(c.Fields[i].Path), File: c.Fields[i].Type == "file"}
 		if f.File {
 			f.MaxFile = c.Fields[i].Max
 		}
 		fields = append(fields, f)
 	}
 	return append(fields, implied(c)...)
+}
+
+// pathOf converts a path of the policy.
+func pathOf(path policy.Path) []submission.Segment {
+	segments := make([]submission.Segment, len(path))
+	for i, s := range path {
+		segments[i].Text = s.Text
+		switch s.Kind {
+		case policy.Literal:
+			segments[i].Kind = submission.Name
+		case policy.Element:
+			segments[i].Kind = submission.Element
+		case policy.Subtree:
+			segments[i].Kind = submission.Subtree
+		default:
+			panic(fmt.Sprintf("the segment %q has an unknown kind", s.Text))
+		}
+	}
+	return segments
 }
 
 // maxDecisions bounds the cache, in bytes. A policy has one for each

@@ -82,12 +82,12 @@ func data(set *policy.Set, id policy.PurposeID) []Datum {
 	for _, c := range set.Collections {
 		ticks := map[string]bool{}
 		for _, consent := range c.Consents {
-			ticks[strings.Join(consent.Path, "\x00")] = true
+			ticks[consent.Path.Key()] = true
 		}
 		for i := range c.Fields {
 			f := &c.Fields[i]
 			// The box that is ticked says nothing of the person beyond the consent.
-			if slices.Contains(f.Purposes, id) && !ticks[strings.Join(f.Path, "\x00")] {
+			if slices.Contains(f.Purposes, id) && !ticks[f.Path.Key()] {
 				found[Datum{Field: f.Name, Category: f.Category, Keep: f.Keep.Kind}] = true
 			}
 		}

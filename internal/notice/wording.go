@@ -115,11 +115,16 @@ func fieldName(name string) string {
 	if err != nil {
 		return name
 	}
-	path = slices.DeleteFunc(path, func(segment string) bool { return segment == "*" || segment == "**" })
-	if len(path) == 0 {
+	var names []string
+	for _, s := range path {
+		if s.Kind == policy.Literal {
+			names = append(names, s.Text)
+		}
+	}
+	if len(names) == 0 {
 		return name
 	}
-	return strings.NewReplacer("_", " ", "-", " ").Replace(strings.Join(path, " › "))
+	return strings.NewReplacer("_", " ", "-", " ").Replace(strings.Join(names, " › "))
 }
 
 // Summary returns the rows that tell a person what to choose; the others

@@ -45,11 +45,11 @@ func (s *Set) canonicalCollection(c *Collection) any {
 	slices.Sort(patterns)
 	fields := make(map[string]any, len(c.Fields))
 	for i := range c.Fields {
-		fields[pathKey(c.Fields[i].Path)] = s.canonicalField(&c.Fields[i])
+		fields[c.Fields[i].Path.Key()] = s.canonicalField(&c.Fields[i])
 	}
 	consents := make(map[string]any, len(c.Consents))
 	for _, consent := range c.Consents {
-		consents[s.Purposes[consent.Purpose].Name] = []any{consent.Path, consent.Value}
+		consents[s.Purposes[consent.Purpose].Name] = []any{consent.Path.canonical(), consent.Value}
 	}
 	return map[string]any{"on": patterns, "fields": fields, "consents": consents}
 }
@@ -64,7 +64,7 @@ func (s *Set) canonicalField(f *Field) any {
 		pattern = f.Pattern.String()
 	}
 	return map[string]any{
-		"path": f.Path, "for": purposes, "keep": f.Keep, "type": f.Type, "max": f.Max, "pattern": pattern,
+		"path": f.Path.canonical(), "for": purposes, "keep": f.Keep, "type": f.Type, "max": f.Max, "pattern": pattern,
 		"one_of": f.OneOf, "otherwise": f.Otherwise, "required": f.Required, "category": f.Category,
 	}
 }

@@ -63,7 +63,7 @@ func (c *compiler) consents(collection *Collection, declared []entry[consentDecl
 			c.problems.reportPath(field.at, field.text, err)
 			continue
 		}
-		key := pathKey(path)
+		key := path.Key()
 		if before, twice := given[key]; twice {
 			// GDPR Art. 7(2) and recital 43: consents are given separately.
 			c.problems.add(Diagnostic{
@@ -81,12 +81,10 @@ func (c *compiler) consents(collection *Collection, declared []entry[consentDecl
 }
 
 // tickable reports a path that cannot hold the one answer of a person.
-func (c *compiler) tickable(collection *Collection, field word, path []string) bool {
+func (c *compiler) tickable(collection *Collection, field word, path Path) bool {
 	complaint := ""
-	for _, segment := range path {
-		if segment == "*" || segment == "**" {
-			complaint = "a consent comes from one field, and a star matches many"
-		}
+	if path.IsOpen() {
+		complaint = "a consent comes from one field, and this path can match many"
 	}
 	if f := collection.at(path); f != nil && f.Type == "file" {
 		complaint = "a file is no consent"
@@ -107,9 +105,9 @@ func (c *compiler) consent(collection *Collection, consent ConsentField, field w
 }
 
 // at returns the field with a path, nil if the collection declares none.
-func (c *Collection) at(path []string) *Field {
+func (c *Collection) at(path Path) *Field {
 	for i := range c.Fields {
-		if pathKey(c.Fields[i].Path) == pathKey(path) {
+		if c.Fields[i].Path.Equal(path) {
 			return &c.Fields[i]
 		}
 	}

@@ -52,7 +52,7 @@ func TestCompileDesign(t *testing.T) {
 	if f := fieldOf(t, c, "birthday"); f.Keep != (Keep{Kind: "year"}) {
 		t.Errorf("birthday is %+v", f)
 	}
-	if got := c.Consents; len(got) != 1 || got[0].Purpose != newsletter || !slices.Equal(got[0].Path, []string{"subscribe"}) || got[0].Value != "" {
+	if got := c.Consents; len(got) != 1 || got[0].Purpose != newsletter || !got[0].Path.Equal(segments("subscribe")) || got[0].Value != "" {
 		t.Errorf("the consents are %+v", got)
 	}
 	if len(s.Tests) != 1 || string(s.Tests[0].Given) != `{"email":"a@b.example","shoe_size":"42"}` || s.Tests[0].Type != "application/json" {
@@ -104,7 +104,7 @@ collections:
 		`{for: p, otherwise: "1"}`:                            {Purposes: p, Otherwise: &Constant{`"1"`, "1"}},
 		`{for: p, otherwise: 2026-11-22}`:                     {Purposes: p, Otherwise: &Constant{`"2026-11-22"`, "2026-11-22"}},
 	} {
-		want.Name, want.Path, want.Position = "f", []string{"f"}, Position{"policy.yaml", 9, 7}
+		want.Name, want.Path, want.Position = "f", segments("f"), Position{"policy.yaml", 9, 7}
 		if got := compile(t, head+rule+"\n").Collections[0].Fields[0]; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s is\n%+v, not\n%+v", rule, got, want)
 		}

@@ -42,7 +42,7 @@ func (c *compiler) field(e *entry[fieldDecl]) (Field, bool) {
 	f := Field{
 		Name: e.Name, Path: path, Purposes: c.resolve(r.For.words), Keep: r.Keep.Keep, Type: r.Type.text,
 		Max: r.Max.n, Pattern: r.Pattern.re, Required: r.Required.set, Category: r.Category.text,
-		List: len(path) > 0 && path[len(path)-1] == "*", Position: e.at,
+		List: path.ends(Element), Position: e.at,
 	}
 	for _, v := range r.OneOf.values {
 		f.OneOf = append(f.OneOf, v.Text)
@@ -55,7 +55,7 @@ func (c *compiler) field(e *entry[fieldDecl]) (Field, bool) {
 			"say what it is for, or remove it: what is not declared does not pass")
 	}
 	c.check(&r)
-	if isSubtree(path) {
+	if path.ends(Subtree) {
 		c.refuse("a subtree, which is kept whole,", &r, "keep", "type", "max", "pattern", "one_of", "otherwise")
 	}
 	return f, err == nil

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 )
@@ -14,58 +15,147 @@ const (
 	maxPathLength   = 256
 )
 
+// Path is where a field stands in a submission, from the top. The path of a
+// scalar at the top of a body is empty.
+type Path []Segment
+
+// Segment is one step of a path.
+type Segment struct {
+	Kind SegmentKind
+	// Text is the name that a literal matches, escapes resolved. Other segments
+	// have it as the policy writes them.
+	Text string
+}
+
+// SegmentKind says what a segment matches.
+type SegmentKind uint8
+
+// The kinds of segments.
+const (
+	Literal SegmentKind = iota // one name, or the element of a list with that number
+	Element                    // "*": any element of a list
+	Subtree                    // "**", the last segment: everything below
+)
+
+// Key returns a string that is equal for equal paths only.
+func (p Path) Key() string { return strings.Join(p.canonical(), "\x00") }
+
+// Equal reports whether two paths are the same.
+func (p Path) Equal(other Path) bool {
+	return slices.EqualFunc(p, other, func(a, b Segment) bool { return a.Kind == b.Kind && a.Text == b.Text })
+}
+
+// IsOpen reports whether the path can match more than one name.
+func (p Path) IsOpen() bool {
+	return slices.ContainsFunc(p, func(s Segment) bool { return s.Kind != Literal })
+}
+
+// ends reports whether the last segment is of a kind.
+func (p Path) ends(kind SegmentKind) bool { return len(p) > 0 && p[len(p)-1].Kind == kind }
+
+// canonical returns the segments as distinct strings. No path contains a control
+// character, so one marks what would otherwise look like another segment.
+func (p Path) canonical() []string {
+	texts := make([]string, len(p))
+	for i, s := range p {
+		texts[i] = s.Text
+		if s.Kind == Literal && (s.Text == "*" || s.Text == "**") {
+			texts[i] = "\x01" + s.Text
+		}
+	}
+	return texts
+}
+
 // ParsePath splits the path of a field at its dots: "address.city", "items.*.sku",
-// "address.**". `\.` is a literal dot and `\\` a backslash; a star must be a whole
-// segment. The empty path is the scalar at the top of a body.
-func ParsePath(path string) ([]string, error) {
+// "address.**". A backslash makes any of . * [ ] { } \ part of a name. The empty
+// path is the scalar at the top of a body.
+func ParsePath(path string) (Path, error) {
 	if path == "" {
-		return []string{}, nil
+		return Path{}, nil
 	}
 	if len(path) > maxPathLength {
 		return nil, fmt.Errorf("the path has %d bytes, more than %d", len(path), maxPathLength)
 	}
-	var segments []string
-	var segment strings.Builder
-	escaped := false
-	for _, c := range path {
-		switch {
-		case unicode.IsControl(c):
-			return nil, errors.New("the path contains a control character")
-		case escaped && c != '.' && c != '\\':
-			return nil, fmt.Errorf(`the path has a backslash before %q: only \. and \\ are escapes`, c)
-		case escaped:
-			segment.WriteRune(c)
-			escaped = false
-		case c == '\\':
-			escaped = true
-		case c == '.':
-			segments = append(segments, segment.String())
-			segment.Reset()
-		case c == '[' || c == ']':
-			return nil, fmt.Errorf("the path has a bracket: write %q, which addresses bracketed names too", withoutBrackets(path))
-		default:
-			segment.WriteRune(c)
+	if strings.ContainsFunc(path, unicode.IsControl) {
+		return nil, errors.New("the path contains a control character")
+	}
+	var segments Path
+	for rest, more := path, true; more; {
+		var s Segment
+		var err error
+		if s, rest, more, err = cutPath(rest, path); err != nil {
+			return nil, err
 		}
+		segments = append(segments, s)
 	}
-	if escaped {
-		return nil, errors.New("the path ends in a lone backslash")
-	}
-	segments = append(segments, segment.String())
 	return segments, checkSegments(segments)
 }
 
-func checkSegments(segments []string) error {
+// cutPath parses the first segment of rest. more reports whether another one
+// follows.
+func cutPath(rest, path string) (s Segment, after string, more bool, err error) {
+	for i := 0; i < len(rest); i++ {
+		switch c := rest[i]; c {
+		case '.':
+			return s, rest[i+1:], true, starred(&s, rest[:i])
+		case '\\':
+			if i++; i == len(rest) {
+				return s, "", false, errors.New("the path ends in a lone backslash")
+			}
+			if strings.IndexByte(`.*[]{}\`, rest[i]) < 0 {
+				return s, "", false, fmt.Errorf(`the path has a backslash before %q: it makes only . * [ ] { } and \ part of a name`, []rune(rest[i:])[0])
+			}
+			s.Text += rest[i : i+1]
+		case '[', ']':
+			return s, "", false, bracketError(path)
+		default:
+			s.Text += rest[i : i+1]
+		}
+	}
+	return s, "", false, starred(&s, rest)
+}
+
+// starred gives a segment that is written as stars its kind.
+func starred(s *Segment, written string) error {
+	switch written {
+	case "*":
+		s.Kind = Element
+	case "**":
+		s.Kind = Subtree
+	default:
+		if escaped := escapeStars(written); escaped != written {
+			return fmt.Errorf("a star that is part of a name has a backslash before it: write %s", escaped)
+		}
+	}
+	return nil
+}
+
+// escapeStars puts a backslash before each star that has none.
+func escapeStars(written string) string {
+	var b strings.Builder
+	for i := 0; i < len(written); i++ {
+		if written[i] == '*' {
+			b.WriteByte('\\')
+		}
+		b.WriteByte(written[i])
+		if written[i] == '\\' && i+1 < len(written) {
+			i++
+			b.WriteByte(written[i])
+		}
+	}
+	return b.String()
+}
+
+func checkSegments(segments Path) error {
 	if len(segments) > maxPathSegments {
 		return fmt.Errorf("the path has %d segments, more than %d", len(segments), maxPathSegments)
 	}
 	for i, s := range segments {
 		switch {
-		case s == "":
+		case s.Text == "":
 			return errors.New("the path has an empty segment")
-		case s == "**" && i != len(segments)-1:
+		case s.Kind == Subtree && i != len(segments)-1:
 			return errors.New(`"**" is only allowed at the end of a path`)
-		case s != "*" && s != "**" && strings.Contains(s, "*"):
-			return errors.New(`a star must be a whole segment of a path: "items.*.sku"`)
 		}
 	}
 	return nil
@@ -73,15 +163,17 @@ func checkSegments(segments []string) error {
 
 var listBrackets = regexp.MustCompile(`\[[0-9]*\]`)
 
-// withoutBrackets writes user[email] and tags[] as the paths that they are.
-func withoutBrackets(path string) string {
-	return strings.NewReplacer("[", ".", "]", "").Replace(listBrackets.ReplaceAllString(path, ".*"))
+// bracketError says how a path with brackets is written.
+func bracketError(path string) error {
+	dots := ""
+	if strings.Contains(path, "].") || strings.HasPrefix(path, "[") {
+		dots = " and names: dots"
+	}
+	return fmt.Errorf(`the path has a bracket: write %s%s, or \[ and \] if the brackets are part of a name`, withoutBrackets(path), dots)
 }
 
-// pathKey joins segments into a string that is equal for equal paths only.
-func pathKey(segments []string) string { return strings.Join(segments, "\x00") }
-
-// isSubtree reports whether a path ends in "**".
-func isSubtree(segments []string) bool {
-	return len(segments) > 0 && segments[len(segments)-1] == "**"
+// withoutBrackets writes user[email] and tags[] as the paths that they are.
+func withoutBrackets(path string) string {
+	path = strings.NewReplacer("[", ".", "]", "").Replace(listBrackets.ReplaceAllString(path, ".*"))
+	return strings.TrimPrefix(path, ".")
 }

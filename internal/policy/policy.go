@@ -129,7 +129,7 @@ type Pattern struct {
 // ConsentField is the field of a form whose ticking is the consent to a purpose.
 type ConsentField struct {
 	Purpose PurposeID
-	Path    []string
+	Path    Path
 	// Value is what the field holds when it is ticked; empty means any of on,
 	// true, 1 and yes.
 	Value    string
@@ -140,10 +140,7 @@ type ConsentField struct {
 type Field struct {
 	// Name is the path as the policy writes it.
 	Name string
-	// Path holds the segments of Name, escapes resolved: "*" is any element of a
-	// list, a final "**" the whole subtree. The path of a scalar at the top of
-	// a body is empty.
-	Path []string
+	Path Path
 	// Purposes are the purposes of the field; any one of them is enough.
 	Purposes []PurposeID
 	Keep     Keep

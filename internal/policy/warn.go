@@ -100,7 +100,7 @@ func (c *compiler) warnOfField(f *Field) {
 		c.warning("unbounded-file", f.Position, fmt.Sprintf("the file %q has no max", f.Name),
 			"write the most bytes that make sense, such as max: 5MiB")
 	}
-	if len(f.Path) == 1 && f.Path[0] == "**" {
+	if len(f.Path) == 1 && f.Path.ends(Subtree) {
 		c.warning("everything-passes", f.Position, fmt.Sprintf("the path %q lets the whole submission pass", f.Name),
 			"name the fields that the purpose needs")
 	}

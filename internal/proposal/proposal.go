@@ -119,8 +119,9 @@ func (c fieldCounts) print(b *strings.Builder, indent string) {
 		return cmp.Or(c[y]-c[x], strings.Compare(x, y))
 	})
 	for _, name := range names {
-		// A member that a client called "**" must not become the path that matches every field.
-		if path, err := policy.ParsePath(name); err != nil || slices.Contains(path, "**") {
+		// No client may propose the path that matches every field.
+		path, err := policy.ParsePath(name)
+		if err != nil || slices.ContainsFunc(path, func(s policy.Segment) bool { return s.Kind == policy.Subtree }) {
 			fmt.Fprintf(b, "%s# %s: not a path of a field\n", strings.TrimSuffix(indent, "# "), yamlText(name))
 			continue
 		}

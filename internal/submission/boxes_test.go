@@ -36,8 +36,8 @@ func TestBoxes(t *testing.T) {
 func testBoxes(t *testing.T, watch bool) {
 	t.Helper()
 	plan, err := NewPlan([]Field{
-		{Path: []string{"ok"}, Kept: true, Watch: watch, Box: true}, {Path: []string{"a"}, Kept: true},
-	})
+		{Path: segments("ok"), Kept: true, Watch: watch, Box: true}, {Path: segments("a"), Kept: true},
+	}, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,7 +87,7 @@ func testBoxes(t *testing.T, watch bool) {
 
 // A denied box takes its shadow with it.
 func TestDeniedBox(t *testing.T) {
-	plan, err := NewPlan([]Field{{Path: []string{"ok"}, Reason: "no_consent", Watch: true, Box: true}})
+	plan, err := NewPlan([]Field{{Path: segments("ok"), Reason: "no_consent", Watch: true, Box: true}}, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -70,12 +70,12 @@ func clientPlan(tb testing.TB, files bool) *Plan {
 		"user.email", "user.name", "user.x", "user.tags.*", "empty", "message", "box", "tags.*", "n", "typed", "nofile", "имя",
 		"q", "note", "x", "b", "t.*",
 	} {
-		fields = append(fields, Field{Path: strings.Split(path, "."), Kept: true})
+		fields = append(fields, Field{Path: segments(strings.Split(path, ".")...), Kept: true})
 	}
 	for _, path := range []string{"none", "photos.*", "blob", "bare"} {
-		fields = append(fields, Field{Path: strings.Split(path, "."), Kept: true, File: files})
+		fields = append(fields, Field{Path: segments(strings.Split(path, ".")...), Kept: true, File: files})
 	}
-	p, err := NewPlan(fields)
+	p, err := NewPlan(fields, Brackets)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -225,16 +225,16 @@ func TestFormHonest(t *testing.T) {
 
 func TestFormFields(t *testing.T) {
 	p, err := NewPlan([]Field{
-		{Path: []string{"email"}, Kept: true, Rule: &Rule{Type: "email"}},
-		{Path: []string{"birthday"}, Kept: true, Rule: &Rule{Type: "date", Keep: "year"}},
-		{Path: []string{"phone"}, Reason: "no_consent", Otherwise: &Constant{JSON: `"&-"`, Text: "&-"}},
-		{Path: []string{"size"}, Kept: true, Rule: &Rule{OneOf: []string{"S"}}, Otherwise: &Constant{JSON: `"S"`, Text: "S"}},
-		{Path: []string{"photo"}, Kept: true, File: true},
-		{Path: []string{"newsletter"}, Reason: "no_consent", Watch: true},
-		{Path: []string{"_method"}, Kept: true, Watch: true},
-		{Path: []string{"items", "*", "sku"}, Kept: true, Rule: &Rule{Max: 3}},
-		{Path: []string{"undecided"}},
-	})
+		{Path: segments("email"), Kept: true, Rule: &Rule{Type: "email"}},
+		{Path: segments("birthday"), Kept: true, Rule: &Rule{Type: "date", Keep: "year"}},
+		{Path: segments("phone"), Reason: "no_consent", Otherwise: &Constant{JSON: `"&-"`, Text: "&-"}},
+		{Path: segments("size"), Kept: true, Rule: &Rule{OneOf: []string{"S"}}, Otherwise: &Constant{JSON: `"S"`, Text: "S"}},
+		{Path: segments("photo"), Kept: true, File: true},
+		{Path: segments("newsletter"), Reason: "no_consent", Watch: true},
+		{Path: segments("_method"), Kept: true, Watch: true},
+		{Path: segments("items", "*", "sku"), Kept: true, Rule: &Rule{Max: 3}},
+		{Path: segments("undecided")},
+	}, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -348,8 +348,8 @@ func FuzzForm(f *testing.F) {
 		}
 		var want []pair
 		for _, pair := range parsePairs(t, in) {
-			path, ok := namePath(p.fields, pair.name)
-			if ok && allowsName(p.fields, path) && !strings.EqualFold(pair.name, "_charset_") {
+			path, ok := namePath(declaredBy(p), pair.name)
+			if ok && allowsName(declaredBy(p), path) && !strings.EqualFold(pair.name, "_charset_") {
 				want = append(want, pair)
 			}
 		}

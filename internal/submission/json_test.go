@@ -24,11 +24,11 @@ func plan(tb testing.TB, paths ...string) *Plan {
 			f.Reason = "no_consent"
 		}
 		if path != "" {
-			f.Path = strings.Split(path, ".")
+			f.Path = segments(strings.Split(path, ".")...)
 		}
 		fields = append(fields, f)
 	}
-	p, err := NewPlan(fields)
+	p, err := NewPlan(fields, Brackets)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -193,7 +193,7 @@ func TestJSONRefuses(t *testing.T) {
 func TestJSONReport(t *testing.T) {
 	p := plan(t, "a", "!b", "items.*.sku", "!items.*.note", "c")
 	p.fields[4].Watch = true
-	p, err := NewPlan(p.fields)
+	p, err := NewPlan(p.fields, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -223,10 +223,10 @@ func TestJSONReport(t *testing.T) {
 func TestJSONOtherwise(t *testing.T) {
 	constant := &Constant{JSON: `"-"`, Text: "-"}
 	p, err := NewPlan([]Field{
-		{Path: []string{"address", "city"}, Reason: "no_consent", Otherwise: constant},
-		{Path: []string{"items", "*", "sku"}, Reason: "no_consent", Otherwise: constant},
-		{Path: []string{"denied", "x"}, Reason: "no_consent"},
-	})
+		{Path: segments("address", "city"), Reason: "no_consent", Otherwise: constant},
+		{Path: segments("items", "*", "sku"), Reason: "no_consent", Otherwise: constant},
+		{Path: segments("denied", "x"), Reason: "no_consent"},
+	}, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -335,17 +335,17 @@ func FuzzJSON(f *testing.F) {
 		seen := map[string]bool{}
 		for path := range strings.SplitSeq(paths, " ") {
 			path, denied := strings.CutPrefix(path, "!")
-			segments := strings.Split(path, ".")
-			if path == "" {
-				segments = nil
+			var at []Segment
+			if path != "" {
+				at = segments(strings.Split(path, ".")...)
 			}
 			if seen[path] || strings.Contains(path, "**") && path != "**" && !strings.HasSuffix(path, ".**") || strings.Count(path, "**") > 1 {
 				return
 			}
 			seen[path] = true
-			fields = append(fields, Field{Path: segments, Kept: !denied, Reason: "no_consent"})
+			fields = append(fields, Field{Path: at, Kept: !denied, Reason: "no_consent"})
 		}
-		p, err := NewPlan(fields)
+		p, err := NewPlan(fields, Brackets)
 		if err != nil {
 			return
 		}

@@ -1,6 +1,10 @@
 package submission
 
-import "github.com/tidwall/gjson"
+import (
+	"strings"
+
+	"github.com/tidwall/gjson"
+)
 
 // note remembers the path of a value that no field declares, once for each
 // member of a shape and once for a list.
@@ -44,7 +48,7 @@ func (s *jsonPass) path(name []byte) []byte {
 	case name != nil:
 		path = appendSegment(path, name)
 	case len(s.stack) > 1:
-		path = appendSegment(path, []byte("*"))
+		path = appendElement(path)
 	}
 	s.scratch = path
 	return path
@@ -56,7 +60,7 @@ func (s *jsonPass) appendPath(path []byte, g *frame) []byte {
 	case g.slot != 0:
 		return appendSegment(path, s.shapes.name(&s.shapes.slots[g.slot]))
 	case g.shape > topShape:
-		return appendSegment(path, []byte("*"))
+		return appendElement(path)
 	}
 	return path
 }
@@ -70,18 +74,26 @@ func unquote(raw []byte, fl flags) []byte {
 	return []byte(gjson.ParseBytes(raw).Str)
 }
 
-// appendSegment appends one segment of a path, spelled as a policy would.
+// appendSegment appends a name to a path, spelled as a policy would.
 func appendSegment(path, name []byte) []byte {
 	if len(path) > 0 {
 		path = append(path, '.')
 	}
 	for _, c := range name {
-		if c == '.' || c == '\\' {
+		if strings.IndexByte(`.*[]{}\`, c) >= 0 {
 			path = append(path, '\\')
 		}
 		path = append(path, c)
 	}
 	return path
+}
+
+// appendElement appends the segment of the elements of a list.
+func appendElement(path []byte) []byte {
+	if len(path) > 0 {
+		path = append(path, '.')
+	}
+	return append(path, '*')
 }
 
 // expected is the error for a byte that the grammar does not allow.

@@ -71,9 +71,9 @@ func readBy(r io.Reader, size int) (string, error) {
 func TestKeepLengthOvergrown(t *testing.T) {
 	long := &Constant{Text: strings.Repeat("c", 20_000)}
 	p, err := NewPlan([]Field{
-		{Path: []string{"a"}, Reason: "no_consent", Otherwise: long},
-		{Path: []string{"b"}, Reason: "no_consent", Otherwise: long},
-	})
+		{Path: segments("a"), Reason: "no_consent", Otherwise: long},
+		{Path: segments("b"), Reason: "no_consent", Otherwise: long},
+	}, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,7 +55,7 @@ func (r *repeated) Read(p []byte) (int, error) {
 
 func uploadPlan(tb testing.TB) *Plan {
 	tb.Helper()
-	p, err := NewPlan([]Field{{Path: []string{"a"}, Kept: true}, {Path: []string{"f"}, Kept: true, File: true, MaxFile: 1 << 40}})
+	p, err := NewPlan([]Field{{Path: segments("a"), Kept: true}, {Path: segments("f"), Kept: true, File: true, MaxFile: 1 << 40}}, Brackets)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -200,9 +200,9 @@ func FuzzMultipart(f *testing.F) {
 		for path := range strings.SplitSeq(paths, " ") {
 			path, file := strings.CutPrefix(path, "file:")
 			path, denied := strings.CutPrefix(path, "!")
-			fields = append(fields, Field{Path: strings.Split(path, "."), Kept: !denied, File: file, Reason: "no_consent"})
+			fields = append(fields, Field{Path: segments(strings.Split(path, ".")...), Kept: !denied, File: file, Reason: "no_consent"})
 		}
-		p, err := NewPlan(fields)
+		p, err := NewPlan(fields, Brackets)
 		if err != nil {
 			return
 		}

@@ -43,9 +43,9 @@ func filePlan(tb testing.TB, paths ...string) *Plan {
 	for _, path := range paths {
 		path, file := strings.CutPrefix(path, "file:")
 		path, denied := strings.CutPrefix(path, "!")
-		fields = append(fields, Field{Path: strings.Split(path, "."), Kept: !denied, File: file, Reason: "no_consent"})
+		fields = append(fields, Field{Path: segments(strings.Split(path, ".")...), Kept: !denied, File: file, Reason: "no_consent"})
 	}
-	p, err := NewPlan(fields)
+	p, err := NewPlan(fields, Brackets)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -248,10 +248,10 @@ var multipartAttacks = []struct {
 
 func TestMultipartRefuses(t *testing.T) {
 	p, err := NewPlan([]Field{
-		{Path: []string{"a"}, Kept: true},
-		{Path: []string{"b"}, Kept: true},
-		{Path: []string{"f"}, Kept: true, File: true, MaxFile: 200_000},
-	})
+		{Path: segments("a"), Kept: true},
+		{Path: segments("b"), Kept: true},
+		{Path: segments("f"), Kept: true, File: true, MaxFile: 200_000},
+	}, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,15 +279,15 @@ func TestMultipartRefuses(t *testing.T) {
 
 func TestMultipartFields(t *testing.T) {
 	p, err := NewPlan([]Field{
-		{Path: []string{"email"}, Kept: true, Rule: &Rule{Type: "email"}},
-		{Path: []string{"birthday"}, Kept: true, Rule: &Rule{Type: "date", Keep: "year"}},
-		{Path: []string{"phone"}, Reason: "no_consent", Otherwise: &Constant{JSON: `"-"`, Text: "-"}},
-		{Path: []string{"photo"}, Kept: true, File: true},
-		{Path: []string{"scan"}, Reason: "no_consent", File: true, Otherwise: &Constant{JSON: `"-"`, Text: "none"}},
-		{Path: []string{"newsletter"}, Reason: "no_consent", Watch: true},
-		{Path: []string{"size"}, Kept: true, Rule: &Rule{OneOf: []string{"S"}}},
-		{Path: []string{"undecided"}},
-	})
+		{Path: segments("email"), Kept: true, Rule: &Rule{Type: "email"}},
+		{Path: segments("birthday"), Kept: true, Rule: &Rule{Type: "date", Keep: "year"}},
+		{Path: segments("phone"), Reason: "no_consent", Otherwise: &Constant{JSON: `"-"`, Text: "-"}},
+		{Path: segments("photo"), Kept: true, File: true},
+		{Path: segments("scan"), Reason: "no_consent", File: true, Otherwise: &Constant{JSON: `"-"`, Text: "none"}},
+		{Path: segments("newsletter"), Reason: "no_consent", Watch: true},
+		{Path: segments("size"), Kept: true, Rule: &Rule{OneOf: []string{"S"}}},
+		{Path: segments("undecided")},
+	}, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -209,9 +209,10 @@ func appendName(path, name []byte) []byte {
 		end := bytes.IndexByte(rest, ']')
 		segment := rest[1:end]
 		if _, ok := parseIndex(segment); ok || len(segment) == 0 {
-			segment = []byte("*")
+			path = appendElement(path)
+		} else {
+			path = appendSegment(path, segment)
 		}
-		path = appendSegment(path, segment)
 		rest = rest[end+1:]
 	}
 	return path

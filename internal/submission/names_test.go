@@ -19,11 +19,11 @@ func formPlan(tb testing.TB, paths ...string) *Plan {
 			f.Reason = "no_consent"
 		}
 		for segment := range strings.SplitSeq(strings.ReplaceAll(path, `\.`, "\x00"), ".") {
-			f.Path = append(f.Path, strings.ReplaceAll(segment, "\x00", "."))
+			f.Path = append(f.Path, segments(strings.ReplaceAll(segment, "\x00", "."))...)
 		}
 		fields = append(fields, f)
 	}
-	p, err := NewPlan(fields)
+	p, err := NewPlan(fields, Brackets)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -130,8 +130,8 @@ func TestAppendName(t *testing.T) {
 		"tags[]":             "tags.*",
 		"items[01][a][9999]": "items.01.a.*",
 		"user.email":         `user\.email`,
-		"s[sn":               "s[sn",
-		"a[b]c":              "a[b]c",
+		"s[sn":               `s\[sn`,
+		"a[b]c":              `a\[b\]c`,
 		"":                   "",
 	} {
 		if got := string(appendName(nil, []byte(in))); got != want {
@@ -184,9 +184,9 @@ var (
 
 // namePath is the path that a name spells to the oracle: "." before the name
 // of a member, "*" for an element; false for a name beyond the grammar.
-func namePath(fields []Field, name string) ([]string, bool) {
+func namePath(fields []declared, name string) ([]string, bool) {
 	spelled := func(at []string, name string) bool { // by a field, at this place
-		return slices.ContainsFunc(fields, func(f Field) bool {
+		return slices.ContainsFunc(fields, func(f declared) bool {
 			n := len(at)
 			return len(f.Path) > n && f.Path[n] == name && name != "*" && name != "**" && covers(f.Path[:n], at)
 		})
@@ -216,14 +216,14 @@ func namePath(fields []Field, name string) ([]string, bool) {
 
 // allowsName is allows for a name: one that is declared as a list may stand
 // for an element of it.
-func allowsName(fields []Field, path []string) bool {
+func allowsName(fields []declared, path []string) bool {
 	own := func(path []string) bool {
-		return slices.ContainsFunc(fields, func(f Field) bool {
+		return slices.ContainsFunc(fields, func(f declared) bool {
 			return len(f.Path) == len(path) && !slices.Contains(f.Path, "**") && covers(f.Path, path)
 		})
 	}
 	below := func(path []string) bool { // the subtree that begins here
-		return slices.ContainsFunc(fields, func(f Field) bool {
+		return slices.ContainsFunc(fields, func(f declared) bool {
 			return len(f.Path) == len(path)+1 && f.Path[len(path)] == "**" && covers(f.Path, path)
 		})
 	}
@@ -260,8 +260,8 @@ func FuzzNames(f *testing.F) {
 			}
 			leaf := p.nodes[at].leaf
 			kept := leaf != none && p.fields[leaf].Kept
-			path, ok := namePath(p.fields, name)
-			if want := ok && allowsName(p.fields, path); kept != want {
+			path, ok := namePath(declaredBy(p), name)
+			if want := ok && allowsName(declaredBy(p), path); kept != want {
 				t.Fatalf("%q: kept is %v, want %v (%q)", name, kept, want, path)
 			}
 			if !kept {
@@ -287,9 +287,9 @@ func fuzzPlan(paths string) *Plan {
 	var fields []Field
 	for path := range strings.SplitSeq(paths, " ") {
 		path, denied := strings.CutPrefix(path, "!")
-		fields = append(fields, Field{Path: strings.Split(path, "."), Kept: !denied, Reason: "no_consent"})
+		fields = append(fields, Field{Path: segments(strings.Split(path, ".")...), Kept: !denied, Reason: "no_consent"})
 	}
-	p, err := NewPlan(fields)
+	p, err := NewPlan(fields, Brackets)
 	if err != nil {
 		return nil
 	}

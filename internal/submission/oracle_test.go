@@ -24,7 +24,7 @@ func oracle(tb testing.TB, p *Plan, in string) string {
 	d := json.NewDecoder(strings.NewReader(in))
 	d.UseNumber()
 	tree := readTree(tb, d)
-	kept, ok := filter(p.fields, nil, tree)
+	kept, ok := filter(declaredBy(p), nil, tree)
 	if !ok {
 		switch tree.(type) {
 		case []member:
@@ -71,7 +71,7 @@ func readTree(tb testing.TB, d *json.Decoder) any {
 
 // filter keeps a scalar whose path is allowed, and a container in which
 // something could be kept.
-func filter(fields []Field, path []string, v any) (any, bool) {
+func filter(fields []declared, path []string, v any) (any, bool) {
 	switch v := v.(type) {
 	case []member:
 		if !reaches(fields, path, false) {
@@ -127,7 +127,7 @@ var indexForm = regexp.MustCompile(`^(0|[1-9][0-9]{0,3})$`)
 
 // scalarAbove reports whether a place on the path, below a "**" that begins after
 // from segments, is declared as a scalar: the "**" then covers nothing below it.
-func scalarAbove(fields []Field, path []string, from int) bool {
+func scalarAbove(fields []declared, path []string, from int) bool {
 	for i := from + 1; i <= len(path); i++ {
 		scalar, own := false, false
 		for _, f := range fields {
@@ -146,7 +146,7 @@ func scalarAbove(fields []Field, path []string, from int) bool {
 // false where no "**" may match a member on it. Below "**", a member without a
 // field of its name is asked about as an element, where there are fields for
 // elements; and an element, where there are none but for names, as what holds it.
-func resolve(fields []Field, path []string) (asked []string, ok bool) {
+func resolve(fields []declared, path []string) (asked []string, ok bool) {
 	for _, segment := range path {
 		i := len(asked)
 		name, isMember := strings.CutPrefix(segment, ".")
@@ -184,7 +184,7 @@ func resolve(fields []Field, path []string) (asked []string, ok bool) {
 
 // allows finds the most telling field for a scalar: one that names it, or
 // else the longest "**" above it.
-func allows(fields []Field, path []string) (kept, declared bool) {
+func allows(fields []declared, path []string) (kept, known bool) {
 	path, ok := resolve(fields, path)
 	if !ok {
 		return false, false
@@ -213,7 +213,7 @@ func allows(fields []Field, path []string) (kept, declared bool) {
 }
 
 // reaches reports whether something below a container is kept.
-func reaches(fields []Field, path []string, list bool) bool {
+func reaches(fields []declared, path []string, list bool) bool {
 	path, ok := resolve(fields, path)
 	if !ok {
 		return false

@@ -20,9 +20,8 @@ const (
 // Field is one path that a plan knows and what becomes of its values. The
 // zero value refuses: an undecided field is stripped.
 type Field struct {
-	// Path holds the names from the top: "*" is any element of a list, a
-	// final "**" the whole subtree. An empty path is a scalar at the top.
-	Path []string
+	// Path leads to the field from the top. An empty path is a scalar at the top.
+	Path []Segment
 	// Kept lets the values pass; otherwise Reason says why not.
 	Kept   bool
 	Reason string
@@ -46,6 +45,22 @@ type Field struct {
 	// all name the same field.
 	Implied *int
 }
+
+// Segment is one step of a path.
+type Segment struct {
+	Kind SegmentKind
+	Text string // of a [Name]
+}
+
+// SegmentKind says what a segment matches.
+type SegmentKind uint8
+
+// The kinds of segments. The zero value matches one name only.
+const (
+	Name    SegmentKind = iota // the member called Text
+	Element                    // any element of a list
+	Subtree                    // everything below; the last segment
+)
 
 // Constant is a value of the policy in its two spellings.
 type Constant struct {
@@ -100,14 +115,25 @@ type entry struct {
 // Plan is the compiled, immutable form of a list of fields: a tree of paths
 // that one pass over a submission follows. It is safe for concurrent use.
 type Plan struct {
-	fields []Field
-	nodes  []node
-	passes sync.Pool // of *jsonPass: each remembers the shapes that came last
+	fields  []Field
+	nesting Nesting
+	nodes   []node
+	passes  sync.Pool // of *jsonPass: each remembers the shapes that came last
 }
 
+// Nesting says how the names of a form or query spell a path. JSON has a
+// notation of its own.
+type Nesting uint8
+
+// The ways of nesting.
+const (
+	Brackets Nesting = iota // user[email], items[0][sku]
+	Dots                    // user.email, items[0].sku
+)
+
 // NewPlan compiles fields. Two fields with one path are an error.
-func NewPlan(fields []Field) (*Plan, error) {
-	p := &Plan{fields: fields, nodes: make([]node, 2, 2+4*len(fields))}
+func NewPlan(fields []Field, nesting Nesting) (*Plan, error) {
+	p := &Plan{fields: fields, nesting: nesting, nodes: make([]node, 2, 2+4*len(fields))}
 	p.nodes[root] = node{leaf: none, subtree: none, any: void}
 	p.nodes[void] = node{leaf: none, subtree: none, any: void, element: void}
 	for i, f := range fields {
@@ -127,7 +153,7 @@ func NewPlan(fields []Field) (*Plan, error) {
 // With returns a plan with other decisions about the same fields: fields have
 // the paths of those of p, in the same order. The plans share their tree.
 func (p *Plan) With(fields []Field) *Plan {
-	other := &Plan{fields: fields, nodes: slices.Clone(p.nodes)}
+	other := &Plan{fields: fields, nesting: p.nesting, nodes: slices.Clone(p.nodes)}
 	other.setActions()
 	return other
 }
@@ -140,41 +166,41 @@ func (p *Plan) Size() int64 {
 
 func (p *Plan) add(index int32, f Field) error {
 	at := int32(0)
-	for i, name := range f.Path {
-		if name == "**" {
+	for i, s := range f.Path {
+		if s.Kind == Subtree {
 			if i != len(f.Path)-1 {
 				return errors.New(`"**" stands only at the end of a path`)
 			}
 			if p.nodes[at].subtree != none {
-				return fmt.Errorf("the path %q is declared twice", f.Path)
+				return fmt.Errorf("the path %v is declared twice", f.Path)
 			}
 			p.nodes[at].subtree = index
 			return nil
 		}
-		at = p.child(at, name)
+		at = p.child(at, s)
 	}
 	if p.nodes[at].leaf != none {
-		return fmt.Errorf("the path %q is declared twice", f.Path)
+		return fmt.Errorf("the path %v is declared twice", f.Path)
 	}
 	p.nodes[at].leaf = index
 	return nil
 }
 
 // child returns the node below at, made when it is not there yet.
-func (p *Plan) child(at int32, name string) int32 {
+func (p *Plan) child(at int32, s Segment) int32 {
 	next := int32(len(p.nodes)) //nolint:gosec // G115: a policy holds far fewer fields than 2^31
-	if name == "*" {
+	if s.Kind == Element {
 		if p.nodes[at].element != 0 {
 			return p.nodes[at].element
 		}
 		p.nodes[at].element = next
 	} else {
 		for _, e := range p.nodes[at].names {
-			if e.name == name {
+			if e.name == s.Text {
 				return e.node
 			}
 		}
-		p.nodes[at].names = append(p.nodes[at].names, entry{name: name, hash: hashName([]byte(name)), node: next})
+		p.nodes[at].names = append(p.nodes[at].names, entry{name: s.Text, hash: hashName([]byte(s.Text)), node: next})
 	}
 	p.nodes = append(p.nodes, node{leaf: none, subtree: none, any: void})
 	return next

@@ -102,20 +102,20 @@ var ruleExamples = map[string][]struct{ in, want string }{
 
 func TestRules(t *testing.T) {
 	p, err := NewPlan([]Field{
-		{Path: []string{"a"}, Kept: true},
-		{Path: []string{"b", "c"}, Kept: true},
-		{Path: []string{"l", "*"}, Kept: true},
-		{Path: []string{"items", "*", "sku"}, Kept: true},
-		{Path: []string{"o", "**"}, Kept: true},
-		{Path: []string{"o", "ssn"}},
-		{Path: []string{"_charset_"}, Kept: true},
-		{Path: []string{"f"}, Kept: true, File: true, MaxFile: 100},
-		{Path: []string{"box"}, Kept: true, Box: true},
-		{Path: []string{"long"}, Otherwise: &Constant{Text: strings.Repeat("c", 60_000)}},
-		{Path: []string{"phone", "*"}, Kept: true, Rule: NewRule(Rule{Type: "phone"})},
-		{Path: []string{"mail"}, Kept: true, Rule: NewRule(Rule{Type: "email"})},
-		{Path: []string{"size"}, Kept: true, Rule: NewRule(Rule{OneOf: []string{"S", "M"}})},
-	})
+		{Path: segments("a"), Kept: true},
+		{Path: segments("b", "c"), Kept: true},
+		{Path: segments("l", "*"), Kept: true},
+		{Path: segments("items", "*", "sku"), Kept: true},
+		{Path: segments("o", "**"), Kept: true},
+		{Path: segments("o", "ssn")},
+		{Path: segments("_charset_"), Kept: true},
+		{Path: segments("f"), Kept: true, File: true, MaxFile: 100},
+		{Path: segments("box"), Kept: true, Box: true},
+		{Path: segments("long"), Otherwise: &Constant{Text: strings.Repeat("c", 60_000)}},
+		{Path: segments("phone", "*"), Kept: true, Rule: NewRule(Rule{Type: "phone"})},
+		{Path: segments("mail"), Kept: true, Rule: NewRule(Rule{Type: "email"})},
+		{Path: segments("size"), Kept: true, Rule: NewRule(Rule{OneOf: []string{"S", "M"}})},
+	}, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}

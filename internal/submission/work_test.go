@@ -11,7 +11,7 @@ import (
 
 func phonePlan(tb testing.TB) *Plan {
 	tb.Helper()
-	p, err := NewPlan([]Field{{Path: []string{"phones", "*"}, Kept: true, Rule: NewRule(Rule{Type: "phone"})}})
+	p, err := NewPlan([]Field{{Path: segments("phones", "*"), Kept: true, Rule: NewRule(Rule{Type: "phone"})}}, Brackets)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestWorkIsBounded(t *testing.T) {
 
 // RE2 is linear, but some expressions take a microsecond for each byte.
 func TestAttackCostlyPattern(t *testing.T) {
-	p, err := NewPlan([]Field{{Path: []string{"a"}, Kept: true, Rule: NewRule(Rule{Pattern: regexp.MustCompile(`^(?:(.*a){20})$`)})}})
+	p, err := NewPlan([]Field{{Path: segments("a"), Kept: true, Rule: NewRule(Rule{Pattern: regexp.MustCompile(`^(?:(.*a){20})$`)})}}, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -14,14 +14,27 @@ import (
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
+// segments splits a path, in which "*" is an element.
+func segments(path string) []submission.Segment {
+	var segments []submission.Segment
+	for text := range strings.SplitSeq(path, ".") {
+		s := submission.Segment{Text: text}
+		if text == "*" {
+			s.Kind = submission.Element
+		}
+		segments = append(segments, s)
+	}
+	return segments
+}
+
 // plan keeps half of what the bodies hold.
 func plan(b *testing.B) *submission.Plan {
 	b.Helper()
 	var fields []submission.Field
 	for _, path := range keptPaths() {
-		fields = append(fields, submission.Field{Path: strings.Split(path, "."), Kept: true})
+		fields = append(fields, submission.Field{Path: segments(path), Kept: true})
 	}
-	p, err := submission.NewPlan(fields)
+	p, err := submission.NewPlan(fields, submission.Brackets)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -42,8 +42,8 @@ func upload(size int) []byte {
 func uploadPlan(b *testing.B) *submission.Plan {
 	b.Helper()
 	p, err := submission.NewPlan([]submission.Field{
-		{Path: []string{"a"}, Kept: true}, {Path: []string{"f"}, Kept: true, File: true, MaxFile: 1 << 40},
-	})
+		{Path: segments("a"), Kept: true}, {Path: segments("f"), Kept: true, File: true, MaxFile: 1 << 40},
+	}, submission.Brackets)
 	if err != nil {
 		b.Fatal(err)
 	}
