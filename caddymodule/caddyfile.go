@@ -7,6 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 
+	"github.com/modicum-proxy/modicum/internal/minimize"
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
@@ -102,6 +103,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 //		max_ratio       <number>
 //		body_timeout    <duration>
 //		except          <paths...>
+//		odd_paths       encoded_slash | parameters | empty_segments ...
 //		show_undeclared
 //		notice          <address> | off
 //		portal          <path>
@@ -165,6 +167,8 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 			return d.ArgErr()
 		}
 		h.Except = append(h.Except, paths...)
+	case "odd_paths":
+		h.OddPaths, err = wordList(d, minimize.OddPathWords()...)
 	case "show_undeclared":
 		h.ShowUndeclared, err = true, none(d)
 	case "notice":
@@ -182,7 +186,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "subject":
 		err = h.unmarshalSubject(d)
 	default:
-		return d.Errf("unknown option %q of minimize: expected mode, undeclared, uninspected, max_body, max_depth, max_fields, max_name, max_inflated, max_ratio, body_timeout, except, show_undeclared, notice, portal, gpc or subject", option)
+		return d.Errf("unknown option %q of minimize: expected mode, undeclared, uninspected, max_body, max_depth, max_fields, max_name, max_inflated, max_ratio, body_timeout, except, odd_paths, show_undeclared, notice, portal, gpc or subject", option)
 	}
 	return err
 }

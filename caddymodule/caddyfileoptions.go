@@ -9,6 +9,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"github.com/dustin/go-humanize"
+
+	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
 // block reads a block of options. It returns an error if an option is given twice,
@@ -53,6 +55,29 @@ func word(d *caddyfile.Dispenser, words ...string) (string, error) {
 	return parsed(d, fmt.Sprintf("one of %q", words), func(arg string) (string, bool) {
 		return arg, slices.Contains(words, arg)
 	})
+}
+
+// wordList returns the arguments of an option, each of which is one of known and
+// stands there once.
+func wordList(d *caddyfile.Dispenser, known ...string) ([]string, error) {
+	option, given := d.Val(), d.RemainingArgs()
+	if len(given) == 0 {
+		return nil, d.ArgErr()
+	}
+	for i, word := range given {
+		switch {
+		case slices.Contains(given[:i], word):
+			return nil, d.Errf("%s: the word %q is given twice", option, word)
+		case slices.Contains(known, word):
+		default:
+			hint := ""
+			if nearest := policy.Nearest(word, known); nearest != "" {
+				hint = fmt.Sprintf("; did you mean %q?", nearest)
+			}
+			return nil, d.Errf("%s %q: expected any of %q%s", option, word, known, hint)
+		}
+	}
+	return given, nil
 }
 
 // parsed returns the only argument of an option as parse reads it. If parse returns

@@ -53,6 +53,9 @@ func (l *logLine) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 		enc.AddInt("status", e.Status)
 		enc.AddString("rule", e.Rule)
 	}
+	if e.Remedy != "" {
+		enc.AddString("remedy", e.Remedy)
+	}
 	if l.trace.HasTraceID() {
 		enc.AddString("trace_id", l.trace.TraceID().String())
 	}

@@ -57,6 +57,12 @@ type Handler struct {
 	// BodyTimeout is how long a body held in memory, or each max_body bytes
 	// of a streamed one, may take to arrive. Default: 30s.
 	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
+	// OddPaths are the paths that the application reads in one way although
+	// others read them in several: `encoded_slash` (%2F is part of a segment),
+	// `parameters` (what follows a semicolon in a segment does not count) and
+	// `empty_segments` (two slashes are one, but not at the beginning).
+	// Default: such paths are refused.
+	OddPaths []string `json:"odd_paths,omitempty"`
 	// Except are paths whose requests are left alone, with the wildcards of
 	// Caddy's path matcher.
 	Except []string `json:"except,omitempty"`
@@ -85,7 +91,7 @@ type Handler struct {
 	consents *service.Service // nil: as above
 	pages    *pages.Pages     // nil: no portal
 	gpc      http.Handler     // nil: nothing is published
-	except   caddyhttp.MatchPath
+	except   exceptions
 	log      *slog.Logger
 }
 
@@ -114,9 +120,8 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 	if err := h.provisionConsents(); err != nil {
 		return err
 	}
-	h.except = h.Except
-	if err := h.except.Provision(ctx); err != nil {
-		return fmt.Errorf("except: %w", err)
+	if h.except, err = newExceptions(ctx, h.Except); err != nil {
+		return err
 	}
 	h.app.warnOfBypasses(ctx)
 	return nil
@@ -185,6 +190,12 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 	default:
 		return nil, fmt.Errorf("uninspected %q: expected reject or pass", h.Uninspected)
 	}
+	for _, kind := range h.OddPaths {
+		var known bool
+		if e.OddPaths, known = e.OddPaths.With(kind); !known {
+			return nil, fmt.Errorf("odd_paths %q: expected one of %q", kind, minimize.OddPathWords())
+		}
+	}
 	if h.MaxBody < 0 || h.MaxDepth < 0 || h.MaxFields < 0 || h.MaxName < 0 || h.MaxInflated < 0 || h.MaxRatio < 0 || h.BodyTimeout < 0 {
 		return nil, fmt.Errorf("a limit is negative")
 	}
@@ -204,7 +215,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 			return nil
 		}
 		h.hearSignals(w, r)
-		if h.excepted(r) {
+		if h.except.match(r) && !h.engine.Disguised(r) {
 			h.engine.Shield(r)
 			subject.HideCookie(r.Header)
 			return next.ServeHTTP(w, r)
@@ -232,16 +243,6 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		return h.refuse(x, refusal)
 	}
 	return err
-}
-
-// excepted reports whether `except` applies. `except *.js` does not cover a
-// "/checkout.js" that an application serves as /checkout.
-func (h *Handler) excepted(r *http.Request) bool {
-	if len(h.except) == 0 {
-		return false
-	}
-	match, err := h.except.MatchWithError(r)
-	return match && err == nil && !h.engine.Disguised(r)
 }
 
 // Interface guards.

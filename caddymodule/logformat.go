@@ -112,7 +112,11 @@ func (f *LogFormat) submission(w io.Writer, entry map[string]any) {
 		says = append(says, p.Bad.Render("no collection declares it"))
 	}
 	if status, refused := entry["status"]; refused {
-		says = append(says, p.Bad.Render(fmt.Sprintf("refused %v", status))+fmt.Sprintf(" by the rule %v", entry["rule"]))
+		refusal := p.Bad.Render(fmt.Sprintf("refused %v", status)) + fmt.Sprintf(" by the rule %v", entry["rule"])
+		if remedy, ok := entry["remedy"]; ok {
+			refusal += fmt.Sprintf(" (%v)", remedy)
+		}
+		says = append(says, refusal)
 	}
 	if names != "" {
 		says = append(says, p.Good.Render("kept")+" "+terminal.Printable(names))

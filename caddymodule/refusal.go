@@ -17,12 +17,13 @@ import (
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
-// problem is RFC 9457's problem details, with two members of ours.
+// problem is RFC 9457's problem details, with three members of ours.
 type problem struct {
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
 	Rule   string `json:"rule"`
+	Remedy string `json:"remedy,omitempty"` // for whoever runs the site
 	Offset *int64 `json:"offset,omitempty"` // in the decoded body or the query
 }
 
@@ -43,7 +44,7 @@ func (*Handler) refuse(x *exchange, refusal *submission.Error) error {
 	if handlesErrors(r, err) {
 		return err
 	}
-	p := problem{Title: http.StatusText(refusal.Status), Status: refusal.Status, Detail: refusal.Error(), Rule: refusal.Rule}
+	p := problem{Title: http.StatusText(refusal.Status), Status: refusal.Status, Detail: refusal.Error(), Rule: refusal.Rule, Remedy: refusal.Remedy}
 	if refusal.Offset >= 0 {
 		p.Offset = &refusal.Offset
 	}

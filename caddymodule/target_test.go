@@ -134,3 +134,44 @@ func TestAttackDisguisedException(t *testing.T) {
 		}
 	}
 }
+
+// Two applications read an odd path in two ways, and only one of the readings may
+// be what the operator excepts. The body arrives untouched where all are, and never
+// where one leads to a collection.
+func TestAttackOddException(t *testing.T) {
+	s := startSite(t, options{minimize: "except /public/* *.js /a/b%2Fc /checkout/js/*\nodd_paths encoded_slash parameters empty_segments\nundeclared reject"})
+	defer s.stop()
+	for path, want := range map[string]int{
+		"/public/a%2Fb":                  http.StatusOK,
+		"/public/a;x=1":                  http.StatusOK,
+		"/public//a":                     http.StatusOK,
+		"/public/https:%2F%2Fx.example":  http.StatusOK,
+		"/public%2Fa":                    http.StatusForbidden, // one segment to some
+		"/a;x.js":                        http.StatusForbidden, // servlets ignore the suffix
+		"/a/b%2Fc":                       http.StatusForbidden, // decoded, it is not excepted
+		"/checkout;/x.js":                http.StatusOK,        // minimized: to some it is /checkout
+		"/checkout%2F":                   http.StatusOK,        // likewise
+		"/checkout//":                    http.StatusOK,
+		"/public/..%2fcheckout":          http.StatusBadRequest,
+		"/public/..;x=1/checkout":        http.StatusBadRequest,
+		"/public/%2e%2e/checkout":        http.StatusBadRequest,
+		"/public/..%5ccheckout":          http.StatusBadRequest,
+		"/public/%252e%252e/checkout":    http.StatusBadRequest,
+		"/public/a;x=%2F..%2F..%2Fb":     http.StatusBadRequest,
+		"//public/a":                     http.StatusBadRequest,
+		"/checkout;jsessionid=1/../a.js": http.StatusBadRequest,
+	} {
+		s.upstream.drain()
+		res := s.raw("POST " + path + " HTTP/1.1\r\nHost: shop.test\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 18\r\nConnection: close\r\n\r\nname=Ada&ssn=CANAR")
+		if res.StatusCode != want {
+			t.Errorf("%s: answered %s %s", path, res.Status, res.body)
+		}
+		if want != http.StatusOK {
+			continue
+		}
+		got := s.upstream.next()
+		if whole := strings.Contains(got.body, "ssn"); whole != strings.HasPrefix(path, "/public/") || got.RequestURI != path {
+			t.Errorf("%s: the application got %s with %q", path, got.RequestURI, got.body)
+		}
+	}
+}

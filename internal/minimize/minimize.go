@@ -102,7 +102,10 @@ type Engine struct {
 	Mode        Mode
 	Undeclared  Fallback // a submission that no collection declares
 	Uninspected Fallback // a body that is neither form nor JSON, an upgrade; Strip refuses
-	Limits      submission.Limits
+	// OddPaths are the paths that the application reads in one way although others
+	// read them in several.
+	OddPaths OddPaths
+	Limits   submission.Limits
 	// BodyTimeout is how long a body held in memory, or each Limits.Body
 	// bytes of a streamed one, may take to arrive. 0: as long as it wants.
 	BodyTimeout time.Duration

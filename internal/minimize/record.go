@@ -45,6 +45,7 @@ type Entry struct {
 	// Status and Rule say why a submission was refused.
 	Status int
 	Rule   string
+	Remedy string // what the operator can do about it; empty: nothing
 }
 
 // StrippedField is a declared field that was left out, and why.
@@ -110,7 +111,7 @@ func describe(s *Submission, e *Entry, verdict Verdict, refusal *submission.Erro
 		Collection: s.collection(), On: routeOf(s), Kept: e.Kept[:0], Stripped: e.Stripped[:0],
 	}
 	if refusal != nil {
-		e.Status, e.Rule = refusal.Status, refusal.Rule
+		e.Status, e.Rule, e.Remedy = refusal.Status, refusal.Rule, refusal.Remedy
 	}
 }
 

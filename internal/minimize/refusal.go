@@ -19,6 +19,9 @@ const (
 	ruleInternal   = "internal"
 )
 
+// ruleAmbiguousPath is the rule that a path can be read in one way.
+const ruleAmbiguousPath = "ambiguous-path"
+
 // isFinal reports whether a refusal holds in report mode too.
 func isFinal(refusal *submission.Error) bool {
 	if refusal == nil {

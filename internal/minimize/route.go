@@ -62,11 +62,11 @@ func (e *Engine) route(w http.ResponseWriter, r *http.Request) destination {
 // admit decides about a submission by where it leads, before its content: it
 // goes on unread, is refused, or is read.
 func (e *Engine) admit(to *destination, ambiguous, upgrade bool) (unread bool, refusal *submission.Error) {
+	if refusal := e.checkPaths(to.paths); refusal != nil {
+		return false, refusal
+	}
 	declared := to.collection != nil
 	switch {
-	case !to.paths.plain():
-		return false, refused(http.StatusBadRequest, "ambiguous-path",
-			"the path can be read in two ways (dot segment, empty segment, path parameter or escaped separator)")
 	case ambiguous:
 		return false, refused(http.StatusBadRequest, "ambiguous-route",
 			"applications that ignore letter case, a final slash, a suffix or invisible characters take the path for that of another collection; "+
@@ -109,13 +109,17 @@ func lookup(set *policy.Set, r *http.Request, method string, at paths) policy.Ro
 
 // Disguised reports whether a path matches no collection as written although
 // an application may serve a declared route under it. `except` must then not
-// apply.
+// apply. Of a path that can be read in several ways, no reading may lead to a
+// collection.
 func (e *Engine) Disguised(r *http.Request) bool {
 	set, at := e.Policies.Load(), e.paths(r)
-	if at.tooLong() || !at.plain() {
+	if at.tooLong() || e.checkPaths(at) != nil {
 		return true
 	}
 	to := lookup(set, r, r.Method, at)
+	if odd, _ := at.odd(); odd != 0 && to.Collection != nil {
+		return true
+	}
 	return to.Ambiguous || to.Collection != nil && set.Match(r.Method, hostname(r.Host), at.now).Collection == nil
 }
 

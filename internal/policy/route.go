@@ -30,28 +30,31 @@ func (s *Set) Match(method, host, path string) Route {
 // invisible characters. If only one of the two readings leads to a collection,
 // that collection governs. What a pattern spells out is read exactly, since the
 // operator says that it is a route of its own.
+//
+// A path with empty segments, parameters or escaped slashes is read in every way
+// there is, whatever a pattern spells out; [Readings] returns them.
 func (s *Set) Route(method, host, path string) Route {
 	if s == nil {
 		return Route{}
 	}
 	method = upper(method)
+	if isOdd(path) {
+		return s.routes.findOdd(method, host, path)
+	}
 	exact := s.routes.find(method, host, path)
 	if exact.Literal = exact.spells(path); exact.Literal {
 		return exact
 	}
-	loose := s.routes.findLoosely(method, host, forgiven(path))
-	if strings.HasPrefix(path, "//") {
-		// To URL parsers that are given it alone, "//x/search" has a host.
-		_, _, rest := cutSegment(path[1:])
-		loose.add(s.routes.findLoosely(method, host, forgiven(rest)))
-	}
-	if i := strings.IndexByte(path, ';'); i > 0 {
-		loose.add(s.routes.findLoosely(method, host, forgiven(path[:i])))
-	}
+	return exact.Or(s.routes.findForgiven(method, host, path))
+}
+
+// findForgiven returns where a request leads to the most forgiving application.
+func (r *routes) findForgiven(method, host, path string) Route {
+	loose := r.findLoosely(method, host, forgiven(path))
 	if rest := behindScript(path); loose.Collection == nil && rest != "" {
-		loose = s.routes.findLoosely(method, host, forgiven(rest))
+		return r.findLoosely(method, host, forgiven(rest))
 	}
-	return exact.Or(loose)
+	return loose
 }
 
 // behindScript returns what follows a front controller in a directory that no

@@ -46,6 +46,9 @@ type Error struct {
 	Rule string
 	// Detail says what is wrong and what to change, without any value.
 	Detail string
+	// Remedy says what whoever runs the site can do if the submission was an honest
+	// one; empty: nothing. It is for the log and for programs, not for visitors.
+	Remedy string
 	// Offset is the position in the decoded body or query, in bytes from 0;
 	// −1 where a position has no meaning.
 	Offset int64
