@@ -38,12 +38,19 @@ func forward(s *Submission) {
 	}
 	if doc := &s.work.document; s.decision != nil {
 		replaceQuery(s)
+		piece, disposition := pieceHeaders(s)
 		switch {
 		case s.stream != nil:
 			replaceBody(s, s.stream.length, s.stream)
 		case doc.hasBody:
 			s.body.rest = s.work.out
 			replaceBody(s, int64(len(s.work.out)), &s.body)
+		}
+		if piece != "" {
+			s.r.Header["Content-Range"] = []string{piece}
+		}
+		if disposition != "" {
+			s.r.Header["Content-Disposition"] = []string{disposition}
 		}
 	}
 	// The application may store these beside its row.
@@ -73,7 +80,7 @@ func replaceQuery(s *Submission) {
 }
 
 // stale are the headers that speak of bytes which do not go on.
-var stale = []string{"Content-Encoding", "Content-Digest", "Repr-Digest", "Digest", "Content-Md5", "Content-Range"}
+var stale = []string{"Content-Encoding", "Content-Digest", "Repr-Digest", "Digest", "Content-Md5", "Content-Range", "Content-Disposition"}
 
 // replaceBody makes body what goes on; a size of −1 streams.
 func replaceBody(s *Submission, size int64, body io.ReadCloser) {

@@ -18,6 +18,7 @@ type stream struct {
 	decoder io.Closer // nil: none is open
 	length  int64     // of what goes on; −1: unknown
 	report  bool      // it goes on as it came
+	piece   submission.ContentRange
 	// check checks the form that was read, storeTicks stores the consents that it
 	// gives; recordKept and recordRefusal record what became of it.
 	check         func() error
@@ -55,6 +56,7 @@ func beginStream(s *Submission, doc *document) {
 		s.r.Body = b
 		return
 	}
+	b.piece = announcedPiece(s.r, s.decision)
 	s.values[valueContentType] = doc.media.ContentType(form.Boundary())
 	if s.r.ContentLength > 0 && s.r.Header["Content-Encoding"] == nil {
 		b.length = form.KeepLength(s.r.ContentLength)
@@ -92,6 +94,9 @@ func (b *stream) end() error {
 	err := b.form.Err()
 	if err == nil {
 		err = b.check()
+	}
+	if err == nil {
+		err = checkPiece(b.piece, b.form)
 	}
 	if err != nil {
 		if !b.report {

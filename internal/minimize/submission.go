@@ -65,6 +65,7 @@ type work struct {
 	ticks    pendingTicks
 	report   submission.Report
 	entry    Entry
+	uploaded submission.Uploaded // in a multipart form that was written whole
 }
 
 // maxPooled is the largest buffer, in bytes, that is kept for a later

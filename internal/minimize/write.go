@@ -72,6 +72,7 @@ func (w *work) writeBody(doc *document, d *decision, limits submission.Limits) (
 		form := submission.NewMultipart(bytes.NewReader(doc.body), doc.media.Boundary, d.plan, limits, &w.report)
 		defer form.Close() //nolint:errcheck // it only gives back memory
 		w.out, _, err = submission.ReadUpTo(form, w.out, math.MaxInt64)
+		w.uploaded = form.Uploaded()
 		return doc.media.ContentType(form.Boundary()), err
 	case submission.MediaNone, submission.MediaOther:
 		err = unreadableBody(doc.media)

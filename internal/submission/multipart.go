@@ -53,6 +53,10 @@ func (m *Multipart) Err() error {
 	return m.fault
 }
 
+// Uploaded returns what there was of files in what was read so far. It must not
+// be called after Close.
+func (m *Multipart) Uploaded() Uploaded { return m.parts.files }
+
 // Close releases what the reading holds. It may be called at any time.
 func (m *Multipart) Close() error {
 	if m.close() {

@@ -97,9 +97,12 @@ var multipartCases = []struct {
 	{"a message as a file", []string{"file:f"}, form("name=\"f\"; filename=\"x.eml\"\nContent-Type: Message/RFC822\n\nA: b"), form("name=\"f\"; filename=\"x.eml\"\nContent-Type: application/octet-stream\n\nA: b")},
 	{"parts as a file", []string{"file:f"}, form("name=\"f\"; filename=\"x.mht\"\nContent-Type: multipart/related; boundary=C\n\n--C--"), form("name=\"f\"; filename=\"x.mht\"\nContent-Type: application/octet-stream\n\n--C--")},
 	{"parts as a denied file", []string{"file:!f"}, form("name=\"f\"; filename=\"x.mht\"\nContent-Type: multipart/related; boundary=C\n\n--C--"), form()},
-	{"the path of a file", []string{"file:f.*"},
+	{
+		"the path of a file",
+		[]string{"file:f.*"},
 		form(`name="f"; filename="C:\Users\Ann\x.jpg"`+"\n\n1", `name="f"; filename="\\host\share\y.jpg"`+"\n\n2", `name="f"; filename="/home/ann/z.jpg"`+"\n\n3", `name="f"; filename="C:/Users/Ann/v.jpg"`+"\n\n4", `name="f"; filename="a\b/w.jpg"`+"\n\n5"),
-		form(`name="f"; filename="x.jpg"`+"\n\n1", `name="f"; filename="y.jpg"`+"\n\n2", `name="f"; filename="z.jpg"`+"\n\n3", `name="f"; filename="v.jpg"`+"\n\n4", `name="f"; filename="w.jpg"`+"\n\n5")},
+		form(`name="f"; filename="x.jpg"`+"\n\n1", `name="f"; filename="y.jpg"`+"\n\n2", `name="f"; filename="z.jpg"`+"\n\n3", `name="f"; filename="v.jpg"`+"\n\n4", `name="f"; filename="w.jpg"`+"\n\n5"),
+	},
 	// A file without a name would be none to the application.
 	{"the path of a folder", []string{"file:f.*"}, form(`name="f"; filename="C:\dir\"`+"\n\n1", `name="f"; filename="C:\dir\.."`+"\n\n1"), form(`name="f"; filename="file"`+"\n\n1", `name="f"; filename="file"`+"\n\n1")},
 	{"a relative path of a file", []string{"file:f"}, form("name=\"f\"; filename=\"photos/x.jpg\"\n\n1"), form("name=\"f\"; filename=\"photos/x.jpg\"\n\n1")},

@@ -3,7 +3,6 @@ package submission
 import (
 	"slices"
 	"strings"
-	"unicode/utf8"
 )
 
 // parameter is one name=value of a header.
@@ -118,13 +117,11 @@ func jsonParameter(name string) string {
 		return "IEEE754Compatible"
 	}
 	// Without the '*' of RFC 8187, whose value some parsers decode.
-	if rest, ok := strings.CutPrefix(name, "odata."); ok && rest != "" && !strings.ContainsFunc(rest, isNoNameOfOData) {
+	if rest, ok := strings.CutPrefix(name, "odata."); ok && rest != "" && strings.Trim(rest, ".abcdefghijklmnopqrstuvwxyz0123456789") == "" {
 		return name
 	}
 	return ""
 }
-
-func isNoNameOfOData(r rune) bool { return r >= utf8.RuneSelf || r != '.' && !isAlphanumeric(byte(r)) }
 
 // validJSONParameter reports whether a parameter of a JSON type may go on with a
 // value. Some applications search the header for "charset=", or split it at

@@ -34,6 +34,7 @@ type parts struct {
 	size    int64  // of the file so far
 	holding int64  // the sizes of all fields that were held
 	count   int    // of parts
+	files   Uploaded
 
 	mark    []byte // CRLF "--" and our boundary
 	marked  bool   // it was written
@@ -57,7 +58,7 @@ func (s *parts) begin(p *Plan, lim Limits, rep *Report) {
 	s.lim = lim
 	s.splitter = splitter{window: s.window, delimiter: s.delimiter[:0]}
 	s.starved, s.marked = true, false
-	s.holding, s.count = 0, 0
+	s.holding, s.count, s.files = 0, 0, Uploaded{}
 	s.out, s.sent, s.span = s.out[:0], 0, nil
 }
 
@@ -112,6 +113,9 @@ func (s *parts) header(block string) (err *Error) {
 	if s.part, err = parsePartHeader(block); err != nil {
 		return err
 	}
+	if s.part.file {
+		s.files.Files++
+	}
 	s.name = append(s.name[:0], s.part.name...)
 	if len(s.name) > s.lim.Name {
 		return tooLarge("name-length", "the name of a part is longer than the limit (max_name)")
@@ -138,6 +142,7 @@ func (s *parts) header(block string) (err *Error) {
 		s.stripPart(ReasonWrongType)
 	default:
 		s.todo = passContent
+		s.files.Kept++
 		s.rep.countKept(s.leaf)
 		s.writeHeader()
 	}
@@ -153,10 +158,8 @@ func (s *parts) content(data []byte, last bool) *Error {
 		return s.hold(data, last)
 	case passContent:
 		s.size += int64(len(data))
-		limit := s.plan.fields[s.leaf].MaxFile
-		if limit == 0 {
-			limit = DefaultMaxFile
-		}
+		limit := s.plan.fields[s.leaf].maxFile()
+		s.files.Size, s.files.Max = s.size, limit
 		if s.size > limit {
 			return tooLarge("file-size", fmt.Sprintf("a file is larger than the %d bytes that its field allows (max)", limit))
 		}

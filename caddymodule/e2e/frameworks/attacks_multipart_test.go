@@ -103,6 +103,11 @@ func multipartAttacks() []attack {
 		{name: "multipart: a charset of GBK", sent: multipartOf(`; charset=gbk; boundary=b`, joined("b", ann, part("name=\"\x81\"; name=\"ssn\"", "Canary7q")))},
 		{name: "multipart: a charset of Shift_JIS", sent: multipartOf(`; charset=shift_jis; boundary=b`, joined("b", ann, part("name=\"name\x83\\\"; name=\"ssn\"", "Canary7q")))},
 		{name: "multipart: a charset of ISO-2022-JP", sent: multipartOf(`; charset=iso-2022-jp; boundary=b`, joined("b", ann, part("name=\"name\x1b$B\"; x=\"\x1b(B\"; name=\"ssn\"", "Canary7q")))},
+		// Headers of the request that speak of a file go on with a form of one.
+		{name: "multipart: a disposition of the request", sent: request("POST /checkout", "Content-Type: multipart/form-data; boundary=b\r\nContent-Disposition: form-data; name=\"ssn\"; filename=\"Canary7q\"\r\n", joined("b", ann)), unseen: true},
+		{name: "multipart: a name in a disposition of the request", sent: request("POST /checkout", "Content-Type: multipart/form-data; boundary=b\r\nContent-Disposition: attachment; filename=\"a; name=ssn\"\r\n",
+			joined("b", ann, part(`name="photo"; filename="a"`, "Canary7q"))), carrier: "photo", unseen: true},
+		{name: "multipart: words in a range", sent: request("POST /checkout", "Content-Type: multipart/form-data; boundary=b\r\nContent-Range: bytes 0-0/1 Canary7q\r\n", joined("b", ann, part(`name="photo"; filename="a"`, "1"))), unseen: true},
 		{name: "multipart: a boundary with a zero byte", sent: multipartOf("; boundary=b\x00", joined("b", ann, ssn)), unseen: true},
 		{name: "multipart: another subtype", sent: request("POST /checkout", "Content-Type: multipart/mixed; boundary=b\r\n", joined("b", ann, ssn))},
 		{name: "multipart: a subtype that nobody knows", sent: request("POST /checkout", "Content-Type: multipart/x; boundary=b\r\n", joined("b", ann, ssn))},

@@ -1,0 +1,60 @@
+package minimize
+
+import (
+	"net/http"
+
+	"github.com/modicum-proxy/modicum/internal/submission"
+)
+
+// An upload in pieces says in its Content-Range which bytes of a file it contains.
+// An application that does not see the range keeps the last piece for the whole
+// file. The range goes on with a form of one file that is that piece, and of no
+// other file, because an application could take it for the range of any of them.
+
+// pieceHeaders returns the Content-Range and the Content-Disposition that go on
+// with a form; empty: none does.
+func pieceHeaders(s *Submission) (contentRange, disposition string) {
+	h := s.r.Header
+	if h["Content-Range"] == nil && h["Content-Disposition"] == nil || s.work.document.media.Kind != submission.MediaMultipart {
+		return "", ""
+	}
+	if s.stream != nil {
+		if s.stream.piece == (submission.ContentRange{}) {
+			return "", ""
+		}
+		contentRange = s.stream.piece.String()
+	} else {
+		uploaded := s.work.uploaded
+		if uploaded.Files != 1 || uploaded.Kept != 1 {
+			return "", ""
+		}
+		if piece, ok := submission.ParseContentRange(h); ok && uploaded.Is(piece) {
+			contentRange = piece.String()
+		}
+	}
+	disposition, _ = submission.CleanDisposition(h)
+	return contentRange, disposition
+}
+
+// announcedPiece returns the piece of a file that a form says to be while it is
+// still arriving; the zero value if it says nothing, or cannot be what it says. The
+// headers go on before the form has been read, so a form that turns out not to be
+// the piece is refused (checkPiece).
+func announcedPiece(r *http.Request, d *decision) submission.ContentRange {
+	piece, ok := submission.ParseContentRange(r.Header)
+	sized := r.ContentLength >= 0 && r.Header["Content-Encoding"] == nil
+	if !ok || piece.Total > d.plan.MaxFile() || sized && piece.Size() > r.ContentLength {
+		return submission.ContentRange{}
+	}
+	return piece
+}
+
+// checkPiece refuses a form that has been read and is not the piece of a file that
+// its headers said.
+func checkPiece(piece submission.ContentRange, form *submission.Multipart) error {
+	if piece == (submission.ContentRange{}) || form.Uploaded().Is(piece) {
+		return nil
+	}
+	return refused(http.StatusBadRequest, "content-range",
+		"the form is not one file of the size that its Content-Range says, in a field that allows so large a file")
+}

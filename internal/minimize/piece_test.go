@@ -1,0 +1,103 @@
+package minimize
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+)
+
+// pieceCases are forms with a Content-Range. The field photo may have 4 MiB.
+var pieceCases = []struct {
+	name, header string
+	parts        []part
+	want         string // the header that goes on with a form in memory
+	streamed     string // the rule that refuses the form if it streams; "" with no want: the header is dropped
+}{
+	{"the first piece", "bytes 0-999/3000", []part{{"photo", "a.jpg", strings.Repeat("x", 1000)}, {"name", "", "Ann"}}, "bytes 0-999/3000", ""},
+	{"the last piece", "bytes 2000-2999/3000", []part{{"name", "", "Ann"}, {"photo", "a.jpg", strings.Repeat("x", 1000)}}, "bytes 2000-2999/3000", ""},
+	{"a total of all that is allowed", "bytes 0-2/4194304", []part{{"photo", "a.jpg", "123"}}, "bytes 0-2/4194304", ""},
+	// An application would append more than the policy allows to the file, piece by piece.
+	{"a total that is not allowed", "bytes 0-2/4194305", []part{{"photo", "a.jpg", "123"}}, "", ""},
+	// An application that trusts the range would leave a gap, or write over the next piece.
+	{"another size", "bytes 0-3/3000", []part{{"photo", "a.jpg", "123"}}, "", "content-range"},
+	{"the size of what is left out", "bytes 0-3/3000", []part{{"ssn", "a.jpg", "1234"}, {"photo", "a.jpg", "123"}}, "", "content-range"},
+	{"more than the form has", "bytes 0-9999/30000", []part{{"photo", "a.jpg", "123"}}, "", ""},
+	// An application could take the range for that of either file.
+	{"two files", "bytes 0-2/3000", []part{{"photo", "a.jpg", "123"}, {"photo2", "b.jpg", "456"}}, "", "content-range"},
+	{"a file that is left out", "bytes 0-2/3000", []part{{"photo", "a.jpg", "123"}, {"ssn", "b.jpg", "456"}}, "", "content-range"},
+	{"no file", "bytes 0-2/3000", []part{{"name", "", "Ann"}}, "", "content-range"},
+	{"a file where a field is declared", "bytes 0-2/3000", []part{{"name", "a.jpg", "123"}}, "", "content-range"},
+	{"two ranges", "bytes 0-2/3000, bytes 3-5/3000", []part{{"photo", "a.jpg", "123"}}, "", ""},
+	{"words", "bytes 0-2/3000 ssn", []part{{"photo", "a.jpg", "123"}}, "", ""},
+}
+
+// The range of a piece goes on with a form of one file, and of this size only.
+func TestContentRange(t *testing.T) {
+	const policy = shop + "  two:\n    on: POST /two\n    fields: {photo: {for: delivery, type: file, max: 4MiB}, photo2: {for: delivery, type: file, max: 1KiB}, name: delivery}\n"
+	for _, test := range pieceCases {
+		for _, streams := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, streams %v", test.name, streams), func(t *testing.T) {
+				e, j := newEngine(t, policy)
+				body := form(test.parts...)
+				if streams {
+					e.Limits.Body = 32
+				}
+				r := request("POST /two", formData, strings.NewReader(body),
+					"Content-Range", test.header, "Content-Disposition", `attachment; filename="C:\Users\Ann\a.jpg"`)
+				got := process(e, r)
+				if streams && test.streamed != "" {
+					_, boundary, _ := strings.Cut(r.Header.Get("Content-Type"), "boundary=")
+					if got.err == nil || got.rule() != test.streamed || strings.Contains(got.body, boundary+"--") {
+						t.Errorf("ended with %v, refused by %q", got.err, got.rule())
+					}
+					if entry := j.only(t); entry.Verdict != Refused || entry.Rule != test.streamed {
+						t.Errorf("recorded %+v", entry)
+					}
+					return
+				}
+				if got.err != nil || got.rule() != "" || got.Streaming() != streams {
+					t.Fatalf("ended with %v, refused by %q, streaming %v", got.err, got.rule(), got.Streaming())
+				}
+				if header := got.header.Get("Content-Range"); header != test.want {
+					t.Errorf("the Content-Range is %q, want %q", header, test.want)
+				}
+				if header := got.header.Get("Content-Disposition"); header != "" && header != `attachment; filename="a.jpg"` || test.want != "" && header == "" {
+					t.Errorf("the Content-Disposition is %q", header)
+				}
+			})
+		}
+	}
+}
+
+// A Content-Disposition that is not that of one file goes no further: it could
+// have another name than the field, or words of the sender.
+func TestContentDispositionOfRequest(t *testing.T) {
+	const header = `attachment; filename="a.jpg"`
+	for _, test := range []struct {
+		name, on, contentType, body string
+		want                        string
+	}{
+		{"a form of one file", "POST /checkout", formData, form(part{"photo", "a.jpg", "1"}, part{"ssn", "", "1"}), header},
+		{"a form of two files", "POST /checkout", formData, form(part{"photo", "a.jpg", "1"}, part{"ssn", "b.jpg", "1"}), ""},
+		{"a form of no file", "POST /checkout", formData, form(part{"name", "", "1"}), ""},
+		{"JSON", "POST /checkout", jsonType, `{"name":"a"}`, ""},
+		{"a gap", "POST /nowhere", formData, form(part{"photo", "a.jpg", "1"}), ""},
+	} {
+		e, _ := newEngine(t, shop)
+		got := process(e, request(test.on, test.contentType, strings.NewReader(test.body), "Content-Disposition", header))
+		if got.err != nil || got.rule() != "" || got.header.Get("Content-Disposition") != test.want {
+			t.Errorf("%s: %v, %q, %q", test.name, got.err, got.rule(), got.header.Get("Content-Disposition"))
+		}
+	}
+}
+
+// In report mode the headers go on as they came.
+func TestContentRangeReported(t *testing.T) {
+	e, _ := newEngine(t, shop)
+	e.Mode = Report
+	got := process(e, request("POST /checkout", jsonType, io.MultiReader(strings.NewReader("{}")), "Content-Range", "bytes 0-1/2 x"))
+	if got.header.Get("Content-Range") != "bytes 0-1/2 x" {
+		t.Errorf("the Content-Range is %q", got.header.Get("Content-Range"))
+	}
+}
