@@ -27,6 +27,7 @@ type test struct {
 	ID         string `json:"id"`
 	Kind       string `json:"kind"`
 	Why        string `json:"why"`
+	Source     string `json:"source"` // where the names come from
 	Regression bool   `json:"regression"`
 
 	Policy      lines             `json:"policy"`
@@ -214,4 +215,17 @@ func unmarshalStrictly(raw []byte, v any) error {
 		return fmt.Errorf("reading %.80s: %w", raw, err)
 	}
 	return nil
+}
+
+// The README's table names each application.
+func TestReadmeNamesApplications(t *testing.T) {
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range readFamily(t, "testdata/applications.json").Cases {
+		if c.Source == "" || !strings.Contains(string(readme), "| `"+c.ID+"` |") || !strings.Contains(string(readme), "| "+c.Source+" |") {
+			t.Errorf("README.md does not name %s and its source", c.ID)
+		}
+	}
 }
