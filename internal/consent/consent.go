@@ -52,13 +52,14 @@ const (
 	FromOperator Source = "operator" // the controller, on the person's behalf
 	FromTerm     Source = "term"     // the term of a consent was reached
 
-	FromGPC          = Source(signal.GPC)           // Global Privacy Control
-	FromKlaro        = Source(signal.Klaro)         // the cookie of Klaro!
-	FromCC           = Source(signal.CookieConsent) // the cookie of CookieConsent
-	FromFides        = Source(signal.Fides)         // the cookie of Fides
-	FromTCF          = Source(signal.TCF)           // the PublisherTC segment of an IAB TC string
-	FromGPP          = Source(signal.GPP)           // an IAB GPP string
-	NoSource  Source = ""                           // there is no choice
+	FromGPC           = Source(signal.GPC)           // Global Privacy Control
+	FromKlaro         = Source(signal.Klaro)         // the cookie of Klaro!
+	FromCC            = Source(signal.CookieConsent) // the cookie of CookieConsent
+	FromFides         = Source(signal.Fides)         // the cookie of Fides
+	FromCookie        = Source(signal.Cookie)        // the cookie of any other consent platform
+	FromTCF           = Source(signal.TCF)           // the PublisherTC segment of an IAB TC string
+	FromGPP           = Source(signal.GPP)           // an IAB GPP string
+	NoSource   Source = ""                           // there is no choice
 )
 
 // State is the latest event of one subject about one purpose.

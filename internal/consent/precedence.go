@@ -41,6 +41,7 @@ var precedence = [...]Rank{
 	{Source: FromFides, Grants: true, Restricts: true, Because: "any script and any subdomain can write the cookie"},
 	{Source: FromCC, Grants: true, Restricts: true, Because: "any script and any subdomain can write the cookie"},
 	{Source: FromKlaro, Grants: true, Restricts: true, Because: "any script and any subdomain can write the cookie"},
+	{Source: FromCookie, Grants: true, Restricts: true, Because: "any script and any subdomain can write the cookie"},
 }
 
 // Precedence returns the table of sources: the latest explicit choice of the

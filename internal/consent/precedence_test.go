@@ -120,7 +120,7 @@ func TestPrecedenceIsWhatDecideFollows(t *testing.T) {
 func TestPrecedenceHasEachSource(t *testing.T) {
 	all := []Source{
 		FromForm, FromPage, FromAPI, FromADPC, FromOperator, FromTerm,
-		FromGPC, FromKlaro, FromCC, FromFides, FromTCF, FromGPP,
+		FromGPC, FromKlaro, FromCookie, FromCC, FromFides, FromTCF, FromGPP,
 	}
 	for _, source := range all {
 		if n := countOf(source); n != 1 {
@@ -130,7 +130,7 @@ func TestPrecedenceHasEachSource(t *testing.T) {
 	if len(precedence) != len(all) {
 		t.Errorf("the table has %d rows for %d sources", len(precedence), len(all))
 	}
-	for _, source := range []signal.Source{signal.GPC, signal.GPP, signal.TCF, signal.Fides, signal.CookieConsent, signal.Klaro} {
+	for _, source := range []signal.Source{signal.GPC, signal.GPP, signal.TCF, signal.Fides, signal.CookieConsent, signal.Klaro, signal.Cookie} {
 		r := rank(Source(source))
 		if r.Source == NoSource || r.Explicit || r.Stored {
 			t.Errorf("the signal %s is %+v", source, r)

@@ -143,12 +143,6 @@ func (c *compiler) purpose(e *entry[purposeDecl]) Purpose {
 	return p
 }
 
-func (s *signalsDecl) signals() Signals {
-	return Signals{
-		Klaro: s.Klaro.text, CookieConsent: s.CookieConsent.text, Fides: s.Fides.text, TCF: s.TCF.number, GPP: s.GPP.text,
-	}
-}
-
 // resolve returns the purposes that words name.
 func (c *compiler) resolve(words []word) []PurposeID {
 	var ids []PurposeID

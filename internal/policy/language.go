@@ -87,16 +87,59 @@ type purposeDecl struct {
 
 // signalsDecl says which consent platforms the operator trusts about a purpose.
 type signalsDecl struct {
-	// The service in Klaro!'s cookie klaro.
-	Klaro word `json:"klaro,omitzero"`
-	// The category in CookieConsent's cookie cc_cookie.
-	CookieConsent word `json:"cc_cookie,omitzero"`
-	// The key of the privacy notice in Fides' cookie fides_consent.
-	Fides word `json:"fides_consent,omitzero"`
+	// The service in Klaro!'s cookie klaro: its name, or a map that also names the cookie.
+	Klaro klaroDecl `json:"klaro,omitzero"`
+	// The category in CookieConsent's cookie cc_cookie: its name, or a map that also has the least revision and the name of the cookie.
+	CookieConsent cookieConsentDecl `json:"cc_cookie,omitzero"`
+	// The key of the privacy notice in Fides' cookie fides_consent: the key, or a map that also names the cookie.
+	Fides fidesDecl `json:"fides_consent,omitzero"`
 	// The publisher's purpose, 1 to 24, in the PublisherTC segment of an IAB TC string (cookie euconsent-v2 or __gpp).
 	TCF tcfPurpose `json:"tcf,omitzero"`
 	// The opt-out in an IAB GPP string (cookie __gpp, sections usnat and uspv1) that counts against the purpose. It never gives a consent.
 	GPP optOut `json:"gpp,omitzero"`
+	// The cookie of any other platform, and what it contains if the person consented.
+	Cookie cookieDecl `json:"cookie,omitzero"`
+
+	place
+}
+
+// klaroDecl is a consent in a cookie of Klaro!. Its short form is the service alone.
+type klaroDecl struct {
+	// The service.
+	Service word `json:"service"`
+	// The name of the cookie (storageName in Klaro!'s configuration). Default: klaro.
+	Cookie cookieName `json:"cookie,omitzero"`
+}
+
+// cookieConsentDecl is a consent in a cookie of CookieConsent. Its short form is
+// the category alone.
+type cookieConsentDecl struct {
+	// The category.
+	Category word `json:"category"`
+	// The least revision that counts: an acceptance of an older one says nothing. Default: any.
+	Revision revision `json:"revision,omitzero"`
+	// The name of the cookie (cookie.name in CookieConsent's configuration). Default: cc_cookie.
+	Cookie cookieName `json:"cookie,omitzero"`
+}
+
+// fidesDecl is a consent in a cookie of Fides. Its short form is the notice alone.
+type fidesDecl struct {
+	// The key of the privacy notice.
+	Notice word `json:"notice"`
+	// The name of the cookie. Default: fides_consent.
+	Cookie cookieName `json:"cookie,omitzero"`
+}
+
+// cookieDecl is a consent in the cookie of any other platform.
+type cookieDecl struct {
+	// The name of the cookie.
+	Name cookieName `json:"name"`
+	// The path of the answer in a cookie that is JSON: names and indexes, with dots between them; * is any element of a list.
+	Path cookiePath `json:"path,omitzero"`
+	// What the cookie, or the answer at the path, is if the person consented. The cookie is percent-decoded first.
+	Equals scalar `json:"equals,omitzero"`
+	// An RE2 expression that all of it must match instead. If the expression contains a %, the cookie is not percent-decoded.
+	Matches pattern `json:"matches,omitzero"`
 
 	place
 }
@@ -190,11 +233,6 @@ func (c *controllerDecl) read(r *reader, n ast.Node) {
 func (p *partyDecl) read(r *reader, n ast.Node) { r.members(n, "a person or office", p) }
 
 func (p *purposeDecl) read(r *reader, n ast.Node) { r.members(n, "a purpose", p) }
-
-func (s *signalsDecl) read(r *reader, n ast.Node) {
-	s.at = r.at(n)
-	r.members(n, "a map of signals", s)
-}
 
 func (c *collectionDecl) read(r *reader, n ast.Node) { r.members(n, "a collection", c) }
 

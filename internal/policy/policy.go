@@ -84,27 +84,6 @@ type Purpose struct {
 	Position Position
 }
 
-// Signals is what the consent platforms that the operator trusts call a
-// purpose. The zero value trusts none.
-type Signals struct {
-	Klaro         string `json:",omitzero"` // the service, in the cookie klaro
-	CookieConsent string `json:",omitzero"` // the category, in the cookie cc_cookie
-	Fides         string `json:",omitzero"` // the notice key, in the cookie fides_consent
-	TCF           int    `json:",omitzero"` // the purpose of PublisherTC, 1 to [MaxTCFPurpose]; 0: none
-	GPP           string `json:",omitzero"` // the opt-out, [OptOutSale], [OptOutSharing] or [OptOutAdvertising]
-}
-
-// MaxTCFPurpose is the highest number of a purpose in a PublisherTC segment
-// (IAB TCF v2, "Publisher Purposes Transparency and Consent").
-const MaxTCFPurpose = 24
-
-// The opt-outs of a GPP string, as [Signals] names them.
-const (
-	OptOutSale        = "sale"
-	OptOutSharing     = "sharing"
-	OptOutAdvertising = "targeted_advertising"
-)
-
 // Collection is one place where data is collected: the requests that reach it
 // and the fields that may pass there.
 type Collection struct {

@@ -19,6 +19,14 @@ func schemaOf(t reflect.Type) *generator.Schema {
 		return text("")
 	case *country:
 		return text("^[A-Z]{2}$")
+	case *cookieName:
+		return text(cookieNamePattern.String())
+	case *cookiePath:
+		return text("")
+	case *revision:
+		return &generator.Schema{Type: "integer", Minimum: "0", Maximum: json.Number(strconv.FormatInt(maxRevision, 10))}
+	case *klaroDecl, *cookieConsentDecl, *fidesDecl:
+		return anyOf(text(""), &generator.Schema{Ref: "#/$defs/" + definitionName(t)})
 	case *period:
 		return text(periodPattern.String())
 	case *basis:

@@ -106,40 +106,49 @@ func TestSchemaRejects(t *testing.T) {
 	published := compileSchema(t)
 	const purposes = "version: 1\npurposes:\n  p: {basis: consent}\ncollections:\n  c:\n    on: POST /x\n    "
 	for name, text := range map[string]string{
-		"no version":              "purposes: {}\n",
-		"another version":         "version: 2\n",
-		"unknown key":             "version: 1\ncolections: {}\n",
-		"no basis":                "version: 1\npurposes: {p: {title: x}}\n",
-		"unknown basis":           "version: 1\npurposes: {p: {basis: contrakt}}\n",
-		"name of a purpose":       "version: 1\npurposes: {a b: {basis: contract}}\n",
-		"bad period":              "version: 1\npurposes: {p: {basis: contract, retention: 3 years}}\n",
-		"unknown objection":       "version: 1\npurposes: {p: {basis: contract, objection: dnt}}\n",
-		"unknown platform":        "version: 1\npurposes: {p: {basis: consent, signals: {onetrust: x}}}\n",
-		"tcf purpose 25":          "version: 1\npurposes: {p: {basis: consent, signals: {tcf: 25}}}\n",
-		"tcf purpose 0":           "version: 1\npurposes: {p: {basis: consent, signals: {tcf: 0}}}\n",
-		"tcf purpose as text":     "version: 1\npurposes: {p: {basis: consent, signals: {tcf: \"4\"}}}\n",
-		"unknown opt-out":         "version: 1\npurposes: {p: {basis: consent, signals: {gpp: sales}}}\n",
-		"service without name":    "version: 1\npurposes: {p: {basis: consent, signals: {klaro: \"\"}}}\n",
-		"empty title":             "version: 1\npurposes: {p: {basis: contract, title: {}}}\n",
-		"controller without name": "version: 1\ncontroller: {country: DE}\n",
-		"country":                 "version: 1\ncontroller: {name: x, country: Germany}\n",
-		"no pattern":              "version: 1\ncollections: {c: {fields: {}}}\n",
-		"a field of nothing":      purposes + "fields: {a: }\n",
-		"a field without purpose": purposes + "fields: {a: {type: email}}\n",
-		"unknown key of a field":  purposes + "fields: {a: {for: p, tipe: email}}\n",
-		"unknown type":            purposes + "fields: {a: {for: p, type: emial}}\n",
-		"unknown reduction":       purposes + "fields: {a: {for: p, keep: years}}\n",
-		"reduction needs number":  purposes + "fields: {a: {for: p, keep: first}}\n",
-		"reduction takes none":    purposes + "fields: {a: {for: p, keep: year(1)}}\n",
-		"round too far":           purposes + "fields: {a: {for: p, keep: round(16)}}\n",
-		"bad size":                purposes + "fields: {a: {for: p, max: 5 MiB}}\n",
-		"no size":                 purposes + "fields: {a: {for: p, max: 0}}\n",
-		"required is no flag":     purposes + "fields: {a: {for: p, required: yes}}\n",
-		"otherwise is a list":     purposes + "fields: {a: {for: p, otherwise: [x]}}\n",
-		"one_of is empty":         purposes + "fields: {a: {for: p, one_of: []}}\n",
-		"consent without field":   purposes + "consents: {p: {value: x}}\n",
-		"test without on":         "version: 1\ntests: [{given: {}, expect: {kept: a}}]\n",
-		"test expects nothing":    "version: 1\ntests: [{on: POST /x, given: {}, expect: {}}]\n",
+		"no version":                 "purposes: {}\n",
+		"another version":            "version: 2\n",
+		"unknown key":                "version: 1\ncolections: {}\n",
+		"no basis":                   "version: 1\npurposes: {p: {title: x}}\n",
+		"unknown basis":              "version: 1\npurposes: {p: {basis: contrakt}}\n",
+		"name of a purpose":          "version: 1\npurposes: {a b: {basis: contract}}\n",
+		"bad period":                 "version: 1\npurposes: {p: {basis: contract, retention: 3 years}}\n",
+		"unknown objection":          "version: 1\npurposes: {p: {basis: contract, objection: dnt}}\n",
+		"unknown platform":           "version: 1\npurposes: {p: {basis: consent, signals: {onetrust: x}}}\n",
+		"tcf purpose 25":             "version: 1\npurposes: {p: {basis: consent, signals: {tcf: 25}}}\n",
+		"tcf purpose 0":              "version: 1\npurposes: {p: {basis: consent, signals: {tcf: 0}}}\n",
+		"tcf purpose as text":        "version: 1\npurposes: {p: {basis: consent, signals: {tcf: \"4\"}}}\n",
+		"unknown opt-out":            "version: 1\npurposes: {p: {basis: consent, signals: {gpp: sales}}}\n",
+		"service without name":       "version: 1\npurposes: {p: {basis: consent, signals: {klaro: \"\"}}}\n",
+		"a cookie without condition": "version: 1\npurposes: {p: {basis: consent, signals: {cookie: {name: x}}}}\n",
+		"a cookie with two":          "version: 1\npurposes: {p: {basis: consent, signals: {cookie: {name: x, equals: a, matches: b}}}}\n",
+		"a cookie without name":      "version: 1\npurposes: {p: {basis: consent, signals: {cookie: {equals: a}}}}\n",
+		"the name of a cookie":       "version: 1\npurposes: {p: {basis: consent, signals: {cookie: {name: a b, equals: a}}}}\n",
+		"a cookie in one word":       "version: 1\npurposes: {p: {basis: consent, signals: {cookie: x}}}\n",
+		"a revision as text":         "version: 1\npurposes: {p: {basis: consent, signals: {cc_cookie: {category: x, revision: \"2\"}}}}\n",
+		"a negative revision":        "version: 1\npurposes: {p: {basis: consent, signals: {cc_cookie: {category: x, revision: -1}}}}\n",
+		"a revision of klaro":        "version: 1\npurposes: {p: {basis: consent, signals: {klaro: {service: x, revision: 2}}}}\n",
+		"klaro without service":      "version: 1\npurposes: {p: {basis: consent, signals: {klaro: {cookie: x}}}}\n",
+		"empty title":                "version: 1\npurposes: {p: {basis: contract, title: {}}}\n",
+		"controller without name":    "version: 1\ncontroller: {country: DE}\n",
+		"country":                    "version: 1\ncontroller: {name: x, country: Germany}\n",
+		"no pattern":                 "version: 1\ncollections: {c: {fields: {}}}\n",
+		"a field of nothing":         purposes + "fields: {a: }\n",
+		"a field without purpose":    purposes + "fields: {a: {type: email}}\n",
+		"unknown key of a field":     purposes + "fields: {a: {for: p, tipe: email}}\n",
+		"unknown type":               purposes + "fields: {a: {for: p, type: emial}}\n",
+		"unknown reduction":          purposes + "fields: {a: {for: p, keep: years}}\n",
+		"reduction needs number":     purposes + "fields: {a: {for: p, keep: first}}\n",
+		"reduction takes none":       purposes + "fields: {a: {for: p, keep: year(1)}}\n",
+		"round too far":              purposes + "fields: {a: {for: p, keep: round(16)}}\n",
+		"bad size":                   purposes + "fields: {a: {for: p, max: 5 MiB}}\n",
+		"no size":                    purposes + "fields: {a: {for: p, max: 0}}\n",
+		"required is no flag":        purposes + "fields: {a: {for: p, required: yes}}\n",
+		"otherwise is a list":        purposes + "fields: {a: {for: p, otherwise: [x]}}\n",
+		"one_of is empty":            purposes + "fields: {a: {for: p, one_of: []}}\n",
+		"consent without field":      purposes + "consents: {p: {value: x}}\n",
+		"test without on":            "version: 1\ntests: [{given: {}, expect: {kept: a}}]\n",
+		"test expects nothing":       "version: 1\ntests: [{on: POST /x, given: {}, expect: {}}]\n",
 	} {
 		if published.Validate(fromYAML(t, []byte(text))) == nil {
 			t.Errorf("%s: the schema accepts\n%s", name, text)
@@ -179,7 +188,8 @@ func fromYAML(t *testing.T, data []byte) any {
 // languageStructs are the structs of language.go, the file itself first.
 var languageStructs = []reflect.Type{
 	reflect.TypeFor[document](), reflect.TypeFor[controllerDecl](), reflect.TypeFor[partyDecl](),
-	reflect.TypeFor[purposeDecl](), reflect.TypeFor[signalsDecl](), reflect.TypeFor[definitionDecl](), reflect.TypeFor[collectionDecl](),
+	reflect.TypeFor[purposeDecl](), reflect.TypeFor[signalsDecl](), reflect.TypeFor[klaroDecl](), reflect.TypeFor[cookieConsentDecl](),
+	reflect.TypeFor[fidesDecl](), reflect.TypeFor[cookieDecl](), reflect.TypeFor[definitionDecl](), reflect.TypeFor[collectionDecl](),
 	reflect.TypeFor[fieldDecl](), reflect.TypeFor[consentDecl](), reflect.TypeFor[testDecl](), reflect.TypeFor[expectDecl](),
 }
 
@@ -211,6 +221,7 @@ func generateSchema(t *testing.T) *generator.Schema {
 	}
 	long := root.Definitions["field"]
 	long.AnyOf = []*generator.Schema{{Required: []string{"for"}}, {Required: []string{"use"}}}
+	root.Definitions["cookie"].OneOf = []*generator.Schema{{Required: []string{"equals"}}, {Required: []string{"matches"}}}
 	one := uint64(1)
 	root.Definitions["expect"].MinProperties = &one
 	return root

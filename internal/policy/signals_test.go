@@ -55,3 +55,38 @@ func TestPoliciesWithoutSignalsKeepTheirVersion(t *testing.T) {
 		}
 	}
 }
+
+// TestShortFormsKeepTheirVersion: the long form of a signal means the same as the
+// short one, and records name the version that a policy had before there was one.
+func TestShortFormsKeepTheirVersion(t *testing.T) {
+	const text = "version: 1\npurposes:\n  p: {basis: consent, retention: 1y, signals: %s}\n"
+	of := func(signals string) string { return compile(t, strings.Replace(text, "%s", signals, 1)).Version }
+	want := of("{klaro: k, cc_cookie: c, fides_consent: f}")
+	if before := "8c546c5574c4c94a3c4c63244bcb3c555aec62a78edb3b268003ddeb66cf7454"; want != before {
+		t.Errorf("the version is %s, and was %s", want, before)
+	}
+	for _, same := range []string{
+		"{klaro: {service: k}, cc_cookie: {category: c}, fides_consent: {notice: f}}",
+		"{klaro: {service: k, cookie: klaro}, cc_cookie: {category: c, cookie: cc_cookie, revision: 0}, fides_consent: {notice: f, cookie: fides_consent}}",
+	} {
+		if got := of(same); got != want {
+			t.Errorf("%s has another version", same)
+		}
+	}
+	seen := map[string]bool{want: true}
+	for _, other := range []string{
+		"{klaro: {service: k, cookie: x}, cc_cookie: c, fides_consent: f}",
+		"{klaro: k, cc_cookie: {category: c, cookie: x}, fides_consent: f}",
+		"{klaro: k, cc_cookie: {category: c, revision: 1}, fides_consent: f}",
+		"{klaro: k, cc_cookie: {category: c, revision: 2}, fides_consent: f}",
+		"{klaro: k, cc_cookie: c, fides_consent: {notice: f, cookie: x}}",
+		"{cookie: {name: x, equals: a}}", "{cookie: {name: y, equals: a}}", "{cookie: {name: x, equals: b}}",
+		"{cookie: {name: x, matches: a}}", "{cookie: {name: x, path: p, equals: a}}", "{cookie: {name: x, path: p.q, equals: a}}",
+	} {
+		if got := of(other); seen[got] {
+			t.Errorf("%s has the version of another", other)
+		} else {
+			seen[got] = true
+		}
+	}
+}

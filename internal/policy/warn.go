@@ -72,7 +72,7 @@ func (c *compiler) warnOfShared() {
 	first := make(map[Signals]*Purpose)
 	for i := range c.set.Purposes {
 		p := &c.set.Purposes[i]
-		for _, said := range []Signals{{Klaro: p.Signals.Klaro}, {CookieConsent: p.Signals.CookieConsent}, {Fides: p.Signals.Fides}, {TCF: p.Signals.TCF}} {
+		for _, said := range p.Signals.consents() {
 			if said == (Signals{}) {
 				continue
 			}

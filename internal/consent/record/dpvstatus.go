@@ -108,6 +108,7 @@ var methods = map[consent.Source]string{
 	consent.FromKlaro:    "the consent manager Klaro!",
 	consent.FromCC:       "the consent manager CookieConsent",
 	consent.FromFides:    "the consent manager Fides",
+	consent.FromCookie:   "the cookie of a consent platform",
 	consent.FromTCF:      "an IAB TCF string",
 	consent.FromGPP:      "an IAB GPP string",
 }

@@ -37,7 +37,7 @@ func FuzzRead(f *testing.F) {
 		checkChoices(t, r, &s.ADPC)
 		more := r.Read(map[string][]string{"Cookie": {cookie, further}})
 		for at := range sources {
-			if !subset(s.said[at].granted.Union(s.said[at].denied), r.trust[at]) {
+			if !subset(s.said[at].granted.Union(s.said[at].denied), trusted(r, at)) {
 				t.Errorf("%s speaks of what it is not trusted about", sources[at])
 			}
 			if !subset(s.said[at].denied, more.said[at].denied) {
@@ -48,6 +48,20 @@ func FuzzRead(f *testing.F) {
 			t.Error("an opt-out grants")
 		}
 	})
+}
+
+// trusted returns the purposes that a source is trusted about.
+func trusted(r *Reader, at int) policy.PurposeSet {
+	var purposes policy.PurposeSet
+	if at == atGPC {
+		return r.gpc
+	}
+	for i := range r.cookies {
+		if r.cookies[i].at == at {
+			purposes = purposes.Union(r.cookies[i].about)
+		}
+	}
+	return purposes
 }
 
 func checkChoices(t *testing.T, r *Reader, c *Choices) {

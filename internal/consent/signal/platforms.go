@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
-	"errors"
 	"io"
+	"strconv"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -13,17 +13,12 @@ import (
 	"github.com/modicum-proxy/modicum/internal/policy"
 )
 
-// Bounds of the JSON in a cookie.
-const (
-	maxDepth    = 8
-	maxInflated = 64 << 10
-)
-
-var errForm = errors.New("the cookie has another form")
+// maxInflated is the most that a compressed cookie may contain.
+const maxInflated = 64 << 10
 
 // klaro reads the cookie of Klaro!: {"<service>": true|false}. It is written
 // when the person saves a choice.
-func (r *Reader) klaro(value string) (said, bool) {
+func (c *cookie) klaro(value string) (said, bool) {
 	var s said
 	text, ok := unescape(value)
 	ok = ok && readObject(text, func(d *jsontext.Decoder, service string) error {
@@ -34,30 +29,61 @@ func (r *Reader) klaro(value string) (said, bool) {
 		case !isBool:
 			return errForm
 		case granted:
-			s.grant(r.services[service])
+			s.grant(c.names[service])
 		default:
-			s.deny(r.services[service])
+			s.deny(c.names[service])
 		}
 		return nil
 	})
 	return s, ok
 }
 
+// unreadable stands for a revision that is not a whole number.
+const unreadable = -1
+
 // cookieConsent reads the cookie of CookieConsent, {"categories": [accepted],
-// …}: a category that it does not list was not accepted.
-func (r *Reader) cookieConsent(value string) (said, bool) {
+// "revision": number, …}: a category that it does not list was not accepted.
+func (c *cookie) cookieConsent(value string) (said, bool) {
 	var s said
-	listed := false
+	listed, revision := false, int64(unreadable)
 	text, ok := unescape(value)
-	ok = ok && readObject(text, func(d *jsontext.Decoder, name string) error {
-		if name != "categories" {
-			return skip(d)
+	ok = ok && readObject(text, func(d *jsontext.Decoder, name string) (err error) {
+		switch name {
+		case "categories":
+			listed = true
+			return readStrings(d, func(category string) { s.grant(c.names[category]) })
+		case "revision":
+			revision, err = readRevision(d)
+			return err
 		}
-		listed = true
-		return readStrings(d, func(category string) { s.grant(r.categories[category]) })
+		return skip(d)
 	})
-	s.deny(without(r.trust[atCookieConsent], s.granted))
+	s.deny(without(c.about, s.granted))
+	for _, r := range c.revisions {
+		switch {
+		case revision == unreadable:
+			s.deny(r.purposes)
+		case revision < r.least: // the person agreed to an older text, and will be asked about today's
+			s.granted = without(s.granted, r.purposes)
+		}
+	}
 	return s, ok && listed
+}
+
+// readRevision reads any value, which is a revision if it is a whole number.
+func readRevision(d *jsontext.Decoder) (int64, error) {
+	if d.PeekKind() != '0' {
+		return unreadable, skip(d)
+	}
+	token, err := d.ReadToken()
+	if err != nil {
+		return unreadable, err
+	}
+	revision, err := strconv.ParseUint(token.String(), 10, 53)
+	if err != nil {
+		return unreadable, nil //nolint:nilerr // another number, such as 1.5
+	}
+	return int64(revision), nil
 }
 
 // fidesCookie is what counts of the cookie of Fides.
@@ -72,42 +98,42 @@ type fidesCookie struct {
 // "fides_meta": {"consentMethod": …}, …} (ethyca/fides, fides-js, cookie.ts).
 // Its script also writes defaults there, unasked: only what says that a
 // person did it, or is of the time before it said so, grants.
-func (r *Reader) fides(value string) (said, bool) {
+func (c *cookie) fides(value string) (said, bool) {
 	text, ok := unwrapFides(value)
 	if !ok {
 		return said{}, false
 	}
-	var c fidesCookie
+	var f fidesCookie
 	ok = readObject(text, func(d *jsontext.Decoder, name string) error {
 		switch name {
 		case "consent":
-			c.consents = true
-			return members(d, func(notice string) error { return r.fidesConsent(d, notice, &c.consent) })
+			f.consents = true
+			return members(d, func(notice string) error { return c.fidesConsent(d, notice, &f.consent) })
 		case "fides_meta":
 			return members(d, func(name string) (err error) {
 				if name != "consentMethod" {
 					return skip(d)
 				}
-				c.method, err = readString(d)
+				f.method, err = readString(d)
 				return err
 			})
 		case "non_applicable_notice_keys":
-			return readStrings(d, func(notice string) { c.notApplicable = c.notApplicable.Union(r.notices[notice]) })
+			return readStrings(d, func(notice string) { f.notApplicable = f.notApplicable.Union(c.names[notice]) })
 		}
 		return skip(d)
 	})
-	s := c.consent
-	s.granted = without(s.granted, c.notApplicable)
-	switch c.method {
+	s := f.consent
+	s.granted = without(s.granted, f.notApplicable)
+	switch f.method {
 	case "", "accept", "save", "individual_notice", "button":
 	default: // dismiss, gpc, script, acknowledge, and what we do not know
 		s.granted = policy.PurposeSet{}
 	}
-	return s, ok && c.consents
+	return s, ok && f.consents
 }
 
-func (r *Reader) fidesConsent(d *jsontext.Decoder, notice string, s *said) error {
-	purposes := r.notices[notice]
+func (c *cookie) fidesConsent(d *jsontext.Decoder, notice string, s *said) error {
+	purposes := c.names[notice]
 	if purposes.IsEmpty() {
 		return skip(d)
 	}
@@ -163,83 +189,4 @@ func inflate(packed []byte) (string, bool) {
 		return "", false
 	}
 	return string(text), true
-}
-
-// readObject reads a text that is one JSON object (RFC 8259, I-JSON: UTF-8
-// and no name twice) and calls member for each of its members.
-func readObject(text string, member func(d *jsontext.Decoder, name string) error) bool {
-	d := jsontext.NewDecoder(strings.NewReader(text))
-	if err := members(d, func(name string) error { return member(d, name) }); err != nil {
-		return false
-	}
-	_, err := d.ReadToken()
-	return errors.Is(err, io.EOF)
-}
-
-// members reads an object and calls member for each of its members, whose
-// value it has to read.
-func members(d *jsontext.Decoder, member func(name string) error) error {
-	return elements(d, '{', '}', member)
-}
-
-func readStrings(d *jsontext.Decoder, each func(string)) error {
-	return elements(d, '[', ']', func(text string) error {
-		each(text)
-		return nil
-	})
-}
-
-// elements reads what is between two brackets. It calls element with each name of
-// an object, or each string of an array.
-func elements(d *jsontext.Decoder, opening, closing jsontext.Kind, element func(text string) error) error {
-	if d.PeekKind() != opening {
-		return errForm
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	for d.PeekKind() != closing {
-		text, err := readString(d)
-		if err != nil {
-			return err
-		}
-		if err := element(text); err != nil {
-			return err
-		}
-	}
-	_, err := d.ReadToken()
-	return err
-}
-
-func readString(d *jsontext.Decoder) (string, error) {
-	token, err := d.ReadToken()
-	if err != nil {
-		return "", err
-	}
-	if token.Kind() != '"' {
-		return "", errForm
-	}
-	return token.String(), nil
-}
-
-// readBool reads a value, and reports whether it is a boolean at all.
-func readBool(d *jsontext.Decoder) (set, isBool bool, err error) {
-	kind := d.PeekKind()
-	return kind == 't', kind == 't' || kind == 'f', skip(d)
-}
-
-// skip reads a value of any kind that is not nested too deeply.
-func skip(d *jsontext.Decoder) error {
-	depth := d.StackDepth()
-	for {
-		if _, err := d.ReadToken(); err != nil {
-			return err
-		}
-		switch {
-		case d.StackDepth() == depth:
-			return nil
-		case d.StackDepth() > maxDepth:
-			return errForm
-		}
-	}
 }

@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"cmp"
 	"net/http"
 	"strings"
 
@@ -18,24 +19,22 @@ type Reader struct {
 	choosable policy.PurposeSet // these, and what can be objected to
 	gpc       policy.PurposeSet // marked `objection: gpc`
 
-	// trust holds, for each source, the purposes that it is believed about.
-	trust [len(sources)]policy.PurposeSet
-	// What the platforms call these purposes.
-	services, categories, notices map[string]policy.PurposeSet
-	tcf                           [policy.MaxTCFPurpose + 1]policy.PurposeSet
-	optOuts                       [optOutKinds]policy.PurposeSet
-	cookies                       bool // a cookie is trusted
+	// cookies are those that are trusted, the two of IAB strings first; named holds
+	// the places in it by name.
+	cookies []cookie
+	named   map[string][]int
+	tcf     [policy.MaxTCFPurpose + 1]policy.PurposeSet
+	optOuts [optOutKinds]policy.PurposeSet
 }
 
 // NewReader returns the reader of a set. ids are the identifiers of the
 // requests for consent that the site serves by ADPC now, of the form
 // "<purpose>~<notice>": consent can be given to these only.
 func NewReader(set *policy.Set, ids map[string]policy.PurposeID) *Reader {
-	r := &Reader{
-		set: set, ids: ids,
-		services: map[string]policy.PurposeSet{}, categories: map[string]policy.PurposeSet{}, notices: map[string]policy.PurposeSet{},
-	}
+	r := &Reader{set: set, ids: ids, named: map[string][]int{}, cookies: make([]cookie, iabCookies)}
+	r.cookies[tcfCookie].at, r.cookies[gppCookie].at = atTCF, atGPP
 	var all policy.PurposeSet
+	sources := map[cookieKey]int{}
 	for i := range set.Purposes {
 		p := &set.Purposes[i]
 		all = all.With(p.ID)
@@ -44,36 +43,73 @@ func NewReader(set *policy.Set, ids map[string]policy.PurposeID) *Reader {
 		}
 		if p.Basis == policy.Consent {
 			r.consents = r.consents.With(p.ID)
-			r.believe(p)
+			r.trustIAB(p)
+			r.trustPlatforms(p, sources)
 		}
 	}
-	r.choosable = set.Choosable(all)
-	r.trust[atGPC] = r.gpc
-	for at := range r.trust {
-		r.cookies = r.cookies || at != atGPC && !r.trust[at].IsEmpty()
+	if !r.cookies[tcfCookie].about.IsEmpty() {
+		r.named["euconsent-v2"] = append(r.named["euconsent-v2"], tcfCookie)
 	}
+	if len(r.named["euconsent-v2"]) > 0 || !r.cookies[gppCookie].about.IsEmpty() {
+		r.named["__gpp"] = append(r.named["__gpp"], gppCookie)
+	}
+	r.choosable = set.Choosable(all)
 	return r
 }
 
-// believe notes which platforms are trusted about a purpose.
-func (r *Reader) believe(p *policy.Purpose) {
-	named := func(at int, names map[string]policy.PurposeSet, name string) {
-		if name != "" {
-			names[name] = names[name].With(p.ID)
-			r.trust[at] = r.trust[at].With(p.ID)
-		}
-	}
-	named(atKlaro, r.services, p.Signals.Klaro)
-	named(atCookieConsent, r.categories, p.Signals.CookieConsent)
-	named(atFides, r.notices, p.Signals.Fides)
+// trustIAB notes which purposes and opt-outs of IAB strings a purpose is.
+func (r *Reader) trustIAB(p *policy.Purpose) {
 	if n := p.Signals.TCF; n != 0 {
 		r.tcf[n] = r.tcf[n].With(p.ID)
-		r.trust[atTCF] = r.trust[atTCF].With(p.ID)
+		r.cookies[tcfCookie].about = r.cookies[tcfCookie].about.With(p.ID)
 	}
 	if name := p.Signals.GPP; name != "" {
 		kind := optOutNamed(name)
 		r.optOuts[kind] = r.optOuts[kind].With(p.ID)
-		r.trust[atGPP] = r.trust[atGPP].With(p.ID)
+		r.cookies[gppCookie].about = r.cookies[gppCookie].about.With(p.ID)
+	}
+}
+
+// cookieKey is what makes two purposes take their consent from one cookie.
+type cookieKey struct {
+	at     int
+	cookie policy.Cookie
+}
+
+// trustPlatforms notes which cookies of platforms are trusted about a purpose,
+// and what they call it.
+func (r *Reader) trustPlatforms(p *policy.Purpose, known map[cookieKey]int) {
+	s := &p.Signals
+	trust := func(at int, key policy.Cookie) *cookie {
+		i, found := known[cookieKey{at, key}]
+		if !found {
+			i = len(r.cookies)
+			known[cookieKey{at, key}] = i
+			r.cookies = append(r.cookies, cookie{at: at, names: map[string]policy.PurposeSet{}})
+			r.named[key.Name] = append(r.named[key.Name], i)
+		}
+		r.cookies[i].about = r.cookies[i].about.With(p.ID)
+		return &r.cookies[i]
+	}
+	platform := func(at int, purpose, name, usual string) *cookie {
+		c := trust(at, policy.Cookie{Name: cmp.Or(name, usual)})
+		c.names[purpose] = c.names[purpose].With(p.ID)
+		return c
+	}
+	if s.Klaro != "" {
+		platform(atKlaro, s.Klaro, s.KlaroCookie, policy.KlaroCookie)
+	}
+	if s.CookieConsent != "" {
+		c := platform(atCookieConsent, s.CookieConsent, s.CCCookie, policy.CookieConsentCookie)
+		if s.CCRevision > 0 {
+			c.revisions = append(c.revisions, leastRevision{s.CCRevision, policy.PurposeSet{}.With(p.ID)})
+		}
+	}
+	if s.Fides != "" {
+		platform(atFides, s.Fides, s.FidesCookie, policy.FidesCookie)
+	}
+	if s.Cookie.Name != "" {
+		trust(atCookie, s.Cookie).answer = newAnswer(&s.Cookie)
 	}
 }
 
@@ -90,8 +126,8 @@ func (r *Reader) Read(header http.Header) Signals {
 	if fields := header["Adpc"]; len(fields) > 0 {
 		s.ADPC = r.readADPC(fields)
 	}
-	if r.cookies {
-		r.readCookies(header["Cookie"], &s)
+	if fields := header["Cookie"]; len(r.named) > 0 && len(fields) > 0 {
+		r.readCookies(fields, &s)
 	}
 	return s
 }

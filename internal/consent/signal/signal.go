@@ -19,10 +19,11 @@ const (
 	Fides         Source = "fides_consent"
 	CookieConsent Source = "cc_cookie"
 	Klaro         Source = "klaro"
+	Cookie        Source = "cookie" // of any other platform
 )
 
 // sources are all of them; the place of one here is its place in [Signals].
-var sources = [...]Source{GPC, GPP, TCF, Fides, CookieConsent, Klaro}
+var sources = [...]Source{GPC, GPP, TCF, Fides, CookieConsent, Klaro, Cookie}
 
 // The places of the sources.
 const (
@@ -32,6 +33,7 @@ const (
 	atFides
 	atCookieConsent
 	atKlaro
+	atCookie
 )
 
 // Signals are the signals of a request. The zero value has none.
