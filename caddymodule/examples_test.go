@@ -53,6 +53,7 @@ var examples = []example{
 	{folder: "json-api", env: map[string]string{"MODICUM_PSEUDONYM_KEY": "a key of tests: 32 bytes or more"}, exchanges: apiExchanges},
 	{folder: "many-sites", exchanges: sitesExchanges},
 	{folder: "many-proxies", env: map[string]string{"MODICUM_DSN": "host=/nowhere", "MODICUM_CONSENT_KEY": "a key of tests: 32 bytes or more"}, exchanges: proxiesExchanges},
+	{folder: "consent-platforms", exchanges: platformsExchanges()},
 	{folder: "wordpress", exchanges: wordpressExchanges},
 	{folder: "wordpress", env: map[string]string{"MODE": "report"}, exchanges: wordpressReportExchanges},
 }
