@@ -131,12 +131,15 @@ func (p *cookiePath) read(r *reader, n ast.Node) {
 	if p.text == "" {
 		return
 	}
-	segments, err := ParsePath(p.text)
-	switch {
-	case err != nil:
+	path, err := ParsePath(p.text)
+	if err != nil {
 		r.problems.report("bad-path", p.at, err.Error(), "")
-	case isSubtree(segments):
-		r.problems.report("bad-path", p.at, `"**" addresses more than one value`, "write the path of the answer")
+		return
+	}
+	for _, s := range path {
+		if s.Kind != Literal && s.Kind != Element {
+			r.problems.report("bad-path", p.at, fmt.Sprintf("the path of an answer has names, indexes and *, and not %s", s.Text), "write the path of the answer")
+		}
 	}
 }
 

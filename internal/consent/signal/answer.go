@@ -14,7 +14,7 @@ import (
 // answer is where a cookie of any platform contains the person's answer, and what
 // it is if the person consented.
 type answer struct {
-	path   []string       // of a JSON value; empty: the whole text is the answer
+	path   policy.Path    // of a JSON value; empty: the whole text is the answer
 	equals string         // used if expression is nil
 	whole  *regexp.Regexp // matches a whole answer; nil if equals is used
 	asSent bool           // the expression is about the text before percent-decoding
@@ -58,7 +58,7 @@ func (a *answer) is(text string) bool {
 
 // find reads a JSON value and looks for the consent at a path below it. All of
 // the value is read, so that a cookie that is not JSON gives no consent.
-func (a *answer) find(d *jsontext.Decoder, path []string, consents *bool) error {
+func (a *answer) find(d *jsontext.Decoder, path policy.Path, consents *bool) error {
 	if len(path) == 0 {
 		return a.compare(d, consents)
 	}
@@ -68,7 +68,7 @@ func (a *answer) find(d *jsontext.Decoder, path []string, consents *bool) error 
 		return skip(d)
 	}
 	return members(d, func(name string) error {
-		if name != path[0] || name == "*" { // the star is for lists
+		if path[0].Kind != policy.Literal || name != path[0].Text {
 			return skip(d)
 		}
 		return a.find(d, path[1:], consents)
@@ -77,13 +77,13 @@ func (a *answer) find(d *jsontext.Decoder, path []string, consents *bool) error 
 
 // findElement is find in a list, whose elements have their index as a name; * is
 // the name of all.
-func (a *answer) findElement(d *jsontext.Decoder, path []string, consents *bool) error {
+func (a *answer) findElement(d *jsontext.Decoder, path policy.Path, consents *bool) error {
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
 	for i := 0; d.PeekKind() != ']'; i++ {
 		below := skip
-		if path[0] == "*" || path[0] == strconv.Itoa(i) {
+		if path[0].Kind == policy.Element || path[0].Text == strconv.Itoa(i) {
 			below = func(d *jsontext.Decoder) error { return a.find(d, path[1:], consents) }
 		}
 		if err := below(d); err != nil {
