@@ -205,8 +205,8 @@ func (a *App) livePolicy(files []string) (*livePolicy, error) {
 	return p, nil
 }
 
-// warnOfBypasses logs the bypasses of the configuration that is being provisioned,
-// once for each configuration.
+// warnOfBypasses logs the bypasses and mistakes of the configuration that is being
+// provisioned, once for each configuration.
 func (a *App) warnOfBypasses(ctx caddy.Context) {
 	for _, module := range ctx.Modules() {
 		app, ok := module.(*caddyhttp.App)
@@ -214,7 +214,11 @@ func (a *App) warnOfBypasses(ctx caddy.Context) {
 			continue
 		}
 		a.warnOnce.Do(func() {
-			for _, b := range loadedConfig(app).Bypasses() {
+			config := loadedConfig(app)
+			for _, mistake := range config.Mistakes() {
+				a.logger.Warn(mistake)
+			}
+			for _, b := range config.Bypasses() {
 				a.logger.Warn("a route reaches an upstream without minimize, and another has minimize before it",
 					zap.String("upstream", b.Upstream), zap.String("route", b.Route), zap.String("protected", b.Protected))
 			}

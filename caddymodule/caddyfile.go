@@ -1,6 +1,9 @@
 package caddymodule
 
 import (
+	"path"
+	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -126,8 +129,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
 	if files := d.RemainingArgs(); len(files) > 0 {
-		if files[0] == "*" || strings.HasPrefix(files[0], "@") {
-			return d.Errf("%s: minimize takes no matcher: write it as handle %s { minimize … }", files[0], files[0])
+		if isMatcher(files) {
+			within := strings.Join(append([]string{"minimize"}, files[1:]...), " ")
+			return d.Errf("%s: minimize takes no matcher: write handle %s { %s } with the handler of the application in it, too", files[0], files[0], within)
 		}
 		var err error
 		if h.Policy, h.PolicyDigest, err = policyFiles(d, files); err != nil {
@@ -135,6 +139,20 @@ func (h *Handler) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		}
 	}
 	return block(d, func(option string) error { return h.unmarshalOption(d, option) }, "except", "subject")
+}
+
+// isMatcher reports whether the first argument is a matcher, as most directives
+// take one: a name, or a path where there is no such file.
+func isMatcher(files []string) bool {
+	first := files[0]
+	if first == "*" || strings.HasPrefix(first, "@") {
+		return true
+	}
+	if !strings.HasPrefix(first, "/") || len(files) == 1 && slices.Contains([]string{".yaml", ".yml", ".json"}, path.Ext(first)) {
+		return false
+	}
+	matches, err := filepath.Glob(first)
+	return err == nil && len(matches) == 0
 }
 
 func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err error) {
@@ -198,6 +216,9 @@ func policyFiles(d *caddyfile.Dispenser, files []string) ([]string, string, erro
 		return nil, "", d.ArgErr()
 	}
 	for i, file := range files {
+		if err := fixed(d, file); err != nil {
+			return nil, "", err
+		}
 		files[i] = beside(d, file)
 	}
 	sources, err := policy.ReadFiles(files...)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -41,13 +42,28 @@ func none(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// argument returns the only argument of an option.
+// argument returns the only argument of an option, without placeholders.
 func argument(d *caddyfile.Dispenser) (string, error) {
 	args := d.RemainingArgs()
 	if len(args) != 1 {
 		return "", d.ArgErr()
 	}
-	return args[0], nil
+	return args[0], fixed(d, args[0])
+}
+
+// fixed returns an error if a text contains a placeholder: most of what we are
+// told has to be known when the configuration is read, and placeholders have
+// values only later.
+func fixed(d *caddyfile.Dispenser, text string) error {
+	name := placeholders.FindString(text)
+	if name == "" {
+		return nil
+	}
+	remedy := "write the text itself, or {$NAME} for an environment variable"
+	if variable, ok := strings.CutPrefix(name, "{env."); ok {
+		remedy = "write " + strings.ReplaceAll(text, name, "{$"+variable)
+	}
+	return d.Errf("%q: %s has no value yet when the configuration is read: %s", text, name, remedy)
 }
 
 // word returns the only argument of an option, which is one of words.
@@ -125,9 +141,12 @@ func secret(d *caddyfile.Dispenser) (*Secret, error) {
 	args := d.RemainingArgs()
 	switch {
 	case len(args) == 2 && args[0] == "file":
-		return &Secret{File: beside(d, args[1])}, nil
+		return &Secret{File: beside(d, args[1])}, fixed(d, args[1])
 	case len(args) == 2 && args[0] == "env":
-		return &Secret{Env: args[1]}, nil
+		if variable, ok := strings.CutPrefix(strings.TrimSuffix(args[1], "}"), "{env."); ok {
+			return nil, d.Errf("env %s: expected the name alone: env %s", args[1], variable)
+		}
+		return &Secret{Env: args[1]}, fixed(d, args[1])
 	}
 	return nil, d.Err("expected `file <path>` or `env <name>`: a secret is never written into the Caddyfile")
 }

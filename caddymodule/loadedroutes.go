@@ -3,12 +3,15 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
+	"reflect"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/fileserver"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/intercept"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/rewrite"
 
 	"github.com/modicum-proxy/modicum/internal/bypass"
 )
@@ -20,6 +23,9 @@ func loadedConfig(app *caddyhttp.App) *bypass.Config {
 	c := &bypass.Config{Servers: map[string]*bypass.Server{}}
 	for name, server := range app.Servers {
 		s := &bypass.Server{Listen: server.Listen, Routes: loadedRoutes(server.Routes), Errors: loadedErrors(server.Errors)}
+		if s.TrustedProxies = server.TrustedProxiesRaw; s.TrustedProxies == nil && trustsProxies(server) {
+			s.TrustedProxies = json.RawMessage("{}")
+		}
 		s.NamedRoutes = map[string]*bypass.Route{}
 		for name, route := range server.NamedRoutes {
 			if route != nil {
@@ -29,6 +35,13 @@ func loadedConfig(app *caddyhttp.App) *bypass.Config {
 		c.Servers[name] = s
 	}
 	return c
+}
+
+// trustsProxies reports whether a server that is loaded has trusted_proxies, which
+// Caddy does not export. A field of another name would be taken for some.
+func trustsProxies(server *caddyhttp.Server) bool {
+	source := reflect.ValueOf(server).Elem().FieldByName("trustedProxies")
+	return !source.IsValid() || source.Kind() != reflect.Interface || !source.IsNil()
 }
 
 func loadedErrors(config *caddyhttp.HTTPErrorConfig) *bypass.Routes {
@@ -92,11 +105,23 @@ func loadedMatchers(sets caddyhttp.MatcherSets) []map[string]json.RawMessage {
 func loadedHandler(handler caddyhttp.MiddlewareHandler) bypass.Handler {
 	switch h := handler.(type) {
 	case *Handler:
-		return bypass.Handler{Handler: "minimize"}
+		c := bypass.Handler{Handler: "minimize"}
+		for i := range h.Subject {
+			c.Subject = append(c.Subject, bypass.Subject{Header: h.Subject[i].Header})
+		}
+		return c
 	case *caddyhttp.Subroute:
 		return bypass.Handler{Handler: "subroute", Routes: loadedRoutes(h.Routes), Errors: loadedErrors(h.Errors)}
 	case *caddyhttp.Invoke:
 		return bypass.Handler{Handler: "invoke", Name: h.Name}
+	case caddyhttp.StaticResponse, *caddyhttp.StaticResponse:
+		return bypass.Handler{Handler: "static_response"}
+	case caddyhttp.StaticError, *caddyhttp.StaticError:
+		return bypass.Handler{Handler: "error"}
+	case *rewrite.Rewrite:
+		return bypass.Handler{Handler: "rewrite"}
+	case *fileserver.FileServer:
+		return bypass.Handler{Handler: "file_server", PassThru: h.PassThru}
 	case *intercept.Intercept:
 		return bypass.Handler{Handler: "intercept", HandleResponse: loadedResponses(h.HandleResponse)}
 	case *reverseproxy.Handler:
@@ -106,6 +131,11 @@ func loadedHandler(handler caddyhttp.MiddlewareHandler) bypass.Handler {
 		}
 		if h.DynamicUpstreams != nil {
 			c.DynamicUpstreams = caddyconfig.JSONModuleObject(h.DynamicUpstreams, "source", caddy.GetModuleName(h.DynamicUpstreams), nil)
+		}
+		if h.Transport != nil {
+			if module, ok := h.Transport.(caddy.Module); ok {
+				c.Transport.Protocol = caddy.GetModuleName(module)
+			}
 		}
 		if h.Rewrite != nil {
 			c.Rewrite = &bypass.Rewrite{Method: h.Rewrite.Method, URI: h.Rewrite.URI}

@@ -68,14 +68,17 @@ func (s *SQLite) Provision(caddy.Context) error {
 //	sqlite <path>
 func (s *SQLite) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next()
-	path, err := argument(d)
-	if err != nil {
+	args := d.RemainingArgs()
+	if len(args) != 1 {
 		return d.Err("store sqlite: expected one path, that of the file")
+	}
+	if err := fixed(d, args[0]); err != nil {
+		return err
 	}
 	if d.NextBlock(0) {
 		return d.Err("store sqlite: expected no block")
 	}
-	s.Path = beside(d, path)
+	s.Path = beside(d, args[0])
 	return nil
 }
 
@@ -151,10 +154,12 @@ func (p *Postgres) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return block(d, func(option string) (err error) {
 		switch option {
 		case "dsn":
-			if p.DSN, err = argument(d); err == nil {
-				err = checkDSN(p.DSN)
+			args := d.RemainingArgs()
+			if len(args) != 1 {
+				return d.ArgErr()
 			}
-			if err != nil {
+			p.DSN = args[0]
+			if err = checkDSN(p.DSN); err != nil {
 				err = d.WrapErr(err)
 			}
 		case "lease":

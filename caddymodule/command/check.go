@@ -111,7 +111,7 @@ func (r *checkReport) count(severity policy.Severity) int {
 func (r *checkReport) warnings() int {
 	n := r.count(policy.Warning)
 	if r.Config != nil {
-		n += len(r.Config.Bypasses)
+		n += len(r.Config.Bypasses) + len(r.Config.Mistakes)
 	}
 	return n
 }

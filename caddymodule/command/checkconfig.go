@@ -25,6 +25,7 @@ type configReport struct {
 	// Skipped is why the file was not checked, or empty if it was.
 	Skipped  string          `json:"skipped,omitempty"`
 	Bypasses []bypass.Bypass `json:"bypasses"`
+	Mistakes []string        `json:"mistakes"`
 }
 
 // checkConfig checks the configuration in file, which adapter reads. Without a
@@ -32,8 +33,8 @@ type configReport struct {
 // there is none. That this Caddyfile is not valid is not an error.
 func checkConfig(file, adapter string) (*configReport, error) {
 	if file != "" {
-		bypasses, err := readBypasses(file, adapter)
-		return &configReport{File: file, Bypasses: bypasses}, err
+		report := &configReport{File: file}
+		return report, report.read(adapter)
 	}
 	if adapter != "" {
 		return nil, errors.New("--adapter goes with --config")
@@ -41,35 +42,39 @@ func checkConfig(file, adapter string) (*configReport, error) {
 	if _, err := os.Stat(defaultConfig); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // nothing to report
 	}
-	report := &configReport{File: defaultConfig, Bypasses: []bypass.Bypass{}}
-	bypasses, err := readBypasses(defaultConfig, "")
-	if err != nil {
+	report := &configReport{File: defaultConfig, Bypasses: []bypass.Bypass{}, Mistakes: []string{}}
+	if err := report.read(""); err != nil {
 		report.Skipped = err.Error()
-	} else {
-		report.Bypasses = bypasses
 	}
 	return report, nil
 }
 
-func readBypasses(file, adapter string) ([]bypass.Bypass, error) {
-	config, err := os.ReadFile(file) //nolint:gosec // G304: the operator names it
+// read finds what is to be warned of in the file.
+func (r *configReport) read(adapter string) error {
+	config, err := os.ReadFile(r.File)
 	if err != nil {
-		return nil, fmt.Errorf("reading the configuration: %w", err)
+		return fmt.Errorf("reading the configuration: %w", err)
 	}
-	if adapter == "" && isCaddyfile(file) {
+	if adapter == "" && isCaddyfile(r.File) {
 		adapter = "caddyfile"
 	}
 	if adapter != "" {
 		a := caddyconfig.GetAdapter(adapter)
 		if a == nil {
-			return nil, fmt.Errorf("unknown config adapter %q", adapter)
+			return fmt.Errorf("unknown config adapter %q", adapter)
 		}
 		// Its warnings concern the style of the file only.
-		if config, _, err = a.Adapt(config, map[string]any{"filename": file}); err != nil {
-			return nil, fmt.Errorf("adapting the configuration: %w", err)
+		if config, _, err = a.Adapt(config, map[string]any{"filename": r.File}); err != nil {
+			return fmt.Errorf("adapting the configuration: %w", err)
 		}
 	}
-	return bypass.Find(config)
+	bypasses, err := bypass.Find(config)
+	if err != nil {
+		return err
+	}
+	r.Bypasses = bypasses
+	r.Mistakes, err = bypass.FindMistakes(config)
+	return err
 }
 
 // isCaddyfile reports whether Caddy would read a file of that name as a Caddyfile.
@@ -85,6 +90,9 @@ func (r *configReport) print(w io.Writer, p terminal.Palette) {
 	}
 	if r.Skipped != "" {
 		_, _ = fmt.Fprintf(w, "%s: not checked: %s\n", p.Strong.Render(r.File), terminal.Printable(strings.ReplaceAll(r.Skipped, "\n", " ")))
+	}
+	for _, m := range r.Mistakes {
+		_, _ = fmt.Fprintf(w, "%s: %s: %s\n", p.Strong.Render(r.File), p.Odd.Render("warning"), terminal.Printable(m))
 	}
 	for _, b := range r.Bypasses {
 		_, _ = fmt.Fprintf(w, "%s: %s: %s\n", p.Strong.Render(r.File), p.Odd.Render("warning"), terminal.Printable(b.String()))

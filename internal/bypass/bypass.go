@@ -1,11 +1,11 @@
 // Package bypass finds routes of a Caddy configuration that forward to an
 // upstream without minimize, although another route has minimize before the
 // same upstream. A submission sent to the first one arrives unchanged
-// (CWE-424, improper protection of an alternate path).
+// (CWE-424, improper protection of an alternate path). It also finds mistakes that
+// leave minimize without effect.
 package bypass
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,17 +32,9 @@ func (b Bypass) String() string {
 // assumed to forward nothing. It returns an error only if Caddy could not load
 // the JSON either.
 func Find(config []byte) ([]Bypass, error) {
-	var c struct {
-		Config
-		Apps struct {
-			HTTP *Config `json:"http"`
-		} `json:"apps"`
-	}
-	if err := json.Unmarshal(config, &c); err != nil {
-		return nil, fmt.Errorf("reading Caddy's JSON: %w", err)
-	}
-	if c.Apps.HTTP != nil {
-		return c.Apps.HTTP.Bypasses(), nil
+	c, err := read(config)
+	if err != nil {
+		return nil, err
 	}
 	return c.Bypasses(), nil
 }

@@ -18,6 +18,8 @@ type Server struct {
 	Routes      []Route           `json:"routes"`
 	Errors      *Routes           `json:"errors"`
 	NamedRoutes map[string]*Route `json:"named_routes"`
+	// TrustedProxies is nil if the server has none.
+	TrustedProxies json.RawMessage `json:"trusted_proxies"`
 }
 
 // Routes is an object that holds a list of routes.
@@ -33,8 +35,8 @@ type Route struct {
 	Terminal bool                         `json:"terminal"`
 }
 
-// Handler is a handler that minimizes, forwards, or contains routes. The zero
-// value stands for any other handler.
+// Handler is a handler that minimizes, answers, or contains routes. The zero value
+// stands for any other handler.
 type Handler struct {
 	Handler string `json:"handler"`
 
@@ -49,6 +51,21 @@ type Handler struct {
 	Upstreams        []Upstream      `json:"upstreams"`
 	DynamicUpstreams json.RawMessage `json:"dynamic_upstreams"`
 	Rewrite          *Rewrite        `json:"rewrite"`
+	Transport        Transport       `json:"transport"`
+
+	PassThru bool `json:"pass_thru"` // of file_server
+
+	Subject []Subject `json:"subject"` // of minimize
+}
+
+// Subject is a way to know people, as the header that a trusted proxy sets.
+type Subject struct {
+	Header string `json:"header"`
+}
+
+// Transport is how a reverse_proxy talks to its upstreams.
+type Transport struct {
+	Protocol string `json:"protocol"`
 }
 
 // Upstream is a fixed upstream of a reverse_proxy.
@@ -72,10 +89,10 @@ func (h *Handler) UnmarshalJSON(data []byte) error {
 		head.Handler = ""
 	}
 	switch {
-	case head.Handler == "minimize":
+	case slices.Contains([]string{"static_response", "error", "rewrite"}, head.Handler):
 		h.Handler = head.Handler
 		return nil
-	case !slices.Contains([]string{"subroute", "invoke", "reverse_proxy", "intercept"}, head.Handler):
+	case !slices.Contains([]string{"subroute", "invoke", "reverse_proxy", "intercept", "file_server", "minimize"}, head.Handler):
 		return nil
 	}
 	type members Handler // without this method
