@@ -54,6 +54,7 @@ var examples = []example{
 	{folder: "many-sites", exchanges: sitesExchanges},
 	{folder: "many-proxies", env: map[string]string{"MODICUM_DSN": "host=/nowhere", "MODICUM_CONSENT_KEY": "a key of tests: 32 bytes or more"}, exchanges: proxiesExchanges},
 	{folder: "consent-platforms", exchanges: platformsExchanges()},
+	{folder: "webhooks", exchanges: webhookExchanges},
 	{folder: "wordpress", exchanges: wordpressExchanges},
 	{folder: "wordpress", env: map[string]string{"MODE": "report"}, exchanges: wordpressReportExchanges},
 }
@@ -174,6 +175,32 @@ var sitesExchanges = []sample{
 	{on: "POST /contact", host: "guest.localhost", contentType: formType, body: "email=ada@example.org"},
 	{on: "POST /healthz", host: "shop.localhost", contentType: "text/plain", body: "ping", forwarded: "ping"},
 	{on: "POST /assets/a", host: "shop.localhost", contentType: "text/plain", body: "a", forwarded: "a"},
+}
+
+// What was signed arrives as it was signed.
+var webhookExchanges = []sample{
+	{
+		on: "POST /webhooks/stripe", contentType: "application/json; charset=utf-8", headers: []string{"Stripe-Signature", "t=1,v1=ab"},
+		body: "{\n  \"id\": \"evt_1\", \"amount\": 100.50, \"n\": \"\\u0026\"\n}", forwarded: "{\n  \"id\": \"evt_1\", \"amount\": 100.50, \"n\": \"\\u0026\"\n}",
+		toApp:    []string{"Stripe-Signature", "t=1,v1=ab", "Content-Type", "application/json; charset=utf-8", "Privacy-Purpose", "payment"},
+		answered: []string{"Privacy-Purpose", "payment", "Privacy-Stripped", ""},
+		logged:   []string{`"collection":"stripe"`, `"verdict":"whole"`},
+	},
+	{on: "POST /slack/commands", contentType: formType, body: "token=x&text=a+b*c&a=1&a=2", forwarded: "token=x&text=a+b*c&a=1&a=2"},
+	{on: "POST /slack/commands", contentType: "text/plain", body: "token=x", status: http.StatusUnsupportedMediaType, refusal: "media-type"},
+	{on: "GET /git/shop.git/info/refs?service=git-receive-pack", answered: []string{"Privacy-Purpose", ""}},
+	{
+		on: "POST /git/shop.git/git-receive-pack", contentType: "application/x-git-receive-pack-request",
+		body: strings.Repeat("0032pack\x00\xff", 300_000), forwarded: strings.Repeat("0032pack\x00\xff", 300_000),
+	},
+	{on: "POST /pictures/", headers: []string{"Tus-Resumable", "1.0.0", "Upload-Length", "10"}, toApp: []string{"Upload-Length", "10"}},
+	{
+		on: "PATCH /pictures/24e5", contentType: "application/offset+octet-stream", headers: []string{"Upload-Offset", "0"},
+		body: "0123456789", forwarded: "0123456789", toApp: []string{"Upload-Offset", "0"},
+	},
+	{on: "POST /webhooks/Stripe", contentType: jsonType, body: "{}", status: http.StatusBadRequest, refusal: "ambiguous-route"},
+	{on: "POST /webhooks/stripe", contentType: jsonType, body: strings.Repeat("x", 1<<20+1), status: http.StatusRequestEntityTooLarge, refusal: "body-size"},
+	{on: "POST /contact", contentType: jsonType, body: `{"email":"ada@example.org","age":36}`, forwarded: `{"email":"ada@example.org"}`},
 }
 
 const feedback = "POST /wp-json/contact-form-7/v1/contact-forms/123/feedback"

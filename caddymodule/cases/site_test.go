@@ -167,7 +167,7 @@ http://127.0.0.1 {
 	bind unix/%[1]s/site.sock
 %[4]s
 }
-`, f.dir, caddyLog, collected, strings.ReplaceAll(where, "UPSTREAM", "unix/"+f.dir+"/app.sock"))
+`, f.dir, f.dir+"/"+caddyLog, f.dir+"/"+collected, strings.ReplaceAll(where, "UPSTREAM", "unix/"+f.dir+"/app.sock"))
 	if err := os.WriteFile("Caddyfile", []byte(text), 0o600); err != nil {
 		return nil, err
 	}

@@ -156,8 +156,12 @@ func (r *checkReport) print(w io.Writer) {
 // printDiagnostic prints [policy.Diagnostic.String] in colors.
 func printDiagnostic(w io.Writer, p terminal.Palette, d policy.Diagnostic) {
 	severity := p.Bad
-	if d.Severity == policy.Warning {
+	switch d.Severity {
+	case policy.Warning:
 		severity = p.Odd
+	case policy.Note:
+		severity = p.Faint
+	case policy.Error:
 	}
 	message := d.Message
 	if d.Hint != "" {

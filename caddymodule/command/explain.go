@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/modicum-proxy/modicum/internal/explain"
+	"github.com/modicum-proxy/modicum/internal/minimize"
 	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
@@ -183,7 +184,9 @@ func printExplanation(w io.Writer, e *explain.Explanation, request explain.Reque
 		return
 	}
 	switch {
-	case e.Verdict != "none":
+	case e.Verdict == minimize.Whole.String():
+		say("\nIt passes whole: nothing is minimized there.")
+	case e.Verdict != minimize.None.String():
 	case e.Collection == "":
 		say("\nIt is forwarded unchanged: unless a collection reads the query, a request without a body submits nothing.")
 	default:

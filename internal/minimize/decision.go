@@ -25,8 +25,9 @@ type decision struct {
 	required    []int    // indexes of fields
 	open        []bool   // parallel to the fields: many names lead to it
 	ticks       []tick
-	identifying []int // indexes of fields
-	method      []int // indexes of the fields that override the method
+	identifying []int          // indexes of fields
+	method      []int          // indexes of the fields that override the method
+	whole       policy.Verdict // on what passes whole
 }
 
 // tick is a field whose value can give a consent.
@@ -118,6 +119,12 @@ func newDecision(key decisionKey) (*decision, []submission.Field) {
 func (d *decision) allow(fields []submission.Field) {
 	c := d.collection
 	var purposes policy.PurposeSet
+	if c.Whole != nil {
+		d.whole = c.Decide(&policy.Field{Purposes: []policy.PurposeID{c.Whole.Purpose}}, d.standing)
+		if d.whole.Kept {
+			purposes = purposes.With(d.whole.Purpose)
+		}
+	}
 	for i := range c.Fields {
 		f := &c.Fields[i]
 		verdict := c.Decide(f, d.standing)

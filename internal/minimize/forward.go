@@ -36,7 +36,13 @@ func forward(s *Submission) {
 		boundRest(s)
 		return
 	}
-	if doc := &s.work.document; s.decision != nil {
+	switch doc := &s.work.document; {
+	case s.decision == nil:
+	case s.Verdict == Whole:
+		if s.stream != nil {
+			s.r.Body = s.stream // its length, coding and type stay as they are
+		}
+	default:
 		replaceQuery(s)
 		piece, disposition := pieceHeaders(s)
 		switch {

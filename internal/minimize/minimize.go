@@ -53,6 +53,8 @@ const (
 	None Verdict = iota
 	// Minimized says that what went on was rebuilt under a collection.
 	Minimized
+	// Whole says that it went on byte for byte, because its collection says so.
+	Whole
 	// Refused says that nothing went on.
 	Refused
 	// Gap says that no collection declares the route.
@@ -63,6 +65,8 @@ func (v Verdict) String() string {
 	switch v {
 	case Minimized:
 		return "minimized"
+	case Whole:
+		return "whole"
 	case Refused:
 		return "refused"
 	case Gap:

@@ -33,6 +33,8 @@ type edition struct {
 
 	plans map[*policy.Collection]*submission.Plan // that let nothing pass; nil: of what no collection declares
 	rules map[*policy.Field]*submission.Rule
+	// kinds say how the media types that a collection names are read.
+	kinds map[*policy.Collection]map[string]submission.MediaKind
 	// watchers are maps of collections to decisions, by [Engine.watchKey].
 	watchers sync.Map
 }
@@ -41,6 +43,7 @@ type edition struct {
 func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 	e := &edition{
 		Set: set, plans: make(map[*policy.Collection]*submission.Plan), rules: make(map[*policy.Field]*submission.Rule),
+		kinds: make(map[*policy.Collection]map[string]submission.MediaKind),
 	}
 	for _, c := range append([]*policy.Collection{nil}, set.Collections...) {
 		plan, err := submission.NewPlan(fieldsOf(c), submission.Brackets)
@@ -48,6 +51,9 @@ func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 			return nil, fmt.Errorf("%s: collection %q: %w", c.Position, c.Name, err)
 		}
 		e.plans[c] = plan
+		if kinds := kindsOf(c); kinds != nil {
+			e.kinds[c] = kinds
+		}
 		for i := 0; c != nil && i < len(c.Fields); i++ {
 			rule, err := p.rule(set, &c.Fields[i])
 			if err != nil {
@@ -57,6 +63,20 @@ func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 		}
 	}
 	return e, nil
+}
+
+// kindsOf returns how the media types that a collection names are read; nil: it
+// names none. The parameters of what passes whole do not matter.
+func kindsOf(c *policy.Collection) map[string]submission.MediaKind {
+	whole := wholeOf(c)
+	if whole == nil {
+		return nil
+	}
+	kinds := make(map[string]submission.MediaKind, len(whole.Types))
+	for _, t := range whole.Types {
+		kinds[t] = submission.MediaOther
+	}
+	return kinds
 }
 
 // fieldsOf returns the fields of a collection, none of which passes.

@@ -40,7 +40,10 @@ func (e *Engine) read(s *Submission) (*document, error) {
 	purify(header)
 	var err error
 	doc.query = r.URL.RawQuery
-	doc.media, err = submission.ParseMedia(header)
+	if whole := wholeOf(s.Collection); whole != nil {
+		return doc, e.readWhole(s, header, whole)
+	}
+	doc.media, err = submission.ParseMediaAs(header, s.work.to.edition.kinds[s.Collection])
 	unreadable := doc.media.Kind == submission.MediaNone || doc.media.Kind == submission.MediaOther
 	switch {
 	case !hasBody(r):

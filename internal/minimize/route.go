@@ -54,23 +54,27 @@ func (e *Engine) route(w http.ResponseWriter, r *http.Request) destination {
 	to.collection, to.pattern = found.Collection, found.Pattern
 	to.submits = upgrade || hasBody(r) || !isSafe(r.Method) || to.collection != nil
 	if to.submits {
-		to.unread, to.refusal = e.admit(&to, found.Ambiguous, upgrade)
+		to.unread, to.refusal = e.admit(&to, found, upgrade)
 	}
 	return to
 }
 
 // admit decides about a submission by where it leads, before its content: it
 // goes on unread, is refused, or is read.
-func (e *Engine) admit(to *destination, ambiguous, upgrade bool) (unread bool, refusal *submission.Error) {
+func (e *Engine) admit(to *destination, found policy.Route, upgrade bool) (unread bool, refusal *submission.Error) {
 	if refusal := e.checkPaths(to.paths); refusal != nil {
 		return false, refusal
 	}
 	declared := to.collection != nil
 	switch {
-	case ambiguous:
+	case found.Ambiguous:
 		return false, refused(http.StatusBadRequest, "ambiguous-route",
 			"applications that ignore letter case, a final slash, a suffix or invisible characters take the path for that of another collection; "+
 				"a pattern that spells the path out makes it a route of its own")
+	case declared && to.collection.Whole != nil && found.Loose:
+		// What the application serves under another spelling may be another route.
+		return false, refused(http.StatusBadRequest, "ambiguous-route",
+			"only a path that the pattern matches exactly passes whole; a pattern that spells the path out makes it a route of its own")
 	case upgrade && !declared && e.Uninspected == Pass:
 		return true, nil
 	case upgrade:

@@ -9,11 +9,18 @@ import (
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
-// stream is a form that is forwarded while it is read, by a goroutine of the
+// streamed is a body that is forwarded while it is read.
+type streamed interface {
+	io.ReadCloser
+	// Err returns why a body that goes on as it came would be refused, or nil.
+	Err() error
+}
+
+// stream is a body that is forwarded while it is read, by a goroutine of the
 // transport. It is recorded once: when it has been read, or when it is clear
 // that it will not be.
 type stream struct {
-	form    *submission.Multipart
+	body    streamed
 	client  *clientBody
 	decoder io.Closer // nil: none is open
 	length  int64     // of what goes on; −1: unknown
@@ -35,32 +42,44 @@ type stream struct {
 	refusal  *submission.Error
 }
 
-// beginStream begins to write a form that is still arriving. What the person
-// submitted in it is recorded when all parts have been read and before the
-// application sees the end.
+// beginStream begins to write a form that is still arriving.
 func beginStream(s *Submission, doc *document) {
 	form := submission.NewMultipart(doc.arriving, doc.media.Boundary, s.decision.plan, s.engine.Limits, &s.work.report)
-	b := &stream{
-		form: form, client: &doc.client, decoder: doc.decoder, length: -1, report: s.Mode == Report,
-		check:         func() error { return check(s) },
-		storeTicks:    func() error { return storePending(s) },
-		recordKept:    func() error { return writeEntry(s, entry(s)) },
-		recordRefusal: func(refusal *submission.Error) error { return recordRefusal(s, refusal) },
-		logPanic:      s.engine.logPanic,
-	}
+	b := newStream(s, doc, form)
 	form.BeforeEnd = b.end
-	doc.body, doc.arriving, doc.decoder = nil, nil, nil // the stream has them
-	s.stream = b
 	if b.report {
 		form.Observe = true
 		s.r.Body = b
 		return
 	}
 	b.piece = announcedPiece(s.r, s.decision)
+	b.check = func() error {
+		if err := check(s); err != nil {
+			return err
+		}
+		return checkPiece(b.piece, form)
+	}
 	s.values[valueContentType] = doc.media.ContentType(form.Boundary())
 	if s.r.ContentLength > 0 && s.r.Header["Content-Encoding"] == nil {
 		b.length = form.KeepLength(s.r.ContentLength)
 	}
+}
+
+// newStream makes body the stream of a submission. What the person submitted in
+// it is recorded by end: when all of it has been read, and before the application
+// sees the end.
+func newStream(s *Submission, doc *document, body streamed) *stream {
+	b := &stream{
+		body: body, client: &doc.client, decoder: doc.decoder, length: -1, report: s.Mode == Report,
+		check:         func() error { return check(s) },
+		storeTicks:    func() error { return storePending(s) },
+		recordKept:    func() error { return writeEntry(s, entry(s)) },
+		recordRefusal: func(refusal *submission.Error) error { return recordRefusal(s, refusal) },
+		logPanic:      s.engine.logPanic,
+	}
+	doc.body, doc.arriving, doc.decoder = nil, nil, nil // the stream has them
+	s.stream = b
+	return b
 }
 
 // Read implements [io.Reader].
@@ -74,8 +93,8 @@ func (b *stream) Read(p []byte) (n int, err error) {
 			n, err = 0, b.fail(internalFault())
 		}
 	}()
-	n, err = b.form.Read(p)
-	if fault := b.form.Err(); fault != nil {
+	n, err = b.body.Read(p)
+	if fault := b.body.Err(); fault != nil {
 		// In report mode it goes on all the same, if that can be recorded.
 		if refusal := b.fail(fault); isFinal(refusal) {
 			return 0, refusal
@@ -91,12 +110,9 @@ func (b *stream) Read(p []byte) (n int, err error) {
 // end checks and records the form once all of it has been read, before the
 // application sees the end.
 func (b *stream) end() error {
-	err := b.form.Err()
+	err := b.body.Err()
 	if err == nil {
 		err = b.check()
-	}
-	if err == nil {
-		err = checkPiece(b.piece, b.form)
 	}
 	if err != nil {
 		if !b.report {
@@ -171,7 +187,7 @@ func (b *stream) Close() error {
 		_ = b.recordRefusal(refused(http.StatusBadRequest, "incomplete", "the body did not arrive whole")) // it is over already
 	}
 	b.mu.Unlock()
-	err := b.form.Close()
+	err := b.body.Close()
 	b.client.stop()
 	if b.decoder != nil {
 		_ = b.decoder.Close() // it only gives back memory

@@ -16,6 +16,9 @@ func (e *Engine) write(s *Submission, doc *document) error {
 	e.step("write")
 	w, d := s.work, s.decision
 	w.report.Reset(d.plan)
+	if wholeOf(s.Collection) != nil {
+		return writeWhole(s, doc)
+	}
 	if err := w.writeQuery(doc, d, e.Limits); err != nil {
 		return err
 	}

@@ -44,6 +44,9 @@ type Datum struct {
 	Field    string // the path as the policy writes it
 	Category string // of the fideslang taxonomy; empty: not said
 	Keep     string // how it is reduced before it passes, "year"; empty: not
+	// Whole is the route, as the policy writes it, where anything that is sent
+	// passes; there is no field then. Empty: it is a field.
+	Whole string `json:",omitempty"`
 }
 
 // Party is a person or an office.
@@ -75,11 +78,16 @@ func ForPurpose(set *policy.Set, id policy.PurposeID, language string) *Consent 
 	return n
 }
 
-// data returns the fields that a purpose asks for, over all collections,
-// each once and in order.
+// data returns the fields that a purpose asks for, over all collections, each
+// once and in order, and the routes where anything passes for it.
 func data(set *policy.Set, id policy.PurposeID) []Datum {
 	found := map[Datum]bool{}
 	for _, c := range set.Collections {
+		if c.Whole != nil && c.Whole.Purpose == id {
+			for _, p := range c.Patterns {
+				found[Datum{Whole: p.Text}] = true
+			}
+		}
 		ticks := map[string]bool{}
 		for _, consent := range c.Consents {
 			ticks[consent.Path.Key()] = true
@@ -93,8 +101,12 @@ func data(set *policy.Set, id policy.PurposeID) []Datum {
 		}
 	}
 	return slices.SortedFunc(maps.Keys(found), func(a, b Datum) int {
-		return strings.Compare(a.Field+"\x00"+a.Category+"\x00"+a.Keep, b.Field+"\x00"+b.Category+"\x00"+b.Keep)
+		return strings.Compare(a.key(), b.key())
 	})
+}
+
+func (d Datum) key() string {
+	return strings.Join([]string{d.Field, d.Category, d.Keep, d.Whole}, "\x00")
 }
 
 func (n *Consent) digest() string {

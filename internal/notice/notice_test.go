@@ -115,3 +115,25 @@ func TestIdentity(t *testing.T) {
 		t.Errorf("the languages are %v", got)
 	}
 }
+
+// Where anything passes, the notice says so: it can be objected to, but not read.
+func TestWhole(t *testing.T) {
+	set := compile(t, letters+"  beacon:\n    on: [POST /beacon, PUT /beacon]\n    whole: count\n  hook:\n    on: POST /hook\n    whole: order\n")
+	languages, err := words.Read(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for tag, want := range map[string]string{
+		"en": "Anything sent here: POST /beacon; Anything sent here: PUT /beacon",
+		"ru": "Всё, что сюда отправлено: POST /beacon; Всё, что сюда отправлено: PUT /beacon",
+	} {
+		n := notice.ForPurpose(set, purpose(t, set, "count"), tag)
+		if text := n.Wording(languages.Matcher()(tag)).String(); !strings.Contains(text, want) || strings.Contains(text, "/hook") {
+			t.Errorf("%s: the notice says\n%s", tag, text)
+		}
+	}
+	without := notice.ForPurpose(compile(t, letters), purpose(t, set, "count"), "en")
+	if notice.ForPurpose(set, purpose(t, set, "count"), "en").ID == without.ID {
+		t.Error("a notice that says more has the same identity")
+	}
+}

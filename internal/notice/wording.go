@@ -93,7 +93,10 @@ func (n *Consent) dataIn(in *words.Language) []string {
 	var known, fields []string
 	for _, d := range n.Data {
 		kinds, kind := &known, in.Category(d.Category)
-		if kind == "" {
+		switch {
+		case d.Whole != "":
+			kinds, kind = &fields, in.Say("datum.whole", "Route", d.Whole)
+		case kind == "":
 			kinds, kind = &fields, in.Say("datum.field", "Field", fieldName(d.Field))
 		}
 		if d.Keep != "" {

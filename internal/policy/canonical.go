@@ -51,7 +51,11 @@ func (s *Set) canonicalCollection(c *Collection) any {
 	for _, consent := range c.Consents {
 		consents[s.Purposes[consent.Purpose].Name] = []any{consent.Path.canonical(), consent.Value}
 	}
-	return map[string]any{"on": patterns, "fields": fields, "consents": consents}
+	form := map[string]any{"on": patterns, "fields": fields, "consents": consents}
+	if w := c.Whole; w != nil { // keys that a policy does not use leave its version as it was
+		form["whole"] = []any{s.Purposes[w.Purpose].Name, w.Types, w.Max}
+	}
+	return form
 }
 
 func (s *Set) canonicalField(f *Field) any {

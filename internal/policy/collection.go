@@ -24,6 +24,7 @@ func (c *compiler) collections() {
 			for _, w := range e.Value.On.words {
 				routed.add(w, collection)
 			}
+			c.whole(collection, &e.Value)
 			c.fields(collection, e.Value.Fields)
 			c.consents(collection, e.Value.Consents)
 			for _, f := range collection.Fields {

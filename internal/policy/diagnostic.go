@@ -8,19 +8,25 @@ import (
 	"strings"
 )
 
-// Severity distinguishes an error, which no policy set may have, from a warning.
+// Severity distinguishes an error, which no policy set may have, from a warning,
+// and from a note about something intended.
 type Severity uint8
 
 // The severities. The zero value is the worse one.
 const (
 	Error Severity = iota
 	Warning
+	Note
 )
 
-// String returns "error" or "warning".
+// String returns "error", "warning" or "note".
 func (s Severity) String() string {
-	if s == Warning {
+	switch s {
+	case Warning:
 		return "warning"
+	case Note:
+		return "note"
+	case Error:
 	}
 	return "error"
 }
@@ -96,7 +102,7 @@ func (d Diagnostics) Err() error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
-// maxDiagnostics is the most errors, and the most warnings, that are reported: a
+// maxDiagnostics is the most errors, warnings and notes that are reported, each: a
 // file that is not a policy at all could have one for each line.
 const maxDiagnostics = 1000
 
@@ -105,7 +111,7 @@ type problems struct {
 	lines map[string][]string // by file
 	list  Diagnostics
 	seen  map[string]bool // a shared definition is checked wherever it is used
-	count [2]int          // by severity
+	count [3]int          // by severity
 }
 
 // add reports a problem, once.

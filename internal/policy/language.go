@@ -148,10 +148,19 @@ type cookieDecl struct {
 type collectionDecl struct {
 	// The requests it is about: one pattern or a list, [METHOD ][HOST]/path as in Go's http.ServeMux.
 	On wordList `json:"on"`
+	// Requests pass byte for byte for this purpose, and nothing is minimized: for routes that cannot be parsed, such as signed webhooks. Only on, types and max may accompany it.
+	Whole word `json:"whole,omitzero"`
+	// The media types of the bodies that pass whole, one or a list. Default: any.
+	Types mediaTypes `json:"types,omitzero"`
+	// The most bytes of a body that passes whole, such as 4MiB. Default: 10MiB.
+	Max size `json:"max,omitzero"`
 	// The fields that may pass: path to purpose, list of purposes, or rules. Any one of the purposes is enough.
 	Fields named[fieldDecl, *fieldDecl] `json:"fields,omitzero"`
 	// The field whose ticking is the consent, by purpose. Each purpose has a field of its own.
 	Consents named[consentDecl, *consentDecl] `json:"consents,omitzero"`
+
+	place
+	keys []pair // as they are written
 }
 
 // rules are the keys of a field definition.
@@ -234,7 +243,10 @@ func (p *partyDecl) read(r *reader, n ast.Node) { r.members(n, "a person or offi
 
 func (p *purposeDecl) read(r *reader, n ast.Node) { r.members(n, "a purpose", p) }
 
-func (c *collectionDecl) read(r *reader, n ast.Node) { r.members(n, "a collection", c) }
+func (c *collectionDecl) read(r *reader, n ast.Node) {
+	c.at, c.keys = r.at(n), r.pairs(n)
+	r.members(n, "a collection", c)
+}
 
 func (d *definitionDecl) read(r *reader, n ast.Node) { r.members(n, "a field definition", d) }
 

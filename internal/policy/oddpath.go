@@ -80,8 +80,10 @@ func withoutEmptySegments(path string) string {
 // [Readings], exactly and loosely. The route is ambiguous if two of them lead to
 // two collections.
 func (r *routes) findOdd(method, host, path string) (found Route) {
+	loose := false
 	for _, reading := range Readings(path) {
 		exact := r.find(method, host, reading)
+		loose = loose || exact.Collection == nil
 		if found.add(exact); !exact.spells(reading) {
 			found.add(r.findLoosely(method, host, reading))
 		}
@@ -95,5 +97,6 @@ func (r *routes) findOdd(method, host, path string) (found Route) {
 	if i := strings.IndexByte(path, ';'); i > 0 {
 		found.add(r.findLoosely(method, host, forgiven(path[:i])))
 	}
+	found.Loose = loose && found.Collection != nil
 	return found
 }

@@ -93,11 +93,27 @@ type Collection struct {
 	Patterns []Pattern
 	Fields   []Field // in order of declaration
 	Consents []ConsentField
-	// Purposes are all purposes that the fields name.
+	// Purposes are all purposes that the fields name, or the one of Whole.
 	Purposes PurposeSet
+	// Whole is how requests pass unread; nil: they are minimized.
+	Whole *Whole
 
 	set *Set // nil only in the zero Collection, which refuses everything
 }
+
+// Whole is how the requests of a collection pass byte for byte, without being read.
+type Whole struct {
+	Purpose PurposeID
+	// Types are the media types that a body may have, in lower case; empty: any.
+	Types []string
+	// Max is the most bytes of a body.
+	Max      int64
+	Position Position
+}
+
+// DefaultMaxWhole bounds, in bytes, what passes unread if the policy names no max. It
+// is that of a file.
+const DefaultMaxWhole = 10 << 20
 
 // Pattern is a pattern of [net/http.ServeMux]: [METHOD ][HOST]/[PATH].
 type Pattern struct {

@@ -164,6 +164,24 @@ func (r *reader) mapping(n ast.Node, what string) ([]pair, bool) {
 	return pairs, true
 }
 
+// pairs returns the entries of a mapping as they are written. It reports nothing,
+// which [reader.mapping] does.
+func (r *reader) pairs(n ast.Node) (pairs []pair) {
+	var values []*ast.MappingValueNode
+	switch n := n.(type) {
+	case *ast.MappingNode:
+		values = n.Values
+	case *ast.MappingValueNode:
+		values = []*ast.MappingValueNode{n}
+	}
+	for _, v := range values {
+		if key, ok := v.Key.(*ast.StringNode); ok {
+			pairs = append(pairs, pair{key: key.Value, at: r.at(v.Key), node: v.Value})
+		}
+	}
+	return pairs
+}
+
 // key returns the text of a key. Numbers and booleans are names too: a form may
 // have a field called 1.
 func (r *reader) key(n ast.MapKeyNode) (string, bool) {

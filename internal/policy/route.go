@@ -9,6 +9,8 @@ type Route struct {
 	Pattern    string
 	// Literal reports that the pattern spells the path out.
 	Literal bool
+	// Loose reports that no pattern matches the path exactly.
+	Loose bool
 	// Ambiguous reports that an application which reads paths loosely takes
 	// the request for one of another collection: it has to be refused.
 	Ambiguous bool
@@ -45,7 +47,9 @@ func (s *Set) Route(method, host, path string) Route {
 	if exact.Literal = exact.spells(path); exact.Literal {
 		return exact
 	}
-	return exact.Or(s.routes.findForgiven(method, host, path))
+	loose := s.routes.findForgiven(method, host, path)
+	loose.Loose = exact.Collection == nil && loose.Collection != nil
+	return exact.Or(loose)
 }
 
 // findForgiven returns where a request leads to the most forgiving application.

@@ -58,6 +58,8 @@ func schemaOf(t reflect.Type) *generator.Schema {
 		return s
 	case *scalarList:
 		return oneOrList(scalarSchema, 1)
+	case *mediaTypes:
+		return oneOrList(func() *generator.Schema { return text("") }, 1)
 	case *wordList:
 		return oneOrList(func() *generator.Schema { return text("") }, 0)
 	case *textValue:

@@ -12,6 +12,7 @@ func (c *compiler) warn() {
 		used = used.Union(collection.Purposes)
 		c.warnOfPatterns(collection)
 		c.warnOfLinks(collection)
+		c.noteOfWhole(collection)
 		for i := range collection.Fields {
 			c.warnOfField(&collection.Fields[i])
 		}

@@ -52,7 +52,11 @@ func (m Media) ContentType(boundary string) string {
 // the last, so there may be one. A charset other than UTF-8 is another
 // reading of every byte; other parameters have no meaning for a form.
 // A type of [MediaOther] may have any: what becomes of it is for the caller.
-func ParseMedia(h http.Header) (Media, error) {
+func ParseMedia(h http.Header) (Media, error) { return ParseMediaAs(h, nil) }
+
+// ParseMediaAs is [ParseMedia] with another kind for the types in kinds, which
+// are in lower case.
+func ParseMediaAs(h http.Header, kinds map[string]MediaKind) (Media, error) {
 	values := h["Content-Type"]
 	switch {
 	case len(values) == 0:
@@ -64,6 +68,9 @@ func ParseMedia(h http.Header) (Media, error) {
 	m, ok := mediaOf(strings.ToLower(strings.Trim(name, " \t")))
 	if !ok {
 		return Media{}, mediaError("content-type-syntax", "the Content-Type is not of the form type/subtype")
+	}
+	if kind, ok := kinds[m.Type]; ok {
+		m.Kind = kind
 	}
 	var seen parameterNames
 	for rest != "" {

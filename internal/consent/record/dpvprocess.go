@@ -1,6 +1,7 @@
 package record
 
 import (
+	"cmp"
 	"fmt"
 
 	"github.com/modicum-proxy/modicum/internal/notice"
@@ -92,7 +93,7 @@ func newDPVProcess(purpose string, controller notice.Party, told *notice.Consent
 		process.Controller.DPO = &dpo
 	}
 	for _, d := range told.Data {
-		process.Data = append(process.Data, dpvData{Type: "dpv:PersonalData", Field: d.Field, Category: d.Category, Keep: d.Keep})
+		process.Data = append(process.Data, dpvData{Type: "dpv:PersonalData", Field: cmp.Or(d.Field, d.Whole), Category: d.Category, Keep: d.Keep})
 	}
 	for _, name := range told.Recipients {
 		process.Recipients = append(process.Recipients, dpvNamed{Type: "dpv:Recipient", Name: name})
