@@ -52,6 +52,9 @@ func (l *logLine) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if e.Rule != "" {
 		enc.AddInt("status", e.Status)
 		enc.AddString("rule", e.Rule)
+		if e.Field != "" {
+			enc.AddString("field", e.Field)
+		}
 	}
 	if e.Remedy != "" {
 		enc.AddString("remedy", e.Remedy)

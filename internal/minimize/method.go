@@ -40,7 +40,11 @@ func implied(c *policy.Collection) []submission.Field {
 	if open < 0 || slices.ContainsFunc(c.Fields, func(f policy.Field) bool { return overridesMethod(pathOf(f.Path)) }) {
 		return nil
 	}
-	return []submission.Field{{Path: []submission.Segment{{Text: "_method"}}, Implied: &open}, {Path: []submission.Segment{{Text: "_METHOD"}}, Implied: &open}}
+	var fields []submission.Field
+	for _, name := range []string{"_method", "_METHOD"} {
+		fields = append(fields, submission.Field{Path: []submission.Segment{{Text: name}}, Name: name, Implied: &open})
+	}
+	return fields
 }
 
 // overridesMethod reports whether applications take the value of a field for

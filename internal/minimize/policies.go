@@ -86,7 +86,10 @@ func fieldsOf(c *policy.Collection) []submission.Field {
 	}
 	fields := make([]submission.Field, 0, len(c.Fields)+2)
 	for i := range c.Fields {
-		f := submission.Field{Path: pathOf(c.Fields[i].Path), File: c.Fields[i].Type == "file"}
+		f := submission.Field{
+			Path: pathOf(c.Fields[i].Path), Name: c.Fields[i].Name,
+			File: c.Fields[i].Type == "file", Boolean: c.Fields[i].Type == "boolean",
+		}
 		if f.File {
 			f.MaxFile = c.Fields[i].Max
 		}

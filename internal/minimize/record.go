@@ -42,10 +42,12 @@ type Entry struct {
 	// their names where the operator asked for them.
 	Undeclared int
 	Names      []string
-	// Status and Rule say why a submission was refused.
+	// Status and Rule say why a submission was refused, and Field which declared
+	// field is the reason, if one is.
 	Status int
 	Rule   string
 	Remedy string // what the operator can do about it; empty: nothing
+	Field  string
 }
 
 // StrippedField is a declared field that was left out, and why.
@@ -111,7 +113,7 @@ func describe(s *Submission, e *Entry, verdict Verdict, refusal *submission.Erro
 		Collection: s.collection(), On: routeOf(s), Kept: e.Kept[:0], Stripped: e.Stripped[:0],
 	}
 	if refusal != nil {
-		e.Status, e.Rule, e.Remedy = refusal.Status, refusal.Rule, refusal.Remedy
+		e.Status, e.Rule, e.Field, e.Remedy = refusal.Status, refusal.Rule, refusal.Field, refusal.Remedy
 	}
 }
 

@@ -39,6 +39,13 @@ func refused(status int, rule, detail string) *submission.Error {
 	return &submission.Error{Status: status, Rule: rule, Detail: detail, Offset: -1}
 }
 
+// refusedFor is refused, because of a field.
+func refusedFor(f *policy.Field, status int, rule, detail string) *submission.Error {
+	refusal := refused(status, rule, detail)
+	refusal.Field = f.Name
+	return refusal
+}
+
 // asRefusal turns what ended the reading of a body into a refusal.
 func asRefusal(err error) *submission.Error {
 	var refusal *submission.Error
@@ -74,6 +81,6 @@ func bodyTooLarge() *submission.Error {
 // consentUnknown refuses a submission that lacks a required field only
 // because the store does not say whether the field may pass.
 func consentUnknown(f *policy.Field) *submission.Error {
-	return refused(http.StatusServiceUnavailable, "consent-unknown",
+	return refusedFor(f, http.StatusServiceUnavailable, "consent-unknown",
 		"the field "+f.Name+" is required, and it is not known at the moment whether its consent stands")
 }

@@ -104,7 +104,7 @@ func (w *work) mergeQuery(c *policy.Collection) error {
 	for _, i := range w.inQuery {
 		o := &w.report.Outcomes[i]
 		if o.Kept > 0 {
-			return refused(http.StatusBadRequest, "query-and-body",
+			return refusedFor(&c.Fields[i], http.StatusBadRequest, "query-and-body",
 				"the field "+c.Fields[i].Name+" is in the query and in the body, and applications disagree on which counts")
 		}
 		o.Kept = 1
@@ -127,7 +127,7 @@ func missing(c *policy.Collection, required []int, outcomes []submission.Outcome
 		if o.Stripped > 0 {
 			detail += ", and what was sent is left out: " + strings.ReplaceAll(o.Reason, "_", " ")
 		}
-		return refused(http.StatusUnprocessableEntity, "required", detail)
+		return refusedFor(f, http.StatusUnprocessableEntity, "required", detail)
 	}
 	return nil
 }

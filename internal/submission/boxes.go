@@ -1,59 +1,181 @@
 package submission
 
+import "slices"
+
 // Some frameworks write a hidden field of the same name beside a check box, so
-// that a box which is not checked sends something: Rails, CakePHP and Yii "0"
-// before it, ASP.NET "false" after it. The two are one answer (RULES.md,
-// form/check-boxes): the box's value goes on if it came, and the hidden one
-// otherwise. Any other value beside that of the box is a second answer.
+// that a box which is not checked sends something. The two are one answer
+// (RULES.md, form/check-boxes): the box goes on if it came, and the hidden field
+// otherwise.
 
-// box is what came of one check box.
-type box struct {
-	leaf    int32
-	checked bool   // the box came
-	hidden  bool   // the hidden field came
-	name    []byte // of the hidden field, as it goes on
-	text    []byte // of the hidden field
+// hiddenPair is where a hidden field was written in the form, from:to, and how it
+// was counted.
+type hiddenPair struct {
+	from, to       int
+	kept, stripped uint32
+	dropped        bool // the box came
 }
 
-// noteBox notes a value of a field that may be a check box. It reports whether
-// the value goes on now: that of a hidden field waits for the end of the form.
-func (t *texts) noteBox(text []byte, leaf int32) (now bool, f fault) {
-	if !t.plan.fields[leaf].Box {
-		return true, faultNone
+// noteValue notes a value that goes on as it came. It reports whether that may come
+// beside those that did.
+func (s *formPass) noteValue(b []byte, start int) bool {
+	a := s.answered()
+	first, _ := a.first(false)
+	if *first == 0 {
+		*first = int32(start) + 1 //nolint:gosec // G115: a body is smaller than 2^31
+		return true
 	}
-	b := t.box(leaf)
-	if !isUnchecked(text) {
-		if b.checked {
-			return false, faultRepeated
+	return sameValue(b, int(*first)-1, start)
+}
+
+// noteAnswer notes a value of a field that can be a check box. beside reports that
+// it is a hidden field beside a box that came, which does not go on.
+func (s *formPass) noteAnswer(a *answer, b []byte, start int, no bool, leaf int32) (beside, ok bool) {
+	first, ok := a.first(no)
+	if *first == 0 {
+		*first = int32(start) + 1 //nolint:gosec // G115: as above
+	} else if !sameValue(b, int(*first)-1, start) {
+		return false, false
+	}
+	if ok && !no && a.held != 0 {
+		h := &s.hidden[a.held-1]
+		h.dropped = true
+		s.rep.takeBack(leaf, h.kept, h.stripped)
+	}
+	return no && a.yes != 0, ok
+}
+
+// noteHidden notes that a hidden field was written as out[from:to]. If the box
+// comes, it is taken back. before is how its field was counted until then.
+func (s *formPass) noteHidden(a *answer, from, to int, before, after Outcome) {
+	s.hidden = append(s.hidden, hiddenPair{
+		from: from, to: to, kept: after.Kept - before.Kept, stripped: after.Stripped - before.Stripped,
+	})
+	a.held = int32(len(s.hidden)) //nolint:gosec // G115: as above
+}
+
+// withoutHidden takes hidden fields whose box came out of the form out[start:].
+func (s *formPass) withoutHidden(out []byte, start int) []byte {
+	end, rest := -1, 0
+	for _, h := range s.hidden {
+		switch {
+		case !h.dropped || h.from == h.to:
+			continue
+		case end < 0:
+			end = h.from
+		default:
+			end += copy(out[end:], out[rest:h.from])
 		}
-		b.checked = true
-		return true, faultNone
+		rest = h.to
 	}
-	if b.hidden {
-		return false, faultRepeated
+	if end < 0 {
+		return out
 	}
-	b.hidden, b.text = true, append(b.text[:0], text...)
-	return false, faultNone
+	end += copy(out[end:], out[rest:])
+	if out = out[:end]; len(out) > start && out[start] == '&' {
+		out = append(out[:start], out[start+1:]...)
+	}
+	return out
 }
 
-// box returns what came of a box so far.
-func (t *texts) box(leaf int32) *box {
-	for i := range t.boxes {
-		if t.boxes[i].leaf == leaf {
-			return &t.boxes[i]
+// sameValue reports whether the values at b[i:] and b[j:], which have been checked,
+// are the same text.
+func sameValue(b []byte, i, j int) bool {
+	for {
+		c, n := decodeByte(b, i)
+		d, m := decodeByte(b, j)
+		switch {
+		case c != d || n == 0 != (m == 0):
+			return false
+		case n == 0:
+			return true
 		}
+		i, j = i+n, j+m
 	}
-	if n := len(t.boxes); n < cap(t.boxes) {
-		t.boxes = t.boxes[:n+1] // with the memory of an earlier one
-	} else {
-		t.boxes = append(t.boxes, box{})
-	}
-	b := &t.boxes[len(t.boxes)-1]
-	*b = box{leaf: leaf, name: b.name[:0], text: b.text[:0]}
-	return b
 }
 
-// isUnchecked reports whether a text is what hidden fields say.
-func isUnchecked(text []byte) bool {
-	return string(text) == "0" || string(text) == "false"
+// decodeByte returns a byte of a value and the size of its spelling; 0 at the end.
+func decodeByte(b []byte, i int) (c byte, size int) {
+	switch {
+	case i == len(b) || b[i] == '&':
+		return 0, 0
+	case b[i] == '+':
+		return ' ', 1
+	case b[i] == '%':
+		return unhex[b[i+1]]<<4 | unhex[b[i+2]]&15, 3
+	}
+	return b[i], 1
 }
+
+// heldField is a hidden field of a multipart form that has not gone on yet.
+type heldField struct {
+	leaf, place int32
+	name, text  []byte // as it goes on
+}
+
+// noteText notes the text of a part whose name takes one value. beside is as in
+// noteAnswer.
+func (s *parts) noteText(no bool) (beside bool, err *Error) {
+	a := s.answered()
+	first, ok := a.first(no)
+	sum := s.sum.sum()
+	switch {
+	case *first == 0:
+		s.firsts = append(s.firsts, sum)
+		*first = int32(len(s.firsts)) //nolint:gosec // G115: at most the parts of a form
+	case *first == aFile || s.firsts[*first-1] != sum:
+		ok = false
+	}
+	// The hidden field has gone on before another part, and the box comes after it.
+	late := a.no != 0 && a.held == 0 && !no
+	if !ok || late {
+		return false, s.repeated("form", s.leaf)
+	}
+	return no && a.yes != 0, nil
+}
+
+// aFile is the first value of a name that came with a file, whose content is not
+// compared.
+const aFile = -1
+
+// noteFile refuses a file under a name that takes one value and had one.
+func (s *parts) noteFile() *Error {
+	if s.twice {
+		return s.repeated("form", s.leaf)
+	}
+	s.answered().yes = aFile
+	return nil
+}
+
+// holdHidden holds the hidden field that was read last, until it is clear whether
+// the box comes.
+func (s *parts) holdHidden() {
+	s.held = append(s.held, heldField{s.leaf, s.here, slices.Clone(s.name), slices.Clone(s.value)})
+	s.answers[s.here].held = 1
+}
+
+// dropHidden drops the hidden field of the box that came.
+func (s *parts) dropHidden() {
+	s.held = slices.DeleteFunc(s.held, func(h heldField) bool { return h.place == s.here })
+}
+
+// releaseHidden writes those hidden fields that no longer wait for a box.
+func (s *parts) releaseHidden(waits func(*heldField) bool) {
+	s.held = slices.DeleteFunc(s.held, func(h heldField) bool {
+		if waits(&h) {
+			return false
+		}
+		s.answers[h.place].held = 0
+		s.write(h.name, &partHeader{}, h.text, h.leaf)
+		return true
+	})
+}
+
+// waitsForBox reports whether a hidden field waits for a box that may come behind
+// the part that begins. That of a boolean does not: applications that read the
+// fields before a file only would lose it if it were moved behind one.
+func (s *parts) waitsForBox(h *heldField) bool {
+	return s.plan.fields[h.leaf].Box || s.twice && h.place == s.here
+}
+
+// isElsewhere reports whether a hidden field has another name than the part.
+func (s *parts) isElsewhere(h *heldField) bool { return h.place != s.here }

@@ -36,11 +36,13 @@ type formPass struct {
 	name  []byte // decoded, when it came with escapes
 	value []byte // decoded, as above
 	stem  stem
+
+	hidden []hiddenPair
 }
 
 func (s *formPass) rebuild(p *Plan, dst, b []byte, lim Limits, rep *Report) ([]byte, error) {
 	s.begin(p, rep)
-	s.lim, s.stem = lim, stem{}
+	s.lim, s.stem, s.hidden = lim, stem{}, s.hidden[:0]
 	out, err := s.pairs(dst, b)
 	s.stem.raw = nil
 	s.end()
@@ -51,9 +53,9 @@ func (s *formPass) rebuild(p *Plan, dst, b []byte, lim Limits, rep *Report) ([]b
 }
 
 // pairs follows the form pair by pair.
-func (s *formPass) pairs(dst, b []byte) ([]byte, *Error) {
-	out, count := dst, 0
-	for i := 0; i < len(b); i++ { // past the '&'
+func (s *formPass) pairs(dst, b []byte) (out []byte, err *Error) {
+	out = dst
+	for i, count := 0, 0; i < len(b); i++ { // past the '&'
 		if b[i] == '&' {
 			continue // nothing between two of them
 		}
@@ -67,80 +69,66 @@ func (s *formPass) pairs(dst, b []byte) ([]byte, *Error) {
 		if i = name.end; i < len(b) && b[i] == '=' {
 			i++
 		}
-		node := &s.plan.nodes[name.at]
-		if node.scalar == actionStrip {
+		if s.plan.nodes[name.at].scalar == actionStrip {
 			s.omit(b, name)
-			if i, err = s.skipValue(b, i); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		mark := len(out)
-		if len(out) > len(dst) {
-			out = append(out, '&')
-		}
-		if name.same {
-			out = append(out, b[name.start:name.end]...)
+			i, err = s.skipValue(b, i)
 		} else {
-			out = appendFormEscaped(out, s.name)
+			out, i, err = s.pair(out, b, name, i, len(dst))
 		}
-		out = append(out, '=')
-		if node.scalar == actionPass {
-			s.rep.countKept(node.leaf)
-			if out, i, err = s.appendValue(out, b, i); err != nil {
-				return nil, err
-			}
-			continue
-		}
-		text, end, err := s.readValue(b, i)
 		if err != nil {
 			return nil, err
 		}
-		i = end
-		now, f := s.noteBox(text, node.leaf)
-		if f != faultNone {
-			return nil, f.error(s.where, int64(name.start))
-		}
-		if !now {
-			s.holdHidden(out[mark:], node.leaf)
-			out = out[:mark]
-			continue
-		}
-		if text, ok := s.decide(text, node.leaf); ok {
-			out = appendFormEscaped(out, text)
-		} else {
-			out = out[:mark]
-		}
 	}
-	out = s.writeHidden(dst, out)
-	return out, s.rep.workExceeded()
+	return s.withoutHidden(out, len(dst)), s.rep.workExceeded()
 }
 
-// holdHidden holds a pair of a hidden field, written up to its value, until it is
-// clear whether the check box comes.
-func (s *formPass) holdHidden(pair []byte, leaf int32) {
-	if pair[0] == '&' {
-		pair = pair[1:]
+// pair writes a pair whose value is at b[start:], behind those of out[from:]. It
+// returns where the value ends.
+func (s *formPass) pair(out, b []byte, name formName, start, from int) ([]byte, int, *Error) {
+	node, mark := &s.plan.nodes[name.at], len(out)
+	if len(out) > from {
+		out = append(out, '&')
 	}
-	b := s.box(leaf)
-	b.name = append(b.name[:0], pair...)
-}
-
-// writeHidden writes the hidden fields of check boxes that did not come.
-func (s *formPass) writeHidden(dst, out []byte) []byte {
-	for i := range s.boxes {
-		b := &s.boxes[i]
-		if b.checked || !b.hidden {
-			continue
+	if name.same {
+		out = append(out, b[name.start:name.end]...)
+	} else {
+		out = appendFormEscaped(out, s.name)
+	}
+	out = append(out, '=')
+	if node.scalar == actionPass {
+		s.rep.countKept(node.leaf)
+		out, end, err := s.appendValue(out, b, start)
+		if err == nil && s.single && !s.noteValue(b, start) {
+			err = s.repeated(s.where, node.leaf)
 		}
-		if text, ok := s.decide(b.text, b.leaf); ok {
-			if len(out) > len(dst) {
-				out = append(out, '&')
-			}
-			out = appendFormEscaped(append(out, b.name...), text)
+		return out, end, err
+	}
+	text, end, err := s.readValue(b, start)
+	if err != nil {
+		return nil, 0, err
+	}
+	var a *answer
+	no := false
+	if s.single {
+		a, no = s.answered(), s.plan.fields[node.leaf].isNo(text)
+		beside, ok := s.noteAnswer(a, b, start, no, node.leaf)
+		switch {
+		case !ok:
+			return nil, 0, s.repeated(s.where, node.leaf)
+		case beside:
+			return out[:mark], end, nil
 		}
 	}
-	return out
+	before := *s.rep.outcome(node.leaf)
+	if text, ok := s.decide(text, node.leaf); ok {
+		out = appendFormEscaped(out, text)
+	} else {
+		out = out[:mark]
+	}
+	if no {
+		s.noteHidden(a, mark, len(out), before, *s.rep.outcome(node.leaf))
+	}
+	return out, end, nil
 }
 
 // omit reports a name that no field declares.

@@ -141,8 +141,8 @@ func TestFormRefuses(t *testing.T) {
 		{"tab in a name", "a\t=1", "control", 400, 0},
 		{"a body that ends in a line end after a name", "a=1&b\n", "control", 400, 4},
 		// Which of two counts is anyone's guess.
-		{"twice", "email=a&email=b", "duplicate-name", 400, 8},
-		{"twice, once escaped", "email=a&em%61il=b", "duplicate-name", 400, 8},
+		{"twice", "email=a&email=b", "duplicate-name", 400, -1},
+		{"twice, once escaped", "email=a&em%61il=b", "duplicate-name", 400, -1},
 		{"a value and an object", "name=x&name[ssn]=y", "name-conflict", 400, 7},
 		{"a list in two notations", "tags[]=x&tags=y", "name-conflict", 400, 9},
 		{"deep", "a[" + strings.Repeat("x][", 40) + "]=1", "depth", 400, 0},
@@ -175,7 +175,7 @@ func TestFormRefuses(t *testing.T) {
 // TestFormErrorsHoldNoValues: what someone typed must not get into a log.
 func TestFormErrorsHoldNoValues(t *testing.T) {
 	p := formPlan(t, "a", "canary")
-	for _, in := range []string{"a=canary%zz", "canary=1&canary=2", "canary=1&canary[canary]=2", "canary%00=1", "a=canary%ff", strings.Repeat("canary", 50) + "=1"} {
+	for _, in := range []string{"a=canary%zz", "a=canary&a=canary2", "a=1&a=canary", "canary=1&canary[canary]=2", "canary%00=1", "a=canary%ff", strings.Repeat("canary", 50) + "=1"} {
 		_, _, err := rebuildForm(p, in, DefaultLimits())
 		if err == nil || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%q: %v", in, err)

@@ -206,6 +206,16 @@ func isBoolean(s []byte) bool {
 	return false
 }
 
+// isTrue reports whether a boolean means yes.
+func isTrue(s []byte) bool {
+	for _, word := range [...]string{"1", "true", "on", "yes"} {
+		if strings.EqualFold(word, string(s)) {
+			return true
+		}
+	}
+	return false
+}
+
 // isURL takes absolute ones of the web. User information is a password in
 // most cases, and a disguise for the host in the others.
 func isURL(s []byte) bool {

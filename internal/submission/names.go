@@ -23,8 +23,7 @@ type fault uint8
 const (
 	faultNone fault = iota
 	faultDepth
-	faultRepeated // a scalar came twice
-	faultMixed    // a scalar and a branch, or two notations of one list
+	faultMixed // a scalar and a branch, or two notations of one list
 )
 
 // error describes the fault of a name in the query, the body or a part.
@@ -34,8 +33,6 @@ func (f fault) error(where string, offset int64) *Error {
 	case faultNone:
 	case faultDepth:
 		e.Rule, e.Detail = "depth", "a name in the "+where+" nests deeper than the limit (max_depth)"
-	case faultRepeated:
-		e.Rule, e.Detail = "duplicate-name", "a name comes twice in the "+where+", and applications disagree on which counts; declare it as a list (name.*) if it is one"
 	case faultMixed:
 		e.Rule, e.Detail = "name-conflict", "a name in the "+where+" is used for a value and for what holds values, and applications disagree on which counts"
 	}
@@ -54,6 +51,10 @@ type names struct {
 	table []namePlace
 	used  int    // of the table
 	texts []byte // free members, one after the other
+
+	here   int32 // the place of the last name that has a value
+	single bool  // it takes one value, and
+	twice  bool  // it had one before
 
 	branched bool   // the last name that was resolved whole has a branch
 	branch   branch // of the last name that has one
@@ -76,7 +77,7 @@ func (n *names) begin(p *Plan) {
 // field declares it. A name with a bracket is split at it, even if the
 // policy spells the whole as one segment: there is one reading.
 func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
-	n.branched = false
+	n.branched, n.single, n.twice = false, false, false
 	i := bytes.IndexByte(name, '[')
 	if i < 0 {
 		if at, here := n.first(name); at != void {
@@ -136,6 +137,7 @@ type branch struct {
 
 // below resolves a name that is the last branch and segment.
 func (n *names) below(segment []byte) (int32, fault) {
+	n.single, n.twice = false, false
 	at, here, f := n.step(n.branch.at, n.branch.here, segment, true)
 	if at == void {
 		return void, f
@@ -191,9 +193,8 @@ func (n *names) finish(at, here int32, repeats bool) (int32, fault) {
 	if n.use(here, asValue) {
 		return void, faultMixed
 	}
-	if leaf := n.plan.nodes[at].leaf; before == asValue && !repeats && leaf != none && !n.plan.fields[leaf].Box {
-		return void, faultRepeated
-	}
+	n.here, n.single = here, !repeats && n.plan.nodes[at].leaf != none
+	n.twice = n.single && before == asValue
 	return at, faultNone
 }
 

@@ -36,6 +36,10 @@ type parts struct {
 	count   int    // of parts
 	files   Uploaded
 
+	sum    fingerprinter // of a part's content
+	firsts []fingerprint // of the first values of names
+	held   []heldField
+
 	mark    []byte // CRLF "--" and our boundary
 	marked  bool   // it was written
 	out     []byte
@@ -59,6 +63,7 @@ func (s *parts) begin(p *Plan, lim Limits, rep *Report) {
 	s.splitter = splitter{window: s.window, delimiter: s.delimiter[:0]}
 	s.starved, s.marked = true, false
 	s.holding, s.count, s.files = 0, 0, Uploaded{}
+	s.firsts, s.held = s.firsts[:0], s.held[:0]
 	s.out, s.sent, s.span = s.out[:0], 0, nil
 }
 
@@ -93,14 +98,16 @@ func (s *parts) step() (piece, *Error) {
 	case contentPiece, contentEnd:
 		err = s.content(data, got == contentEnd)
 	case formEnd:
-		s.writeHidden()
+		s.releaseHidden(func(*heldField) bool { return false })
 	case needMore:
 	}
 	if err == nil {
 		err = s.rep.workExceeded()
 	}
 	if err != nil {
-		err.Offset = s.at
+		if err.Field == "" {
+			err.Offset = s.at
+		}
 	}
 	return got, err
 }
@@ -125,6 +132,10 @@ func (s *parts) header(block string) (err *Error) {
 		return f.error("form", 0)
 	}
 	s.todo, s.leaf, s.size, s.value = dropContent, s.plan.nodes[at].leaf, 0, s.value[:0]
+	s.sum.reset()
+	if len(s.held) > 0 {
+		s.releaseHidden(s.waitsForBox)
+	}
 	if s.part.nested && (s.leaf == none || !s.part.file || !s.plan.fields[s.leaf].File) {
 		return partError("part-type", "a part that is no declared file is of a type that holds parts itself")
 	}
@@ -133,8 +144,13 @@ func (s *parts) header(block string) (err *Error) {
 		return nil
 	}
 	field := &s.plan.fields[s.leaf]
+	if s.part.file && s.single {
+		if err := s.noteFile(); err != nil {
+			return err
+		}
+	}
 	switch {
-	case !s.part.file && (field.Kept || field.Watch):
+	case !s.part.file && (field.Kept || field.Watch || field.Box || field.Boolean):
 		s.todo = holdContent
 	case !field.Kept:
 		s.stripPart(field.Reason)
@@ -144,16 +160,23 @@ func (s *parts) header(block string) (err *Error) {
 		s.todo = passContent
 		s.files.Kept++
 		s.rep.countKept(s.leaf)
-		s.writeHeader()
+		s.writeHeader(s.name, &s.part)
 	}
 	return nil
 }
 
 // content goes on with the content of a part, or ends it.
 func (s *parts) content(data []byte, last bool) *Error {
+	compared := s.single && !s.part.file
+	if compared {
+		s.sum.add(data)
+	}
 	switch s.todo {
 	case dropContent:
-		return nil
+		if compared && last {
+			_, err := s.noteText(false)
+			return err
+		}
 	case holdContent:
 		return s.hold(data, last)
 	case passContent:
@@ -184,36 +207,30 @@ func (s *parts) hold(data []byte, last bool) *Error {
 			Detail: "a field of the form holds a control character, or is not valid UTF-8; send it as a file if it is not text",
 		}
 	}
-	now, f := s.noteBox(s.value, s.leaf)
-	switch {
-	case f != faultNone:
-		return f.error("form", 0)
-	case now:
-		s.write(s.value, s.leaf)
-	default:
-		b := s.box(s.leaf)
-		b.name = append(b.name[:0], s.name...)
+	if s.single {
+		no := s.plan.fields[s.leaf].isNo(s.value)
+		beside, err := s.noteText(no)
+		switch {
+		case err != nil || beside:
+			return err
+		case no && !s.answers[s.here].several:
+			s.holdHidden()
+			return nil
+		case no:
+			s.releaseHidden(s.isElsewhere)
+		default:
+			s.dropHidden()
+		}
 	}
+	s.write(s.name, &s.part, s.value, s.leaf)
 	return nil
 }
 
-// write lets the field at leaf decide about the text of the part.
-func (s *parts) write(text []byte, leaf int32) {
+// write lets the field at leaf decide about the text of a part.
+func (s *parts) write(name []byte, h *partHeader, text []byte, leaf int32) {
 	if text, ok := s.decide(text, leaf); ok {
-		s.writeHeader()
+		s.writeHeader(name, h)
 		s.out = append(s.out, text...)
-	}
-}
-
-// writeHidden writes, at the end of the form, the hidden fields of check boxes
-// that did not come.
-func (s *parts) writeHidden() {
-	for i := range s.boxes {
-		if b := &s.boxes[i]; b.hidden && !b.checked {
-			b.checked = true // once
-			s.part, s.name = partHeader{name: string(b.name)}, append(s.name[:0], b.name...)
-			s.write(b.text, b.leaf)
-		}
 	}
 }
 
@@ -221,16 +238,16 @@ func (s *parts) writeHidden() {
 func (s *parts) stripPart(reason string) {
 	if text, ok := s.strip(s.leaf, reason); ok {
 		s.part = partHeader{}
-		s.writeHeader()
+		s.writeHeader(s.name, &s.part)
 		s.out = append(s.out, text...)
 	}
 }
 
 // writeHeader writes the delimiter before a part, and its header.
-func (s *parts) writeHeader() {
+func (s *parts) writeHeader(name []byte, h *partHeader) {
 	s.writeMark()
 	s.out = append(s.out, "\r\n"...)
-	s.out = appendPartHeader(s.out, s.name, &s.part)
+	s.out = appendPartHeader(s.out, name, h)
 }
 
 func (s *parts) writeMark() {

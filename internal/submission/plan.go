@@ -22,6 +22,8 @@ const (
 type Field struct {
 	// Path leads to the field from the top. An empty path is a scalar at the top.
 	Path []Segment
+	// Name is what a refusal calls the field: the path as the policy spells it.
+	Name string
 	// Kept lets the values pass; otherwise Reason says why not.
 	Kept   bool
 	Reason string
@@ -39,6 +41,9 @@ type Field struct {
 	// Box says that the field is a check box. In a form, a hidden field of the
 	// same name may come with it, which stands for the box that is not checked.
 	Box bool
+	// Boolean says the same of a field whose values are of the type boolean: the
+	// hidden field and the box say any of the words for no and yes.
+	Boolean bool
 	// Implied is set on a field that the policy does not declare but "**" at the
 	// top covers, such as _method: the index of that "**" field, under which it is
 	// reported. Names that fold to it remain open. Implied fields come last and
@@ -256,7 +261,7 @@ func (p *Plan) setActions() {
 		if n.leaf != none {
 			f := &p.fields[n.leaf]
 			n.live, n.scalar = f.Kept || f.Otherwise != nil, actionDecide
-			if f.Kept && !f.File && f.Rule == nil && !f.Watch && !f.Box && f.Implied == nil {
+			if f.Kept && !f.File && f.Rule == nil && !f.Watch && !f.Box && !f.Boolean && f.Implied == nil {
 				n.scalar = actionPass
 			}
 		}

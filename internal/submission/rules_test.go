@@ -59,12 +59,12 @@ var ruleExamples = map[string][]struct{ in, want string }{
 	"form/control":          {{"a=%00", refused}, {"a=%0D%0A%09", "a=%0D%0A%09"}},
 	"form/names":            {{"a.x=1&a+x=2&b[c=3&b[c]=4", "b%5Bc%5D=4"}},
 	"form/indexes":          {{"l[9999]=1&l[00]=2&l[10000]=3", "l%5B9999%5D=1"}},
-	"form/duplicate-name":   {{"a=1&a=2", refused}, {"l=1&l=2", "l=1&l=2"}},
+	"form/duplicate-name":   {{"a=1&a=2", refused}, {"a=+&a=%20", "a=%20&a=%20"}, {"l=1&l=2", "l=1&l=2"}},
 	"form/name-conflict":    {{"b=1&b[c]=2", refused}, {"l[]=1&l[0]=2", refused}},
 	"form/depth":            {{many("x", "[y]", 33, "=1"), refused}},
 	"form/fields":           {{many("", "x=1&", 1001, ""), refused}},
 	"form/name-length":      {{many("", "n", 257, "=1"), refused}},
-	"form/check-boxes":      {{"box=0&box=1", "box=1"}, {"box=false", "box=false"}},
+	"form/check-boxes":      {{"box=0&box=1", "box=1"}, {"box=false", "box=false"}, {"bool=Yes&bool=No", "bool=Yes"}, {"box=0&box=1&box=2", refused}},
 	"form/charset-field":    {{"_charset_=utf-7&a=1", "a=1"}},
 	"form/written-anew":     {{"%61=+%7e/", "a=%20~%2F"}},
 
@@ -83,7 +83,7 @@ var ruleExamples = map[string][]struct{ in, want string }{
 	"multipart/transfer-encoding":    {{form("name=\"a\"\nContent-Transfer-Encoding: base64\n\nMQ=="), refused}},
 	"multipart/field-text":           {{form("name=\"a\"\n\n\x00"), refused}},
 	"multipart/files":                {{form("name=\"f\"\n\n1", "name=\"a\"; filename=\"x\"\n\n1"), form()}},
-	"multipart/duplicate-name":       {{form("name=\"a\"\n\n1", "name=\"a\"\n\n2"), refused}},
+	"multipart/duplicate-name":       {{form("name=\"a\"\n\n1", "name=\"a\"\n\n2"), refused}, {form("name=\"f\"; filename=\"x\"\n\n1", "name=\"f\"; filename=\"x\"\n\n1"), refused}},
 	"multipart/name-conflict":        {{form("name=\"b\"\n\n1", "name=\"b[c]\"\n\n2"), refused}},
 	"multipart/depth":                {{form(many("name=\"x", "[y]", 33, "\"\n\n1")), refused}},
 	"multipart/fields":               {{form(slices.Repeat([]string{"name=x\n\n1"}, 1001)...), refused}},
@@ -114,6 +114,7 @@ func TestRules(t *testing.T) {
 		{Path: segments("long"), Otherwise: &Constant{Text: strings.Repeat("c", 60_000)}},
 		{Path: segments("phone", "*"), Kept: true, Rule: NewRule(Rule{Type: "phone"})},
 		{Path: segments("mail"), Kept: true, Rule: NewRule(Rule{Type: "email"})},
+		{Path: segments("bool"), Kept: true, Boolean: true, Rule: NewRule(Rule{Type: "boolean"})},
 		{Path: segments("size"), Kept: true, Rule: NewRule(Rule{OneOf: []string{"S", "M"}})},
 	}, Brackets)
 	if err != nil {
@@ -125,7 +126,7 @@ func TestRules(t *testing.T) {
 				got, err := readExample(t, p, rule, example.in)
 				switch {
 				case example.want == refused:
-					if e := refusal(t, err); e.Rule != path.Base(rule) {
+					if e := refusal(t, err); e.Rule != path.Base(rule) && rule != "form/check-boxes" {
 						t.Errorf("%.80q is refused by %s", example.in, e.Rule)
 					}
 				case err != nil || got != example.want:

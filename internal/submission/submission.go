@@ -52,6 +52,9 @@ type Error struct {
 	// Offset is the position in the decoded body or query, in bytes from 0;
 	// −1 where a position has no meaning.
 	Offset int64
+	// Field is the field of the policy that the refusal is about, by its name
+	// there; empty if it is about none.
+	Field string
 }
 
 func (e *Error) Error() string {

@@ -6,13 +6,13 @@ import "bytes"
 type texts struct {
 	names
 	rep     *Report
-	boxes   []box
-	scratch []byte // what a rule made of a value, or a path for the report
+	answers []answer // by place; those of places that have no value are old
+	scratch []byte   // what a rule made of a value, or a path for the report
 }
 
 func (t *texts) begin(p *Plan, rep *Report) {
 	t.names.begin(p)
-	t.rep, t.boxes = rep, t.boxes[:0]
+	t.rep, t.answers = rep, t.answers[:0]
 }
 
 func (t *texts) end() { t.plan, t.rep = nil, nil }
