@@ -41,10 +41,16 @@ func (o *oneOf[T]) UnmarshalJSON(raw []byte) error {
 type content string
 
 func (b *content) UnmarshalJSON(raw []byte) error {
-	var list []string
-	if json.Unmarshal(raw, &list) == nil {
-		*b = content(strings.Join(list, "\r\n"))
-		return nil
+	if raw[0] == '[' {
+		var list []content
+		err := json.Unmarshal(raw, &list)
+		for i, line := range list {
+			if i > 0 {
+				*b += "\r\n"
+			}
+			*b += line
+		}
+		return err
 	}
 	if raw[0] != '{' {
 		return json.Unmarshal(raw, (*string)(b))
