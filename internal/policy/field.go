@@ -141,7 +141,7 @@ func (c *compiler) checkConstant(key string, v scalar, kind string) {
 	if v.kind == "null" {
 		if key != "otherwise" {
 			c.problems.report("wrong-constant", v.at, fmt.Sprintf("the value of %s is null", key),
-				"write a text, a number, true or false")
+				`write a text, a number, true or false; "null" in quotes is a text`)
 		}
 		return
 	}

@@ -65,6 +65,7 @@ func (r *reader) parse(text string) (root ast.Node, ok bool) {
 			if syntax.Token != nil {
 				d.Position = r.position(syntax.Token)
 			}
+			d.Hint = r.syntaxHint(syntax.Message, d.Position)
 		}
 		r.problems.add(d)
 		return nil, false
@@ -208,7 +209,11 @@ func (r *reader) members(n ast.Node, what string, into any) {
 	for _, p := range pairs {
 		key, known := keys.byName[p.key]
 		if !known {
-			r.problems.report("unknown-key", p.at, fmt.Sprintf("%s has no key %q", what, p.key), didYouMean(p.key, keys.names))
+			hint := didYouMean(p.key, keys.names)
+			if p.node.GetToken().Type == token.ImplicitNullType {
+				hint = "inside braces a comma ends a value; write a text that contains one in quotes"
+			}
+			r.problems.report("unknown-key", p.at, fmt.Sprintf("%s has no key %q", what, p.key), hint)
 			continue
 		}
 		given[p.key] = true

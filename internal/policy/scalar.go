@@ -51,7 +51,11 @@ func (s *scalar) read(r *reader, n ast.Node) {
 			r.expected("a value", n, `write null, or "" for an empty text`)
 		}
 	default:
-		r.expected("a value", n, "")
+		hint := ""
+		if _, isMap := n.(ast.MapNode); isMap {
+			hint = "write a text that contains a colon and a space in quotes"
+		}
+		r.expected("a value", n, hint)
 	}
 }
 

@@ -64,16 +64,16 @@ func (r *reader) acceptable(tokens token.Tokens) bool {
 		switch t.Type { //nolint:exhaustive // scalars and comments need no check
 		case token.AnchorType, token.MergeKeyType:
 			s.refuse(t, "alias", "anchors and merge keys are not part of the policy language",
-				"share a definition under the top-level fields and refer to it with use")
+				"share a definition under the top-level fields and refer to it with use; write a name that begins with & in quotes")
 		case token.AliasType:
-			s.refuse(t, "alias", "aliases are not part of the policy language", "a path that begins with * is written in quotes")
+			s.refuse(t, "alias", "aliases are not part of the policy language", "write a name that begins with * or contains it after \\ in single quotes")
 		case token.TagType:
-			s.refuse(t, "tag", "YAML tags are not part of the policy language", "write the value in quotes if it is a text")
+			s.refuse(t, "tag", "YAML tags are not part of the policy language", "write a text that begins with ! in quotes")
 		case token.DirectiveType:
 			s.refuse(t, "directive", "YAML directives are not part of the policy language", "remove the line")
 			directive = true
 		case token.MappingKeyType:
-			s.refuse(t, "complex-key", `"?" keys are not part of the policy language`, "write key: value")
+			s.refuse(t, "complex-key", `"?" keys are not part of the policy language`, "write key: value, and a name that begins with ? in quotes")
 		case token.DocumentHeaderType, token.DocumentEndType:
 			if content && !directive {
 				s.refuse(t, "second-document", "a policy file holds one document", "make it a file of its own")
@@ -86,6 +86,10 @@ func (r *reader) acceptable(tokens token.Tokens) bool {
 		case token.SequenceEntryType:
 			s.entry(t, t.Position.Column)
 		case token.MappingValueType:
+			if s.flow > 0 && s.joins(t) {
+				s.refuse(t, "joined-colon", "a colon inside brackets or braces joins two words",
+					"write a text that contains a colon in quotes, and a space after the colon of a key")
+			}
 			if t.Prev != nil {
 				s.entry(t, t.Prev.Position.Column)
 			}

@@ -189,7 +189,7 @@ func (b *boolean) read(r *reader, n ast.Node) {
 	b.at = r.at(n)
 	written, ok := n.(*ast.BoolNode)
 	if !ok {
-		r.expected("true or false", n, "")
+		r.expected("true or false", n, "write true or false, without quotes")
 		return
 	}
 	b.set = written.Value
