@@ -47,6 +47,7 @@ func beginStream(s *Submission, doc *document) {
 	form := submission.NewMultipart(doc.arriving, doc.media.Boundary, s.decision.plan, s.engine.Limits, &s.work.report)
 	b := newStream(s, doc, form)
 	form.BeforeEnd = b.end
+	form.StreamTexts()
 	if b.report {
 		form.Observe = true
 		s.r.Body = b

@@ -43,6 +43,50 @@ func TestStreamedForm(t *testing.T) {
 	}
 }
 
+// A text with a max streams as a file does.
+func TestStreamedText(t *testing.T) {
+	const policy = shop + "  letter:\n    on: POST /letter\n    fields: {text: {for: delivery, type: text, max: 2000000}, note: {for: delivery, max: 20, otherwise: none}, last: delivery}\n"
+	text := strings.Repeat("Жж\r\n", 250_000)
+	for _, test := range []struct {
+		name, text, note string
+		want             map[string][]string
+		rule             string
+	}{
+		{"1.5 MB", text, "1", map[string][]string{"text": {text}, "note": {"1"}, "last": {"z"}}, ""},
+		{"a short one that is too long", text, text, map[string][]string{"text": {text}, "note": {"none"}, "last": {"z"}}, ""},
+		{"one that is too long", text + text + text, "1", nil, "text-size"},
+		{"a control character at the end", text + "\x00", "1", nil, "field-text"},
+		{"half a character at the end", text + "\xd0", "1", nil, "field-text"},
+	} {
+		for _, mode := range []Mode{Enforce, Report} {
+			e, j := newEngine(t, policy)
+			e.Mode = mode
+			r := request("POST /letter", formData, strings.NewReader(form(part{"note", "", test.note}, part{"ssn", "", "2"}, part{"text", "", test.text}, part{"last", "", "z"})))
+			got := process(e, r)
+			if entry := j.only(t); entry.Rule != test.rule || !got.Streaming() {
+				t.Errorf("%s: recorded %+v", test.name, entry)
+			}
+			switch {
+			case mode == Report:
+				if got.err != nil || len(got.body) < len(test.text)+len(test.note) {
+					t.Errorf("%s, reported: %d bytes, %v", test.name, len(got.body), got.err)
+				}
+			case test.rule != "":
+				_, boundary, _ := strings.Cut(r.Header.Get("Content-Type"), "boundary=")
+				if got.err == nil || got.rule() != test.rule || strings.Contains(got.body, boundary+"--") {
+					t.Errorf("%s: refused by %q, %v", test.name, got.rule(), got.err)
+				}
+			case got.err != nil || got.rule() != "":
+				t.Errorf("%s: refused by %q, %v", test.name, got.rule(), got.err)
+			default:
+				if diff := cmp.Diff(test.want, fields(t, r, got.body)); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", test.name, diff[:min(len(diff), 1000)])
+				}
+			}
+		}
+	}
+}
+
 // The length of a form that comes in chunks, or compressed, is not known
 // before its end: it goes on in chunks.
 func TestStreamedFormOfUnknownLength(t *testing.T) {

@@ -171,7 +171,8 @@ type rules struct {
 	Keep keep `json:"keep,omitzero"`
 	// What the value has to be; anything else is stripped.
 	Type valueType `json:"type,omitzero"`
-	// The most characters of a value, or the most bytes of a file, such as 5MiB.
+	// The most characters of a value, or the most bytes of a file, such as 5MiB. In a
+	// multipart form, a text with a max and no other checks may be larger than max_body.
 	Max size `json:"max,omitzero"`
 	// An RE2 expression that the whole value has to match.
 	Pattern pattern `json:"pattern,omitzero"`

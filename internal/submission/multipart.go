@@ -8,7 +8,7 @@ import (
 
 // Multipart is a reader of the form that a plan keeps of a multipart/form-data
 // body, parts in the order they came. It holds a window of the body and one field,
-// whatever the size of the files. Its errors are [*Error]s, or those of the body;
+// whatever the size of the files and of the texts that stream. Its errors are [*Error]s, or those of the body;
 // after an error it never returns the closing delimiter, so that no half form
 // passes for a whole one.
 type Multipart struct {
@@ -39,6 +39,12 @@ func NewMultipart(body io.Reader, boundary string, p *Plan, lim Limits, rep *Rep
 	m.parts.between(boundary, m.boundary)
 	return m
 }
+
+// StreamTexts makes the texts of fields without checks go on while they arrive, so
+// that they need not fit into [Limits.Body] if their rule has a Max. It must be
+// called before the first Read. A text that turns out to be longer than its Max
+// after some of it went on refuses the form; one that is held is left out.
+func (m *Multipart) StreamTexts() { m.parts.arrives = true }
 
 // Boundary returns the boundary of the form that is written: random, so
 // that no content can hold it (CVE-2025-7783). An observed form keeps its own.

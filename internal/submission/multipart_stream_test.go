@@ -287,6 +287,10 @@ func checkOtherReads(t *testing.T, p *Plan, in, out string, err error, size int)
 	if fmt.Sprint(err) != fmt.Sprint(err2) || err == nil && pieces != out {
 		t.Fatalf("in pieces of %d: %q, %v\nwhole: %q, %v", size, pieces, err2, out, err)
 	}
+	streamed, err2 := streamForm(p, &chopped{strings.NewReader(in), size}, DefaultLimits(), rep)
+	if (err == nil) != (err2 == nil) || err == nil && streamed != out {
+		t.Fatalf("streamed in pieces of %d: %q, %v\nwhole: %q, %v", size, streamed, err2, out, err)
+	}
 	rep.Reset(p)
 	m := NewMultipart(&chopped{strings.NewReader(in), size}, "B", p, DefaultLimits(), rep)
 	defer closing(t, m)

@@ -2,7 +2,6 @@ package submission
 
 import (
 	"fmt"
-	"net/http"
 	"sync"
 	"unicode/utf8"
 )
@@ -35,6 +34,8 @@ type parts struct {
 	holding int64  // the sizes of all fields that were held
 	count   int    // of parts
 	files   Uploaded
+	arrives bool // the body is not in memory: texts go on while they arrive, if they can
+	text    streamedText
 
 	sum    fingerprinter // of a part's content
 	firsts []fingerprint // of the first values of names
@@ -55,6 +56,7 @@ const (
 	dropContent handling = iota
 	holdContent          // a field, to be decided about when it is whole
 	passContent          // a file
+	textContent          // a field that need not be whole
 )
 
 func (s *parts) begin(p *Plan, lim Limits, rep *Report) {
@@ -62,7 +64,7 @@ func (s *parts) begin(p *Plan, lim Limits, rep *Report) {
 	s.lim = lim
 	s.splitter = splitter{window: s.window, delimiter: s.delimiter[:0]}
 	s.starved, s.marked = true, false
-	s.holding, s.count, s.files = 0, 0, Uploaded{}
+	s.holding, s.count, s.files, s.arrives = 0, 0, Uploaded{}, false
 	s.firsts, s.held = s.firsts[:0], s.held[:0]
 	s.out, s.sent, s.span = s.out[:0], 0, nil
 }
@@ -150,6 +152,8 @@ func (s *parts) header(block string) (err *Error) {
 		}
 	}
 	switch {
+	case !s.part.file && s.arrives && field.streams():
+		s.todo, s.text = textContent, streamedText{}
 	case !s.part.file && (field.Kept || field.Watch || field.Box || field.Boolean):
 		s.todo = holdContent
 	case !field.Kept:
@@ -179,6 +183,8 @@ func (s *parts) content(data []byte, last bool) *Error {
 		}
 	case holdContent:
 		return s.hold(data, last)
+	case textContent:
+		return s.stream(data, last)
 	case passContent:
 		s.size += int64(len(data))
 		limit := s.plan.fields[s.leaf].maxFile()
@@ -202,10 +208,7 @@ func (s *parts) hold(data []byte, last bool) *Error {
 		return nil
 	}
 	if !utf8.Valid(s.value) || !isText(s.value) {
-		return &Error{
-			Status: http.StatusBadRequest, Rule: "field-text",
-			Detail: "a field of the form holds a control character, or is not valid UTF-8; send it as a file if it is not text",
-		}
+		return noText()
 	}
 	if s.single {
 		no := s.plan.fields[s.leaf].isNo(s.value)

@@ -90,6 +90,7 @@ var ruleExamples = map[string][]struct{ in, want string }{
 	"multipart/name-length":          {{form(many("name=", "n", 257, "\n\n1")), refused}},
 	"multipart/file-size":            {{form(many("name=\"f\"; filename=\"x\"\n\n", "x", 101, "")), refused}},
 	"multipart/body-size":            {{form(many("name=\"a\"\n\n", "x", 1<<20+1, "")), refused}},
+	"multipart/text-size":            {{form(many("name=\"text\"\n\n", "x", 40_001, "")), refused}, {form(many("name=\"text\"\n\n", "x", 40_000, "")), form(many("name=\"text\"\n\n", "x", 40_000, ""))}},
 	"multipart/form-growth":          {{form("name=\"long\"\n\n1"), refused}},
 	"multipart/written-anew":         {{form("NAME=f; filename*=utf-8''x.png\nContent-Type: Image/PNG; x=y\nX: y\n\n1"), form("name=\"f\"; filename=\"x.png\"\nContent-Type: image/png\n\n1")}},
 
@@ -111,6 +112,7 @@ func TestRules(t *testing.T) {
 		{Path: segments("_charset_"), Kept: true},
 		{Path: segments("f"), Kept: true, File: true, MaxFile: 100},
 		{Path: segments("box"), Kept: true, Box: true},
+		{Path: segments("text"), Kept: true, Rule: NewRule(Rule{Max: 40_000})},
 		{Path: segments("long"), Otherwise: &Constant{Text: strings.Repeat("c", 60_000)}},
 		{Path: segments("phone", "*"), Kept: true, Rule: NewRule(Rule{Type: "phone"})},
 		{Path: segments("mail"), Kept: true, Rule: NewRule(Rule{Type: "email"})},
@@ -180,6 +182,9 @@ func readExample(t *testing.T, p *Plan, rule, in string) (out string, err error)
 	case "multipart":
 		rep := new(Report)
 		rep.Reset(p)
+		if rule == "multipart/text-size" {
+			return streamForm(p, strings.NewReader(in), lim, rep)
+		}
 		if rule != "multipart/form-growth" {
 			return readForm(p, strings.NewReader(in), lim, rep)
 		}
