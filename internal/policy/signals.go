@@ -91,6 +91,8 @@ func (c *cookieDecl) read(r *reader, n ast.Node) {
 		r.problems.report("two-conditions", c.Matches.at, "the signal cookie has both equals and matches", "remove one of them")
 	case !equals && !matches:
 		r.problems.report("missing-key", c.at, "the signal cookie needs the key equals or matches", "write what the cookie contains if the person consented")
+	case c.Matches.re != nil && c.Matches.re.MatchString(""):
+		r.problems.report("bad-pattern", c.Matches.at, "the expression matches an empty text too, so that any cookie could be a consent", "write what the cookie contains if the person consented")
 	case equals && c.Equals.Text == "" && (c.Equals.kind == "text" || c.Equals.kind == "null"):
 		r.problems.report("empty-text", c.Equals.at, "an empty cookie is not a consent", "write what the cookie contains if the person consented")
 	}
