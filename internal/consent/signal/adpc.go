@@ -19,14 +19,14 @@ type adpc struct {
 	consented, withdrawn, objected policy.PurposeSet
 	withdrawAll, objectAll         bool
 	objectMarketing                bool
-	// malformed says that a part was not understood. Page script can set the
-	// header, and a proxy may have mangled it: restrictions are heeded as far
-	// as they are understood, consents are not.
+	// malformed says that a part was not understood. Scripts can set the header,
+	// and a proxy may have broken it: the restrictions that are understood count,
+	// and consents do not.
 	malformed bool
 }
 
-// readADPC returns the choices that ADPC fields tell, all together: they may
-// repeat, and an RFC 9651 dictionary would keep only the last.
+// readADPC returns the choices of all ADPC fields together: keys may repeat, and
+// an RFC 9651 dictionary would keep only the last.
 func (r *Reader) readADPC(fields []string) Choices {
 	var a adpc
 	left := maxADPC
@@ -42,8 +42,8 @@ func (r *Reader) readADPC(fields []string) Choices {
 	return r.choices(&a)
 }
 
-// choices weighs what was said: specific words prevail over general ones,
-// and among specific ones those that restrict.
+// choices resolves what was said: a specific identifier takes precedence over *,
+// and a restriction over a consent.
 func (r *Reader) choices(a *adpc) Choices {
 	if a.malformed {
 		a.consented = policy.PurposeSet{}
@@ -59,13 +59,13 @@ func (r *Reader) choices(a *adpc) Choices {
 		c.Objected = c.Objected.Union(without(r.choosable, c.Consented))
 	}
 	if a.objectMarketing {
-		// The policy does not say what is direct marketing; what Global Privacy
-		// Control is an objection to is it in any case.
+		// The policy does not say what direct marketing is. The purposes to which
+		// Global Privacy Control objects are.
 		c.Objected = c.Objected.Union(without(r.gpc, c.Consented))
 	}
 	c.Objected = both(c.Objected, r.choosable)
-	// Browsers repeat the header with each request, and of two choices about
-	// one purpose each would seem new after the other was stored.
+	// Browsers repeat the header with each request: of two choices about one
+	// purpose, each would be stored again after the other.
 	c.Withdrawn = without(both(c.Withdrawn, r.consents), c.Objected)
 	return c
 }
@@ -166,7 +166,7 @@ func (r *Reader) restrict(ids string, a *adpc, purposes *policy.PurposeSet, all 
 	}
 }
 
-// words yields what stands between blanks and quotes.
+// words yields the words of a text, which spaces, tabs and quotes separate.
 func words(text string) func(yield func(string) bool) {
 	return strings.FieldsFuncSeq(text, func(c rune) bool { return c == ' ' || c == '\t' || c == '"' })
 }

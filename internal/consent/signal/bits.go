@@ -18,8 +18,8 @@ var sextets = func() (table [256]byte) {
 
 // bits reads numbers out of base64url without padding, the most significant
 // bit first. The strings of the IAB are not padded to whole bytes, so that
-// encoding/base64 does not read them. What lies beyond the end, or is of
-// another alphabet, reads as 0 and sets bad.
+// encoding/base64 does not read them. A bit beyond the end, or of
+// another character, is 0 and sets bad.
 type bits struct {
 	text string
 	at   int // the next bit
@@ -61,11 +61,11 @@ func (b *bits) skip(n int) {
 	b.at += n
 }
 
-// maxPadding is the most bits that fill up a string: encoders fill whole
-// characters, bytes, or both.
+// maxPadding is the most bits of padding: encoders pad to whole characters,
+// bytes, or both.
 const maxPadding = 23
 
-// ends reports whether all was good so far and only padding follows.
+// ends reports whether everything could be read and only padding follows.
 func (b *bits) ends() bool {
 	if b.left() > maxPadding {
 		return false
@@ -101,9 +101,8 @@ func (b *bits) fibonacci() int {
 	return 0
 }
 
-// fibonacciRange yields the numbers of a range in Fibonacci coding, which
-// ascend: items of one number or a group, each told by its distance from the
-// number before.
+// fibonacciRange yields the ascending numbers of a range in Fibonacci coding. Its
+// items are one number or a group, encoded as the difference to the number before.
 func (b *bits) fibonacciRange(yield func(n int) bool) {
 	last := 0
 	for range b.number(12) {
@@ -124,7 +123,7 @@ func (b *bits) fibonacciRange(yield func(n int) bool) {
 	}
 }
 
-// isBase64URL reports whether a text is of the alphabet.
+// isBase64URL reports whether a text is base64url and not empty.
 func isBase64URL(text string) bool {
 	return text != "" && strings.Trim(text, alphabet) == ""
 }

@@ -15,7 +15,7 @@ const (
 
 // cookie is a cookie that is trusted about some purposes.
 type cookie struct {
-	at    int               // the place of its source
+	at    int               // the index of its source
 	about policy.PurposeSet // what it can grant, and denies if it cannot be read
 	// names are what the platform calls the purposes: services, categories or
 	// notices.
@@ -38,7 +38,7 @@ type copies struct {
 	n int // how many there are
 }
 
-// The places of the cookies that IAB strings are read from.
+// The indexes of the cookies with IAB strings.
 const (
 	tcfCookie = iota
 	gppCookie
@@ -46,8 +46,8 @@ const (
 )
 
 // readCookies reads the cookies that are trusted. One that cannot be read denies
-// everything that it could have granted: an unknown is a no, and the word of
-// another platform must not replace it.
+// everything that it could have granted, so that another platform does not decide
+// in its place.
 func (r *Reader) readCookies(fields []string, s *Signals) {
 	var few [8]copies
 	all := few[:]

@@ -64,8 +64,8 @@ func (r *Reader) optedOut(held gppString) said {
 	return s
 }
 
-// readGPP reads a GPP string. It is read when header and sections agree and
-// the sections that we know can be read.
+// readGPP reads a GPP string. ok is false if the header and the sections do not
+// agree, or if a section that we know cannot be read.
 func readGPP(text string) (held gppString, ok bool) {
 	head, rest, more := strings.Cut(text, "~")
 	b := bits{text: head}
@@ -110,8 +110,8 @@ func (g *gppString) readUSP(text string) bool {
 	return true
 }
 
-// readUSNat reads a US National section, versions 1 and 2, as far as its
-// opt-outs go, and its Global Privacy Control sub-section.
+// readUSNat reads the opt-outs of a US National section, versions 1 and 2, and
+// its Global Privacy Control sub-section.
 func (g *gppString) readUSNat(text string) bool {
 	core, rest, more := strings.Cut(text, ".")
 	b := bits{text: core}

@@ -32,8 +32,8 @@ func readObject(text string, member func(d *jsontext.Decoder, name string) error
 	})
 }
 
-// members reads an object and calls member for each of its members, whose
-// value it has to read.
+// members reads an object and calls member, which must read the value, for each
+// of its members.
 func members(d *jsontext.Decoder, member func(name string) error) error {
 	return elements(d, '{', '}', member)
 }
@@ -45,8 +45,8 @@ func readStrings(d *jsontext.Decoder, each func(string)) error {
 	})
 }
 
-// elements reads what is between two brackets. It calls element with each name of
-// an object, or each string of an array.
+// elements reads what two brackets enclose. It calls element with each name of an
+// object, or each string of an array.
 func elements(d *jsontext.Decoder, opening, closing jsontext.Kind, element func(text string) error) error {
 	if d.PeekKind() != opening {
 		return errForm

@@ -86,18 +86,18 @@ func readRevision(d *jsontext.Decoder) (int64, error) {
 	return int64(revision), nil
 }
 
-// fidesCookie is what counts of the cookie of Fides.
+// fidesCookie is the part of the cookie of Fides that counts.
 type fidesCookie struct {
 	consent       said
 	notApplicable policy.PurposeSet
 	method        string // how the cookie came to be written
-	consents      bool   // there is a member of this name
+	consents      bool   // there is a member "consent"
 }
 
 // fides reads the cookie of Fides: {"consent": {"<notice>": true|"opt_in"|…},
 // "fides_meta": {"consentMethod": …}, …} (ethyca/fides, fides-js, cookie.ts).
-// Its script also writes defaults there, unasked: only what says that a
-// person did it, or is of the time before it said so, grants.
+// Its script also writes defaults, before any choice: only a cookie that says that
+// a person chose, or that is older than this member, grants.
 func (c *cookie) fides(value string) (said, bool) {
 	text, ok := unwrapFides(value)
 	if !ok {
@@ -126,7 +126,7 @@ func (c *cookie) fides(value string) (said, bool) {
 	s.granted = without(s.granted, f.notApplicable)
 	switch f.method {
 	case "", "accept", "save", "individual_notice", "button":
-	default: // dismiss, gpc, script, acknowledge, and what we do not know
+	default: // dismiss, gpc, script, acknowledge, and unknown ones
 		s.granted = policy.PurposeSet{}
 	}
 	return s, ok && f.consents
@@ -175,8 +175,8 @@ func unwrapFides(value string) (string, bool) {
 	return inflate(decoded)
 }
 
-// inflate returns what one gzip member holds, if nothing follows it and it is
-// not too much (CWE-409).
+// inflate returns the content of one gzip member, if nothing follows it and it is
+// not too large (CWE-409).
 func inflate(packed []byte) (string, bool) {
 	source := bytes.NewReader(packed)
 	z, err := gzip.NewReader(source)

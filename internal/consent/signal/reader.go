@@ -19,8 +19,8 @@ type Reader struct {
 	choosable policy.PurposeSet // these, and what can be objected to
 	gpc       policy.PurposeSet // marked `objection: gpc`
 
-	// cookies are those that are trusted, the two of IAB strings first; named holds
-	// the places in it by name.
+	// cookies are the cookies that are trusted: first the two of IAB strings, which
+	// may be about no purpose. named has their indexes by name.
 	cookies []cookie
 	named   map[string][]int
 	tcf     [policy.MaxTCFPurpose + 1]policy.PurposeSet
@@ -47,17 +47,18 @@ func NewReader(set *policy.Set, ids map[string]policy.PurposeID) *Reader {
 			r.trustPlatforms(p, sources)
 		}
 	}
-	if !r.cookies[tcfCookie].about.IsEmpty() {
+	tcf, gpp := !r.cookies[tcfCookie].about.IsEmpty(), !r.cookies[gppCookie].about.IsEmpty()
+	if tcf {
 		r.named["euconsent-v2"] = append(r.named["euconsent-v2"], tcfCookie)
 	}
-	if len(r.named["euconsent-v2"]) > 0 || !r.cookies[gppCookie].about.IsEmpty() {
+	if tcf || gpp { // a GPP string may contain a TC string
 		r.named["__gpp"] = append(r.named["__gpp"], gppCookie)
 	}
 	r.choosable = set.Choosable(all)
 	return r
 }
 
-// trustIAB notes which purposes and opt-outs of IAB strings a purpose is.
+// trustIAB adds what IAB strings call a purpose.
 func (r *Reader) trustIAB(p *policy.Purpose) {
 	if n := p.Signals.TCF; n != 0 {
 		r.tcf[n] = r.tcf[n].With(p.ID)
@@ -70,14 +71,14 @@ func (r *Reader) trustIAB(p *policy.Purpose) {
 	}
 }
 
-// cookieKey is what makes two purposes take their consent from one cookie.
+// cookieKey distinguishes the cookies of platforms.
 type cookieKey struct {
 	at     int
 	cookie policy.Cookie
 }
 
-// trustPlatforms notes which cookies of platforms are trusted about a purpose,
-// and what they call it.
+// trustPlatforms adds the cookies of platforms that are trusted about a purpose.
+// known has the indexes of those that were added before.
 func (r *Reader) trustPlatforms(p *policy.Purpose, known map[cookieKey]int) {
 	s := &p.Signals
 	trust := func(at int, key policy.Cookie) *cookie {
@@ -113,8 +114,8 @@ func (r *Reader) trustPlatforms(p *policy.Purpose, known map[cookieKey]int) {
 	}
 }
 
-// Read returns what the header of a request says. It takes no trailers: a
-// signal that arrives after the body comes too late to be heeded.
+// Read returns what the header of a request says. Trailers
+// do not count: they arrive after the decision.
 func (r *Reader) Read(header http.Header) Signals {
 	var s Signals
 	if r == nil || r.set == nil {

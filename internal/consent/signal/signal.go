@@ -1,7 +1,7 @@
 // Package signal reads the consent signals of a request: Advanced Data Protection
 // Control, Global Privacy Control, and the cookies of the consent platforms that
-// the policy trusts. It is pure and bounded, and grants nothing from a signal that
-// is ambiguous.
+// the policy trusts. It is pure and bounded, and an ambiguous
+// signal grants nothing.
 package signal
 
 import (
@@ -22,10 +22,10 @@ const (
 	Cookie        Source = "cookie" // of any other platform
 )
 
-// sources are all of them; the place of one here is its place in [Signals].
+// sources are all sources, in the order of Signals.said.
 var sources = [...]Source{GPC, GPP, TCF, Fides, CookieConsent, Klaro, Cookie}
 
-// The places of the sources.
+// The indexes of the sources.
 const (
 	atGPC = iota
 	atGPP
@@ -38,15 +38,15 @@ const (
 
 // Signals are the signals of a request. The zero value has none.
 type Signals struct {
-	// ADPC holds what the person chose by Advanced Data Protection Control:
-	// explicit choices, which are to be stored.
+	// ADPC are the choices that the person made by Advanced Data Protection Control.
+	// They are explicit and have to be stored.
 	ADPC Choices
 
 	said [len(sources)]said
 }
 
-// Choices are explicit choices of a person, one at most about each purpose:
-// an objection prevails over a withdrawal, and both over a consent.
+// Choices are explicit choices of a person, at most one about each purpose: an
+// objection takes precedence over a withdrawal, and both over a consent.
 type Choices struct {
 	Consented, Withdrawn, Objected policy.PurposeSet
 }
@@ -67,19 +67,19 @@ func (s *Signals) About(source Source, id policy.PurposeID) (grants, found bool)
 	return false, false
 }
 
-// said is what one source says. It says nothing about a purpose in neither set;
-// one in both is denied.
+// said is what one source says. A purpose in both sets is denied; about one in
+// neither, it says nothing.
 type said struct{ granted, denied policy.PurposeSet }
 
-// merge adds what a further copy of the same cookie says. Browsers send a
-// cookie of the domain and one of the host under one name, and applications
-// disagree on which counts: only what all copies grant is granted.
+// merge adds what a further copy of the same cookie says. Browsers send a cookie
+// of the domain and one of the host under one name, and applications use either:
+// only what all copies grant is granted.
 func (s *said) merge(other said) {
 	s.granted = both(s.granted, other.granted)
 	s.denied = s.denied.Union(other.denied)
 }
 
-// deny and grant add purposes.
+// deny and grant add purposes to a set.
 func (s *said) deny(purposes policy.PurposeSet)  { s.denied = s.denied.Union(purposes) }
 func (s *said) grant(purposes policy.PurposeSet) { s.granted = s.granted.Union(purposes) }
 

@@ -16,8 +16,8 @@ const (
 	maxSegments = 8
 )
 
-// publisherTC reads a TC string: what the person chose about the publisher's
-// own purposes. A string without that segment does not speak of them.
+// publisherTC reads what the person chose about the publisher's own purposes in a
+// TC string. Without a PublisherTC segment, it says nothing about them.
 func (r *Reader) publisherTC(value string) (said, bool) {
 	consents, found, ok := readTC(value)
 	var s said
