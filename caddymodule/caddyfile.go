@@ -96,7 +96,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 //
 //	minimize [<policy files...>] {
 //		mode            enforce | report
-//		undeclared      strip | reject | pass
+//		undeclared      reject | strip | pass
 //		uninspected     reject | pass
 //		max_body        <size>
 //		max_depth       <number>
@@ -160,7 +160,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "mode":
 		h.Mode, err = word(d, "enforce", "report")
 	case "undeclared":
-		h.Undeclared, err = word(d, "strip", "reject", "pass")
+		h.Undeclared, err = word(d, "reject", "strip", "pass")
 	case "uninspected":
 		h.Uninspected, err = word(d, "reject", "pass")
 	case "max_body":

@@ -50,10 +50,10 @@ var spoiled = map[string]func(body string) string{
 func TestCanaries(t *testing.T) {
 	exported := spans(t)
 	for _, o := range []options{
-		{},
+		{minimize: "undeclared strip"},
 		{minimize: "mode report"},
 		{minimize: "undeclared reject"},
-		{before: "handle_errors {\n respond \"{http.error.message} {http.minimize.rule} {http.minimize.kept}\"\n }"},
+		{minimize: "undeclared strip", before: "handle_errors {\n respond \"{http.error.message} {http.minimize.rule} {http.minimize.kept}\"\n }"},
 	} {
 		o.level = "DEBUG"
 		o.before += "\nlog\ntracing {\n span shop\n }\nheader >X-Placeholders \"{http.minimize.collection} {http.minimize.purposes} {http.minimize.policy} {http.minimize.rule}\""

@@ -28,6 +28,7 @@ func (h *Handler) provisionConsents() error {
 	if err != nil {
 		return err
 	}
+	h.language = languages.Matcher()
 	if h.app.store == nil {
 		if h.Portal != "" || len(h.Subject) > 0 {
 			return errors.New("portal and subject need a store: minimize { store sqlite <path> } in the global options")

@@ -172,7 +172,7 @@ var sitesExchanges = []sample{
 	// A pattern without a host counts on each site that has this policy.
 	{on: "POST /contact", host: "shop.localhost", contentType: formType, body: "email=ada@example.org&company_size=12", forwarded: "email=ada%40example.org"},
 	{on: "POST /contact", host: "club.localhost", contentType: formType, body: "email=ada@example.org&company_size=12", forwarded: "email=ada@example.org&company_size=12", logged: []string{"POST /contact", "undeclared 1 field · reported only"}},
-	{on: "POST /contact", host: "guest.localhost", contentType: formType, body: "email=ada@example.org"},
+	{on: "POST /contact", host: "guest.localhost", contentType: formType, body: "email=ada@example.org", status: http.StatusForbidden, refusal: "undeclared"},
 	{on: "POST /healthz", host: "shop.localhost", contentType: "text/plain", body: "ping", forwarded: "ping"},
 	{on: "POST /assets/a", host: "shop.localhost", contentType: "text/plain", body: "a", forwarded: "a"},
 }
@@ -217,7 +217,7 @@ var wordpressExchanges = []sample{
 	},
 	{on: "POST /wp-comments-post.php", contentType: formType, body: "author=Ada&comment_post_ID=45", status: http.StatusUnprocessableEntity, refusal: "required"},
 	{on: "POST /wp-login.php?action=lostpassword", contentType: formType, body: "user_login=ada&screen=1440x900", forwarded: "user_login=ada"},
-	{on: "POST /newsletter-plugin/subscribe", contentType: formType, body: "email=ada@example.org", logged: []string{`"verdict":"gap"`}},
+	{on: "POST /newsletter-plugin/subscribe", contentType: formType, body: "email=ada@example.org", status: http.StatusForbidden, refusal: "undeclared"},
 	{
 		on: feedback, contentType: formData,
 		body:      form(part{"_wpcf7", "", "123"}, part{"your-name", "", "Ada"}, part{"your-email", "", "ada@example.org"}, part{"your-file", "a.png", "picture"}, part{"your-birthday", "", "1990-12-10"}, part{"_wpcf7_ak_bib", "", "1763792000"}),
@@ -230,7 +230,7 @@ var wordpressExchanges = []sample{
 		forwarded: "your-email=ada%40example.org&newsletter=1", answered: []string{"Privacy-Purpose", "answer, newsletter"},
 	},
 	{on: "POST /wp-cron.php?doing_wp_cron=1763792000.1"},
-	{on: "POST /xmlrpc.php", contentType: "text/xml", body: "<methodCall/>", status: http.StatusUnsupportedMediaType, refusal: "media-type"},
+	{on: "POST /xmlrpc.php", contentType: "text/xml", body: "<methodCall/>", status: http.StatusForbidden, refusal: "undeclared"},
 	// The dashboard and the editor go past.
 	{on: "POST /wp-admin/post.php", contentType: formType, body: "a=1;b&a=2", forwarded: "a=1;b&a=2", answered: []string{"Privacy-Receipt", ""}},
 	{
@@ -249,8 +249,8 @@ var wordpressReportExchanges = []sample{
 		logged: []string{`"mode":"report"`, `"collection":"comment"`, `"verdict":"minimized"`, `"undeclared":1`},
 	},
 	{on: "POST /wp-comments-post.php", contentType: formType, body: "author=Ada", forwarded: "author=Ada", logged: []string{`"mode":"report"`, `"verdict":"refused"`, `"rule":"required"`}},
-	{on: "POST /xmlrpc.php", contentType: "text/xml", body: "<methodCall/>", forwarded: "<methodCall/>", logged: []string{`"mode":"report"`, `"rule":"media-type"`}},
-	{on: "POST /newsletter-plugin/subscribe", contentType: formType, body: "email=ada@example.org", forwarded: "email=ada@example.org", logged: []string{`"mode":"report"`, `"verdict":"gap"`}},
+	{on: "POST /xmlrpc.php", contentType: "text/xml", body: "<methodCall/>", forwarded: "<methodCall/>", logged: []string{`"mode":"report"`, `"rule":"undeclared"`}},
+	{on: "POST /newsletter-plugin/subscribe", contentType: formType, body: "email=ada@example.org", forwarded: "email=ada@example.org", logged: []string{`"mode":"report"`, `"rule":"undeclared"`, `"undeclared":1`}},
 }
 
 func TestExamples(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/modicum-proxy/modicum/internal/consent/service"
 	"github.com/modicum-proxy/modicum/internal/minimize"
+	"github.com/modicum-proxy/modicum/internal/notice/words"
 	"github.com/modicum-proxy/modicum/internal/pages"
 	"github.com/modicum-proxy/modicum/internal/subject"
 	"github.com/modicum-proxy/modicum/internal/submission"
@@ -33,12 +34,14 @@ type Handler struct {
 	// Mode is `enforce`, or `report`: record what would be stripped, and
 	// forward what came. Default: enforce.
 	Mode string `json:"mode,omitempty"`
-	// Undeclared is what becomes of a submission that no collection
-	// declares: `strip`, `reject` or `pass`. Default: strip.
+	// Undeclared is what becomes of a body that no collection declares:
+	// `reject` it, `strip` all its fields, or `pass` it. Without a body, the
+	// query of such a submission is stripped, unless it is `pass`.
+	// Default: reject.
 	Undeclared string `json:"undeclared,omitempty"`
 	// Uninspected is what becomes of a body that is neither form nor JSON,
-	// or of an upgrade, where no collection is declared: `reject` or `pass`.
-	// Default: reject.
+	// or of an upgrade, where no collection is declared: `reject`, or `pass` it
+	// with its query. Default: reject.
 	Uninspected string `json:"uninspected,omitempty"`
 	// MaxBody is the most bytes of a body held in memory. Default: 1 MiB.
 	MaxBody int64 `json:"max_body,omitempty"`
@@ -87,10 +90,11 @@ type Handler struct {
 	app      *App
 	policy   *livePolicy
 	engine   *minimize.Engine
-	registry *liveRegistry    // nil: no store is configured
-	consents *service.Service // nil: as above
-	pages    *pages.Pages     // nil: no portal
-	gpc      http.Handler     // nil: nothing is published
+	registry *liveRegistry                       // nil: no store is configured
+	consents *service.Service                    // nil: as above
+	pages    *pages.Pages                        // nil: no portal
+	language func(accept string) *words.Language // of refusals
+	gpc      http.Handler                        // nil: nothing is published
 	except   exceptions
 	log      *slog.Logger
 }
@@ -130,7 +134,7 @@ func (h *Handler) Provision(ctx caddy.Context) error {
 func (h *Handler) setDefaults() {
 	limits := submission.DefaultLimits()
 	setDefault(&h.Mode, "enforce")
-	setDefault(&h.Undeclared, "strip")
+	setDefault(&h.Undeclared, "reject")
 	setDefault(&h.Uninspected, "reject")
 	setDefault(&h.MaxBody, limits.Body)
 	setDefault(&h.MaxDepth, limits.Depth)
@@ -181,7 +185,7 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 		e.Undeclared = minimize.Pass
 	case "reject":
 	default:
-		return nil, fmt.Errorf("undeclared %q: expected strip, reject or pass", h.Undeclared)
+		return nil, fmt.Errorf("undeclared %q: expected reject, strip or pass", h.Undeclared)
 	}
 	switch h.Uninspected {
 	case "pass":

@@ -29,7 +29,7 @@ func TestFastCGI(t *testing.T) {
 		got <- env{r.URL.RequestURI(), string(body), strings.Repeat("!", strings.Count(all, "canary"))}
 	}))
 	t.Cleanup(func() { _ = l.Close() })
-	s.loadText(strings.Replace(s.caddyfile(options{before: "root " + s.dir}), "reverse_proxy unix/"+s.dir+"/app.sock {", `reverse_proxy unix/`+s.dir+`/fcgi.sock {
+	s.loadText(strings.Replace(s.caddyfile(options{before: "root " + s.dir, minimize: "undeclared strip"}), "reverse_proxy unix/"+s.dir+"/app.sock {", `reverse_proxy unix/`+s.dir+`/fcgi.sock {
 		header_up X-Original {http.request.orig_uri}
 		header_up X-Query {http.request.orig_uri.query}
 		transport fastcgi`, 1))

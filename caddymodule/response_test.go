@@ -449,7 +449,7 @@ func TestReportMode(t *testing.T) {
 	for _, test := range []struct{ on, contentType, body, verdict string }{
 		{"POST /checkout?x=%zz", jsonType, `{"name": "a", "x":1}`, `"verdict":"refused"`},
 		{"POST /checkout", jsonType, ` {"name" : "a", "x":1}`, `"verdict":"minimized"`},
-		{"POST /nowhere", formType, "a=b;c", `"verdict":"gap"`},
+		{"POST /nowhere", formType, "a=b;c", `"rule":"undeclared"`},
 		{"POST /checkout", formData, large, `"verdict":"minimized"`},
 		{"POST /checkout", formData, large + "x", `"verdict":"refused"`},
 	} {
@@ -491,5 +491,25 @@ func TestRequestBodyLimit(t *testing.T) {
 	if res.StatusCode != http.StatusRequestEntityTooLarge {
 		t.Errorf("answered %s", res.Status)
 	}
+	s.upstream.none()
+}
+
+// A visitor whose form no collection declares is told so in their language, and not
+// what the operator can do about it. A program is told that too.
+func TestUndeclaredRefusal(t *testing.T) {
+	s := startSite(t, options{})
+	for accept, want := range map[string]string{"ru-RU,ru;q=0.9": "Вы всё сделали правильно", "de": "You did nothing wrong"} {
+		res := s.do(s.request("POST /nowhere", formType, strings.NewReader("a=1"), "Accept", "text/html", "Accept-Language", accept))
+		if res.StatusCode != http.StatusForbidden || !strings.Contains(res.body, want) || strings.Contains(res.body, "undeclared strip") {
+			t.Errorf("%s: answered %s %s", accept, res.Status, res.body)
+		}
+	}
+	res := s.do(s.request("POST /nowhere", formType, strings.NewReader("a=1")))
+	for _, want := range []string{`"rule":"undeclared"`, `"route":"POST /nowhere"`, `"policy":"`, `undeclared strip`, `mode report`} {
+		if !strings.Contains(res.body, want) {
+			t.Errorf("the answer does not say %s: %s", want, res.body)
+		}
+	}
+	s.log.wait(t, `"rule":"undeclared"`, `"remedy":"declare the route`)
 	s.upstream.none()
 }

@@ -79,7 +79,7 @@ func TestAttackPlaceholders(t *testing.T) {
 	large := "--B\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"a\"\r\n\r\n" + strings.Repeat("x", 10_000) +
 		"\r\n--B\r\nContent-Disposition: form-data; name=\"ssn\"\r\n\r\nCANARY\r\n--B--\r\n"
 	for _, before := range []string{"", "tracing {\n span shop\n }", "uri strip_prefix /never"} {
-		o := options{before: before, minimize: "max_body 8KiB"}
+		o := options{before: before, minimize: "max_body 8KiB\nundeclared strip"}
 		s := startSite(t, o)
 		text := strings.Replace(s.caddyfile(o), "minimize privacy.yaml", "route {\nminimize privacy.yaml", 1)
 		s.loadText(strings.Replace(text, "reverse_proxy", body+query+"reverse_proxy", 1) + "\n}\n")

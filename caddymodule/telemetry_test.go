@@ -86,7 +86,7 @@ func attributes(span *trace.Span) map[string]any {
 // the one that made the span of the request.
 func TestSpans(t *testing.T) {
 	exported := spans(t)
-	s := startSite(t, options{before: "tracing {\n span shop\n }"})
+	s := startSite(t, options{before: "tracing {\n span shop\n }", minimize: "undeclared strip"})
 	version := s.status().Policies[0].Version
 	large := form(part{"name", "", "Anna"}, part{"photo", "p", strings.Repeat("x", 2<<20)}, part{"canary", "", "1"})
 	for _, test := range []struct {

@@ -44,7 +44,7 @@ var attempts = []struct{ about, command string }{
 		`curl SHOP/newsletter -d agree=on -d email=ada@example.org -d email=eve@example.org`,
 	},
 	{
-		"a request that no policy declares: it arrives empty",
+		"a request that no policy declares, which is refused",
 		`curl SHOP/api/visits -H 'Content-Type: application/json' -d '{"visitor": "v-5e11ed0"}' -so /dev/null`,
 	},
 }

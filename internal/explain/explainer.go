@@ -47,7 +47,7 @@ func New(set *policy.Set) (*Explainer, error) {
 	}
 	e := &Explainer{set: set, signals: &service.Stateless{Words: languages, Now: time.Now}}
 	e.engine = &minimize.Engine{
-		Policies: policies, Consents: e, Recorder: recorder{e}, Undeclared: minimize.Strip, Limits: submission.DefaultLimits(),
+		Policies: policies, Consents: e, Recorder: recorder{e}, Limits: submission.DefaultLimits(),
 		Now: time.Now, NewReceipt: func() string { return Receipt },
 	}
 	return e, nil

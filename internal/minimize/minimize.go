@@ -102,10 +102,15 @@ type Engine struct {
 	OriginalPath func(*http.Request) string
 	// Trusted reports whether a request comes from a proxy that may say where
 	// the client sent it. nil: none may.
-	Trusted     func(*http.Request) bool
-	Mode        Mode
-	Undeclared  Fallback // a submission that no collection declares
-	Uninspected Fallback // a body that is neither form nor JSON, an upgrade; Strip refuses
+	Trusted func(*http.Request) bool
+	Mode    Mode
+	// Undeclared is what becomes of a submission that no collection declares.
+	// Reject refuses a body; without one, the query is stripped.
+	Undeclared Fallback
+	// Uninspected is what becomes of a body that is neither form nor JSON, and of
+	// an upgrade, where no collection is declared. Pass forwards the query as it
+	// came too; Strip refuses.
+	Uninspected Fallback
 	// OddPaths are the paths that the application reads in one way although others
 	// read them in several.
 	OddPaths OddPaths

@@ -53,7 +53,7 @@ func (e *Engine) minimize(s *Submission) error {
 		return nil
 	}
 	doc, err := e.read(s)
-	if err != nil {
+	if err != nil || to.unread {
 		return err
 	}
 	facts, err := e.learn(s, doc)

@@ -51,11 +51,19 @@ func (e *Engine) read(s *Submission) (*document, error) {
 	case err != nil:
 		return nil, err
 	case unreadable && mayPass:
-		return doc, nil // the body goes on as it came; the query is minimized
+		s.work.to.unread = true
+		return doc, nil // the query goes on as it came too: it may be signed, or name a session
+	case unreadable && s.Collection == nil && e.Undeclared == Reject:
+		return nil, undeclaredBody()
 	case unreadable:
 		return nil, unreadableBody(doc.media)
 	default:
 		doc.hasBody = true
+	}
+	if s.Collection == nil && doc.hasBody {
+		if err := e.readUndeclared(s, header, doc); err != nil || s.work.to.unread {
+			return doc, err
+		}
 	}
 	switch {
 	case s.Mode == Report && doc.hasBody:

@@ -118,10 +118,15 @@ func describe(s *Submission, e *Entry, verdict Verdict, refusal *submission.Erro
 }
 
 // entry returns the entry of the submission. Of what is refused nothing is
-// collected.
+// collected. That of an undeclared body which is only reported has its names: they
+// show what there is to declare.
 func entry(s *Submission) *Entry {
 	e := &s.work.entry
-	describe(s, e, s.Verdict, s.Refusal)
+	if s.Refusal == nil && s.work.to.rejected {
+		describe(s, e, Refused, undeclaredBody())
+	} else {
+		describe(s, e, s.Verdict, s.Refusal)
+	}
 	if s.decision == nil || s.Refusal != nil {
 		return e
 	}

@@ -22,6 +22,9 @@ const (
 // ruleAmbiguousPath is the rule that a path can be read in one way.
 const ruleAmbiguousPath = "ambiguous-path"
 
+// RuleUndeclared is the rule that a collection declares the route of a body.
+const RuleUndeclared = "undeclared"
+
 // isFinal reports whether a refusal holds in report mode too.
 func isFinal(refusal *submission.Error) bool {
 	if refusal == nil {
@@ -68,6 +71,12 @@ func internalFault() *submission.Error {
 
 func unrecorded() *submission.Error {
 	return refused(http.StatusServiceUnavailable, ruleUnrecorded, "the submission cannot be recorded at the moment")
+}
+
+func undeclaredBody() *submission.Error {
+	refusal := refused(http.StatusForbidden, RuleUndeclared, "no collection of the policy declares this route")
+	refusal.Remedy = "declare the route in the policy, or set undeclared strip or undeclared pass; meanwhile, mode report"
+	return refusal
 }
 
 func pathTooLong() *submission.Error {

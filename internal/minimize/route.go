@@ -19,6 +19,7 @@ type destination struct {
 	paths      paths
 	submits    bool              // the request submits data, or must be recorded
 	unread     bool              // it goes on as it came: the operator decided so
+	rejected   bool              // no collection declares its body, which enforce refuses
 	refusal    *submission.Error // nil: it is not refused for where it leads
 	deadline   ReadDeadline      // of a body
 }
@@ -42,7 +43,7 @@ func (e *Engine) route(w http.ResponseWriter, r *http.Request) destination {
 		return to
 	}
 	upgrade := isUpgrade(r)
-	if !upgrade {
+	if !upgrade && (r.Header["Content-Type"] == nil || isSafe(r.Method) || r.Method == http.MethodDelete) {
 		e.detectBody(r, to.deadline)
 	}
 	if !upgrade && !hasBody(r) && r.URL.RawQuery == "" {
@@ -54,14 +55,17 @@ func (e *Engine) route(w http.ResponseWriter, r *http.Request) destination {
 	to.collection, to.pattern = found.Collection, found.Pattern
 	to.submits = upgrade || hasBody(r) || !isSafe(r.Method) || to.collection != nil
 	if to.submits {
-		to.unread, to.refusal = e.admit(&to, found, upgrade)
+		if to.collection == nil && !upgrade && r.ContentLength < 0 {
+			e.detectBody(r, to.deadline) // an empty body is none
+		}
+		to.unread, to.refusal = e.admit(r, &to, found, upgrade)
 	}
 	return to
 }
 
 // admit decides about a submission by where it leads, before its content: it
 // goes on unread, is refused, or is read.
-func (e *Engine) admit(to *destination, found policy.Route, upgrade bool) (unread bool, refusal *submission.Error) {
+func (e *Engine) admit(r *http.Request, to *destination, found policy.Route, upgrade bool) (unread bool, refusal *submission.Error) {
 	if refusal := e.checkPaths(to.paths); refusal != nil {
 		return false, refusal
 	}
@@ -81,8 +85,8 @@ func (e *Engine) admit(to *destination, found policy.Route, upgrade bool) (unrea
 		return false, refused(http.StatusForbidden, "upgrade", "what follows an upgrade cannot be inspected")
 	case !declared && e.Undeclared == Pass:
 		return true, nil
-	case !declared && e.Undeclared == Reject:
-		return false, refused(http.StatusForbidden, "undeclared", "no collection of the policy declares this route")
+	case !declared && e.Undeclared == Reject && e.Uninspected != Pass && e.Mode == Enforce && hasBody(r):
+		return false, undeclaredBody() // otherwise, it is read first
 	}
 	return false, nil
 }
@@ -131,7 +135,7 @@ func (e *Engine) Disguised(r *http.Request) bool {
 // does not say so for a GET, and some clients send an empty body in chunks:
 // without this, both would be bodies of no type.
 func (e *Engine) detectBody(r *http.Request, deadline ReadDeadline) {
-	if !hasBody(r) || r.ContentLength > 0 || r.Header["Content-Type"] != nil && !isSafe(r.Method) && r.Method != http.MethodDelete {
+	if !hasBody(r) || r.ContentLength > 0 {
 		return
 	}
 	if e.BodyTimeout > 0 {

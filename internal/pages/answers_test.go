@@ -341,7 +341,7 @@ func TestMessages(t *testing.T) {
 	}
 	said := map[string]bool{"language": true}
 	var sources []string
-	for _, pattern := range []string{"*.go", "templates/*.html", "../notice/*.go", "../notice/words/*.go"} {
+	for _, pattern := range []string{"*.go", "templates/*.html", "../notice/*.go", "../notice/words/*.go", "../../caddymodule/refusal.go"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
 			t.Fatal(err)
