@@ -81,6 +81,7 @@ func withoutEmptySegments(path string) string {
 // two collections.
 func (r *routes) findOdd(method, host, path string) (found Route) {
 	loose := false
+	received := r.find(method, host, path)
 	for _, reading := range Readings(path) {
 		exact := r.find(method, host, reading)
 		loose = loose || exact.Collection == nil
