@@ -142,12 +142,14 @@ func TestCases(t *testing.T) {
 	ids := make(map[string]bool)
 	for _, file := range files {
 		f := readFamily(t, file)
+		for _, c := range f.Cases {
+			if ids[c.ID] {
+				t.Errorf("two cases have the id %s", c.ID)
+			}
+			ids[c.ID] = true
+		}
 		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
 			for _, c := range f.Cases {
-				if ids[c.ID] {
-					t.Errorf("two cases have the id %s", c.ID)
-				}
-				ids[c.ID] = true
 				t.Run(c.ID, c.run)
 			}
 		})
@@ -193,9 +195,9 @@ func (c *test) try(t *testing.T) error {
 			return err
 		}
 	}
-	for _, r := range c.Requests {
+	for i, r := range c.Requests {
 		if err := f.compare(r); err != nil {
-			return err
+			return fmt.Errorf("request %d: %w", i+1, err)
 		}
 	}
 	if c.After != nil {
