@@ -99,5 +99,6 @@ func (r *routes) findOdd(method, host, path string) (found Route) {
 		found.add(r.findLoosely(method, host, forgiven(path[:i])))
 	}
 	found.Loose = loose && found.Collection != nil
+	found.Loose = received.Collection == nil && found.Collection != nil
 	return found
 }
