@@ -1,6 +1,7 @@
 package minimize
 
 import (
+	"cmp"
 	"errors"
 	"net"
 	"net/http"
@@ -49,6 +50,9 @@ func refusedFor(f *policy.Field, status int, rule, detail string) *submission.Er
 	return refusal
 }
 
+// called returns what the page of a refusal, which is in English, calls a field.
+func called(f *policy.Field) string { return cmp.Or(f.Label.In("en"), f.Name) }
+
 // asRefusal turns what ended the reading of a body into a refusal.
 func asRefusal(err error) *submission.Error {
 	var refusal *submission.Error
@@ -91,5 +95,5 @@ func bodyTooLarge() *submission.Error {
 // because the store does not say whether the field may pass.
 func consentUnknown(f *policy.Field) *submission.Error {
 	return refusedFor(f, http.StatusServiceUnavailable, "consent-unknown",
-		"the field "+f.Name+" is required, and it is not known at the moment whether its consent stands")
+		"the field "+called(f)+" is required, and it is not known at the moment whether its consent stands")
 }

@@ -105,7 +105,7 @@ func (w *work) mergeQuery(c *policy.Collection) error {
 		o := &w.report.Outcomes[i]
 		if o.Kept > 0 {
 			return refusedFor(&c.Fields[i], http.StatusBadRequest, "query-and-body",
-				"the field "+c.Fields[i].Name+" is in the query and in the body, and applications disagree on which counts")
+				"the field "+called(&c.Fields[i])+" is in the query and in the body, and applications disagree on which counts")
 		}
 		o.Kept = 1
 	}
@@ -123,7 +123,7 @@ func missing(c *policy.Collection, required []int, outcomes []submission.Outcome
 		if unknown && (o.Reason == policy.ReasonNoConsent || o.Reason == policy.ReasonObjected) {
 			return consentUnknown(f)
 		}
-		detail := "the field " + f.Name + " is required"
+		detail := "the field " + called(f) + " is required"
 		if o.Stripped > 0 {
 			detail += ", and what was sent is left out: " + strings.ReplaceAll(o.Reason, "_", " ")
 		}

@@ -44,6 +44,8 @@ type Datum struct {
 	Field    string // the path as the policy writes it
 	Category string // of the fideslang taxonomy; empty: not said
 	Keep     string // how it is reduced before it passes, "year"; empty: not
+	Label    string `json:",omitempty"` // what people call the field; empty: not said
+	Why      string `json:",omitempty"` // why it is needed; empty: not said
 	// Whole is the route, as the policy writes it, where anything that is sent
 	// passes; there is no field then. Empty: it is a field.
 	Whole string `json:",omitempty"`
@@ -60,7 +62,7 @@ func ForPurpose(set *policy.Set, id policy.PurposeID, language string) *Consent 
 	p, c := &set.Purposes[id], &set.Controller
 	n := &Consent{
 		Purpose: p.Name, Title: p.Title.In(language), Description: p.Description.In(language), Benefit: p.Benefit.In(language),
-		Data: data(set, id), Retention: p.Retention, Expires: p.Expires,
+		Data: data(set, id, language), Retention: p.Retention, Expires: p.Expires,
 		Controller: Party{Name: c.Name.In(language), Contact: c.Contact, Address: c.Address.In(language), Country: c.Country},
 		DPO:        Party{Name: c.DPO.Name.In(language), Contact: c.DPO.Contact, Address: c.DPO.Address.In(language)},
 	}
@@ -80,7 +82,7 @@ func ForPurpose(set *policy.Set, id policy.PurposeID, language string) *Consent 
 
 // data returns the fields that a purpose asks for, over all collections, each
 // once and in order, and the routes where anything passes for it.
-func data(set *policy.Set, id policy.PurposeID) []Datum {
+func data(set *policy.Set, id policy.PurposeID, language string) []Datum {
 	found := map[Datum]bool{}
 	for _, c := range set.Collections {
 		if c.Whole != nil && c.Whole.Purpose == id {
@@ -96,7 +98,7 @@ func data(set *policy.Set, id policy.PurposeID) []Datum {
 			f := &c.Fields[i]
 			// The box that is ticked says nothing of the person beyond the consent.
 			if slices.Contains(f.Purposes, id) && !ticks[f.Path.Key()] {
-				found[Datum{Field: f.Name, Category: f.Category, Keep: f.Keep.Kind}] = true
+				found[Datum{Field: f.Name, Category: f.Category, Keep: f.Keep.Kind, Label: f.Label.In(language), Why: f.Why.In(language)}] = true
 			}
 		}
 	}
@@ -106,7 +108,7 @@ func data(set *policy.Set, id policy.PurposeID) []Datum {
 }
 
 func (d Datum) key() string {
-	return strings.Join([]string{d.Field, d.Category, d.Keep, d.Whole}, "\x00")
+	return strings.Join([]string{d.Field, d.Category, d.Keep, d.Whole, d.Label, d.Why}, "\x00")
 }
 
 func (n *Consent) digest() string {
@@ -134,6 +136,11 @@ func Languages(set *policy.Set) []string {
 		p := &set.Purposes[i]
 		add(p.Title, p.Description, p.Benefit)
 		add(p.Recipients...)
+	}
+	for _, c := range set.Collections {
+		for i := range c.Fields {
+			add(c.Fields[i].Label, c.Fields[i].Why)
+		}
 	}
 	delete(found, "")
 	return slices.Sorted(maps.Keys(found))

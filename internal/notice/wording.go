@@ -92,7 +92,7 @@ func (n *Consent) withdrawal(in *words.Language) string {
 func (n *Consent) dataIn(in *words.Language) []string {
 	var known, fields []string
 	for _, d := range n.Data {
-		kinds, kind := &known, in.Category(d.Category)
+		kinds, kind := &known, cmp.Or(d.Label, in.Category(d.Category))
 		switch {
 		case d.Whole != "":
 			kinds, kind = &fields, in.Say("datum.whole", "Route", d.Whole)
@@ -101,6 +101,9 @@ func (n *Consent) dataIn(in *words.Language) []string {
 		}
 		if d.Keep != "" {
 			kind = in.Say("datum.kept", "Datum", kind, "Keep", in.Say("keep."+d.Keep))
+		}
+		if d.Why != "" {
+			kind = in.Say("datum.why", "Datum", kind, "Why", d.Why)
 		}
 		if !slices.Contains(*kinds, kind) {
 			*kinds = append(*kinds, kind)

@@ -67,8 +67,16 @@ func (s *Set) canonicalField(f *Field) any {
 	if f.Pattern != nil {
 		pattern = f.Pattern.String()
 	}
-	return map[string]any{
+	canonical := map[string]any{
 		"path": f.Path.canonical(), "for": purposes, "keep": f.Keep, "type": f.Type, "max": f.Max, "pattern": pattern,
 		"one_of": f.OneOf, "otherwise": f.Otherwise, "required": f.Required, "category": f.Category,
 	}
+	// Policies without them keep their version.
+	if f.Label != nil {
+		canonical["label"] = f.Label
+	}
+	if f.Why != nil {
+		canonical["why"] = f.Why
+	}
+	return canonical
 }

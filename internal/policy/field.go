@@ -42,6 +42,7 @@ func (c *compiler) field(e *entry[fieldDecl]) (Field, bool) {
 	f := Field{
 		Name: e.Name, Path: path, Purposes: c.resolve(r.For.words), Keep: r.Keep.Keep, Type: r.Type.text,
 		Max: r.Max.n, Pattern: r.Pattern.re, Required: r.Required.set, Category: r.Category.text,
+		Label: r.Label.text, Why: r.Why.text,
 		List: path.ends(Element), Position: e.at,
 	}
 	for _, v := range r.OneOf.values {
@@ -72,6 +73,8 @@ func (r *rules) inherit(definition rules) {
 	inherit(&r.Otherwise, definition.Otherwise)
 	inherit(&r.Required, definition.Required)
 	inherit(&r.Category, definition.Category)
+	inherit(&r.Label, definition.Label)
+	inherit(&r.Why, definition.Why)
 }
 
 func inherit[T interface{ given() bool }](own *T, shared T) {

@@ -184,6 +184,10 @@ type rules struct {
 	Required boolean `json:"required,omitzero"`
 	// What data it is: a data category of the fideslang taxonomy, such as user.contact.email.
 	Category word `json:"category,omitzero"`
+	// What people call the field: the pages show it in place of the name.
+	Label textValue `json:"label,omitzero"`
+	// Why the data is needed, in one line that the pages show beside the label.
+	Why textValue `json:"why,omitzero"`
 }
 
 // definitionDecl is a field definition that collections share.

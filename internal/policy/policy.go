@@ -152,6 +152,10 @@ type Field struct {
 	Required bool
 	// Category is a data category of the fideslang taxonomy, dotted.
 	Category string
+	// Label is what people call the field; nil: its category, or its name.
+	Label Text
+	// Why is why the data is needed, in one line; nil is not given.
+	Why Text
 	// List is set if the field is the elements of a list: the path ends in "*".
 	List     bool
 	Position Position

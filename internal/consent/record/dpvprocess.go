@@ -34,6 +34,8 @@ type dpvData struct {
 	Field    string `json:"modicum:field"`
 	Category string `json:"modicum:category,omitempty"`
 	Keep     string `json:"modicum:keep,omitempty"`
+	Label    string `json:"dct:title,omitempty"`
+	Why      string `json:"dct:description,omitempty"`
 }
 
 type dpvController struct {
@@ -93,7 +95,7 @@ func newDPVProcess(purpose string, controller notice.Party, told *notice.Consent
 		process.Controller.DPO = &dpo
 	}
 	for _, d := range told.Data {
-		process.Data = append(process.Data, dpvData{Type: "dpv:PersonalData", Field: cmp.Or(d.Field, d.Whole), Category: d.Category, Keep: d.Keep})
+		process.Data = append(process.Data, dpvData{Type: "dpv:PersonalData", Field: cmp.Or(d.Field, d.Whole), Category: d.Category, Keep: d.Keep, Label: d.Label, Why: d.Why})
 	}
 	for _, name := range told.Recipients {
 		process.Recipients = append(process.Recipients, dpvNamed{Type: "dpv:Recipient", Name: name})
