@@ -28,6 +28,7 @@ type decision struct {
 	identifying []int          // indexes of fields
 	method      []int          // indexes of the fields that override the method
 	whole       policy.Verdict // on what passes whole
+	keeps       bool           // a field passes
 }
 
 // tick is a field whose value can give a consent.
@@ -129,7 +130,7 @@ func (d *decision) allow(fields []submission.Field) {
 		f := &c.Fields[i]
 		verdict := c.Decide(f, d.standing)
 		if verdict.Kept {
-			purposes = purposes.With(verdict.Purpose)
+			purposes, d.keeps = purposes.With(verdict.Purpose), true
 		}
 		fields[i].Kept, fields[i].Reason, fields[i].Rule = verdict.Kept, verdict.Reason, d.edition.rules[f]
 		if f.Otherwise != nil {

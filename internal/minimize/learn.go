@@ -32,12 +32,13 @@ func (e *Engine) learn(s *Submission, doc *document) (facts, error) {
 	if err := w.writeQuery(doc, d, e.Limits); err != nil {
 		return f, err
 	}
-	if doc.arriving != nil {
+	beginning := doc.arriving != nil && doc.media.Kind == submission.MediaMultipart
+	if beginning {
 		submission.WatchPrefix(doc.body, doc.media.Boundary, d.plan, e.Limits, &w.report)
 	} else if _, err := w.writeBody(doc, d, e.Limits); err != nil {
 		return f, err
 	}
-	f.identities, f.hidden = identities(s.Collection, d, &w.report, doc.arriving != nil)
+	f.identities, f.hidden = identities(s.Collection, d, &w.report, beginning)
 	if !isSafe(s.r.Method) { // following a link is no choice
 		f.ticked = ticked(d, &w.report)
 	}

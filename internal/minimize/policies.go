@@ -68,13 +68,22 @@ func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 // kindsOf returns how the media types that a collection names are read; nil: it
 // names none. The parameters of what passes whole do not matter.
 func kindsOf(c *policy.Collection) map[string]submission.MediaKind {
-	whole := wholeOf(c)
-	if whole == nil {
+	if c == nil || c.Whole == nil && len(c.Read) == 0 {
 		return nil
 	}
-	kinds := make(map[string]submission.MediaKind, len(whole.Types))
-	for _, t := range whole.Types {
-		kinds[t] = submission.MediaOther
+	kinds := make(map[string]submission.MediaKind)
+	if c.Whole != nil {
+		for _, t := range c.Whole.Types {
+			kinds[t] = submission.MediaOther
+		}
+	}
+	for t, reading := range c.Read {
+		switch reading {
+		case policy.ReadJSON:
+			kinds[t] = submission.MediaJSON
+		case policy.ReadPass:
+			kinds[t] = submission.MediaRaw
+		}
 	}
 	return kinds
 }

@@ -4,6 +4,8 @@ import (
 	"io"
 	"os"
 	"sync/atomic"
+
+	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
 // rawBody is a body that goes on byte for byte while it is read. Its last byte is
@@ -11,8 +13,9 @@ import (
 // length takes that byte for the end.
 type rawBody struct {
 	body    io.Reader
-	left    int64 // bytes that may still come
-	observe bool  // what would refuse the body is only noted
+	left    int64                // bytes that may still come
+	observe bool                 // what would refuse the body is only noted
+	watch   *submission.RawWatch // nil: anything may pass
 	// beforeEnd is called once, when all of the body has been read. Its error ends
 	// the reading instead.
 	beforeEnd func() error
@@ -55,14 +58,18 @@ func (b *rawBody) Read(p []byte) (int, error) {
 
 // accept checks what has been read.
 func (b *rawBody) accept(p []byte) error {
-	var fault error
+	var fault *submission.Error
 	if b.left -= int64(len(p)); b.left < 0 {
 		fault = largerThanMax()
+	} else if b.watch != nil {
+		fault = b.watch.Next(p)
 	}
-	if !b.observe {
+	switch {
+	case fault == nil:
+		return nil
+	case !b.observe:
 		return fault
-	}
-	if b.fault == nil {
+	case b.fault == nil:
 		b.fault = fault // the first one
 	}
 	return nil

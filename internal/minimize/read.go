@@ -66,6 +66,8 @@ func (e *Engine) read(s *Submission) (*document, error) {
 		}
 	}
 	switch {
+	case doc.hasBody && doc.media.Kind == submission.MediaRaw:
+		return doc, e.readRaw(s, header, doc)
 	case s.Mode == Report && doc.hasBody:
 		return doc, e.copyBody(r, header, doc)
 	case s.Mode == Report:

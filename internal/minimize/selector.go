@@ -53,7 +53,7 @@ func (s *selector) read(w *work, doc *document, limits submission.Limits) ([]sel
 		found[i].query = s.value(&w.report, i)
 	}
 	w.report.Reset(s.decision.plan)
-	if doc.arriving != nil {
+	if doc.arriving != nil && doc.media.Kind == submission.MediaMultipart {
 		submission.WatchPrefix(doc.body, doc.media.Boundary, s.decision.plan, limits, &w.report)
 	} else if _, err := w.writeBody(doc, s.decision, limits); err != nil {
 		return nil, err

@@ -22,7 +22,10 @@ func (e *Engine) write(s *Submission, doc *document) error {
 	if err := w.writeQuery(doc, d, e.Limits); err != nil {
 		return err
 	}
-	if doc.arriving != nil {
+	switch {
+	case doc.media.Kind == submission.MediaRaw && doc.hasBody:
+		return writeRaw(s, doc)
+	case doc.arriving != nil:
 		beginStream(s, doc)
 		return nil
 	}
@@ -63,7 +66,7 @@ func (w *work) writeQuery(doc *document, d *decision, limits submission.Limits) 
 // its Content-Type.
 func (w *work) writeBody(doc *document, d *decision, limits submission.Limits) (contentType string, err error) {
 	w.out = w.out[:0]
-	if !doc.hasBody {
+	if !doc.hasBody || doc.media.Kind == submission.MediaRaw {
 		return "", nil
 	}
 	switch doc.media.Kind {
@@ -77,7 +80,7 @@ func (w *work) writeBody(doc *document, d *decision, limits submission.Limits) (
 		w.out, _, err = submission.ReadUpTo(form, w.out, math.MaxInt64)
 		w.uploaded = form.Uploaded()
 		return doc.media.ContentType(form.Boundary()), err
-	case submission.MediaNone, submission.MediaOther:
+	case submission.MediaNone, submission.MediaOther, submission.MediaRaw:
 		err = unreadableBody(doc.media)
 	}
 	return doc.media.ContentType(""), err

@@ -85,7 +85,7 @@ func ForPurpose(set *policy.Set, id policy.PurposeID, language string) *Consent 
 func data(set *policy.Set, id policy.PurposeID, language string) []Datum {
 	found := map[Datum]bool{}
 	for _, c := range set.Collections {
-		if c.Whole != nil && c.Whole.Purpose == id {
+		if c.Whole != nil && c.Whole.Purpose == id || c.MaxPassed > 0 && c.Purposes.Has(id) {
 			for _, p := range c.Patterns {
 				found[Datum{Whole: p.Text}] = true
 			}

@@ -118,14 +118,15 @@ func TestIdentity(t *testing.T) {
 
 // Where anything passes, the notice says so: it can be objected to, but not read.
 func TestWhole(t *testing.T) {
-	set := compile(t, letters+"  beacon:\n    on: [POST /beacon, PUT /beacon]\n    whole: count\n  hook:\n    on: POST /hook\n    whole: order\n")
+	set := compile(t, letters+"  beacon:\n    on: [POST /beacon, PUT /beacon]\n    whole: count\n  hook:\n    on: POST /hook\n    whole: order\n"+
+		"  upload:\n    on: POST /upload\n    read: {text/csv: pass}\n    fields: {ip: count}\n")
 	languages, err := words.Read(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for tag, want := range map[string]string{
-		"en": "Anything sent here: POST /beacon; Anything sent here: PUT /beacon",
-		"ru": "Всё, что сюда отправлено: POST /beacon; Всё, что сюда отправлено: PUT /beacon",
+		"en": "Anything sent here: POST /beacon; Anything sent here: POST /upload; Anything sent here: PUT /beacon",
+		"ru": "Всё, что сюда отправлено: POST /beacon; Всё, что сюда отправлено: POST /upload; Всё, что сюда отправлено: PUT /beacon",
 	} {
 		n := notice.ForPurpose(set, purpose(t, set, "count"), tag)
 		if text := n.Wording(languages.Matcher()(tag)).String(); !strings.Contains(text, want) || strings.Contains(text, "/hook") {

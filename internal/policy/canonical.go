@@ -55,6 +55,9 @@ func (s *Set) canonicalCollection(c *Collection) any {
 	if w := c.Whole; w != nil { // keys that a policy does not use leave its version as it was
 		form["whole"] = []any{s.Purposes[w.Purpose].Name, w.Types, w.Max}
 	}
+	if len(c.Read) > 0 {
+		form["read"] = []any{c.Read, c.MaxPassed}
+	}
 	return form
 }
 

@@ -25,6 +25,7 @@ func (c *compiler) collections() {
 				routed.add(w, collection)
 			}
 			c.whole(collection, &e.Value)
+			c.read(collection, &e.Value)
 			c.fields(collection, e.Value.Fields)
 			c.consents(collection, e.Value.Consents)
 			for _, f := range collection.Fields {

@@ -152,10 +152,12 @@ type collectionDecl struct {
 	Whole word `json:"whole,omitzero"`
 	// The media types of the bodies that pass whole, one or a list. Default: any.
 	Types mediaTypes `json:"types,omitzero"`
-	// The most bytes of a body that passes whole, such as 4MiB. Default: 10MiB.
+	// The most bytes of a body that passes whole, or as received (read: pass), such as 4MiB. Default: 10MiB.
 	Max size `json:"max,omitzero"`
 	// The fields that may pass: path to purpose, list of purposes, or rules. Any one of the purposes is enough.
 	Fields named[fieldDecl, *fieldDecl] `json:"fields,omitzero"`
+	// Other media types that are accepted: json reads the body as JSON; pass forwards it as received, unless it reads as JSON or as a form with a declared field.
+	Read named[readingDecl, *readingDecl] `json:"read,omitzero"`
 	// The field whose ticking is the consent, by purpose. Each purpose has a field of its own.
 	Consents named[consentDecl, *consentDecl] `json:"consents,omitzero"`
 

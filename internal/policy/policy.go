@@ -97,6 +97,10 @@ type Collection struct {
 	Purposes PurposeSet
 	// Whole is how requests pass unread; nil: they are minimized.
 	Whole *Whole
+	// Read is how bodies of other media types are read, by type in lower case.
+	Read map[string]Reading
+	// MaxPassed is the most bytes of a body that passes as received; 0: none does.
+	MaxPassed int64
 
 	set *Set // nil only in the zero Collection, which refuses everything
 }
@@ -110,6 +114,15 @@ type Whole struct {
 	Max      int64
 	Position Position
 }
+
+// Reading is how a body is read that is neither form nor JSON by its type.
+type Reading string
+
+// The ways of reading.
+const (
+	ReadJSON Reading = "json" // as JSON
+	ReadPass Reading = "pass" // not at all: it passes as received
+)
 
 // DefaultMaxWhole bounds, in bytes, what passes unread if the policy names no max. It
 // is that of a file.

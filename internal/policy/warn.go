@@ -13,6 +13,7 @@ func (c *compiler) warn() {
 		c.warnOfPatterns(collection)
 		c.warnOfLinks(collection)
 		c.noteOfWhole(collection)
+		c.noteOfPassed(collection)
 		for i := range collection.Fields {
 			c.warnOfField(&collection.Fields[i])
 		}

@@ -44,14 +44,13 @@ var besideWhole = []string{"on", "whole", "types", "max"}
 // whole compiles what a collection says about requests that pass unread.
 func (c *compiler) whole(collection *Collection, decl *collectionDecl) {
 	if !decl.Whole.given() {
-		for _, key := range []struct {
-			name string
-			place
-		}{{"types", decl.Types.place}, {"max", decl.Max.place}} {
-			if key.given() {
-				c.problems.report("without-whole", key.at, fmt.Sprintf("the key %q is about requests that pass whole, and the collection has no key %q", key.name, "whole"),
-					"remove it, or write whole: PURPOSE")
-			}
+		if decl.Types.given() {
+			c.problems.report("without-whole", decl.Types.at, `the key "types" is about requests that pass whole, and the collection has no key "whole"`,
+				"remove it, or write whole: PURPOSE; read names other media types that are accepted")
+		}
+		if decl.Max.given() && !decl.passes() {
+			c.problems.report("without-whole", decl.Max.at, `the key "max" is about bodies that pass unread, and none does here`,
+				"remove it, write whole: PURPOSE, or read: {TYPE: pass}")
 		}
 		return
 	}

@@ -16,6 +16,7 @@ const (
 	MediaJSON                       // application/json and application/*+json
 	MediaForm                       // application/x-www-form-urlencoded
 	MediaMultipart                  // multipart/form-data
+	MediaRaw                        // it goes on as it came; see [RawWatch]
 )
 
 // Media is what the Content-Type of a request says.
@@ -107,6 +108,7 @@ func (m *Media) parameter(p parameter) error {
 		default:
 			return mediaError("charset", "the charset of the Content-Type is not utf-8")
 		}
+	case m.Kind == MediaRaw: // it is not written again
 	case strings.EqualFold(p.name, "boundary") && m.Kind == MediaMultipart:
 		m.Boundary = p.value
 	case m.Kind == MediaJSON:

@@ -2,6 +2,7 @@ package submission
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"net/http"
 	"os"
@@ -52,6 +53,11 @@ var ruleExamples = map[string][]struct{ in, want string }{
 	"json/similar-names":  {{`{"o":{"SSN":1,"s_sn":2,"__proto__":{"x":3},"y":4}}`, `{"o":{"y":4}}`}},
 	"json/separators":     {{`{"a":"&ssn=1;"}`, `{"a":"\u0026ssn\u003d1\u003b"}`}},
 	"json/numbers":        {{`{"a":1.10e400}`, `{"a":1.10e400}`}},
+
+	"raw/disguised-body": {
+		{`{"ssn":1}`, refused}, {"\ufeff \r\n[1]", refused}, {"/* a */ // b\n{}", refused}, {"--b\r\n", refused},
+		{"ssn=1&%61=2", refused}, {"\x00 a text&box=1", refused}, {"\x00 a text&a=1", "\x00 a text&a=1"}, {"QUJD==", "QUJD=="},
+	},
 
 	"form/ampersand":        {{"a=1;ssn=2", "a=1%3Bssn%3D2"}},
 	"form/percent-encoding": {{"a=100%", refused}, {"ssn=%zz", refused}},
@@ -176,6 +182,12 @@ func readExample(t *testing.T, p *Plan, rule, in string) (out string, err error)
 			body = []byte(text)
 		}
 		return decodeAll(words[0], bytes.NewReader(body), lim)
+	case "raw":
+		w := p.NewRawWatch()
+		if fault := cmp.Or(w.Begin([]byte(in), true), w.Next([]byte(in))); fault != nil {
+			return "", fault
+		}
+		return in, nil
 	case "form":
 		out, _, err = rebuildForm(p, in, lim)
 		return out, err

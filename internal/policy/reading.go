@@ -1,0 +1,76 @@
+package policy
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml/ast"
+)
+
+// readings are the ways of reading a body of another media type.
+var readings = []string{string(ReadJSON), string(ReadPass)}
+
+// readingDecl is a way of reading.
+type readingDecl struct{ word }
+
+func (d *readingDecl) read(r *reader, n ast.Node) {
+	d.word.read(r, n)
+	if d.text != "" && !slices.Contains(readings, d.text) {
+		r.problems.report("unknown-reading", d.at, fmt.Sprintf("there is no way %q of reading a body", d.text), didYouMean(d.text, readings))
+	}
+}
+
+// passes reports whether bodies of some type pass as received.
+func (d *collectionDecl) passes() bool {
+	return slices.ContainsFunc(d.Read, func(e entry[readingDecl]) bool { return e.Value.text == string(ReadPass) })
+}
+
+// read compiles what a collection says about other media types.
+func (c *compiler) read(collection *Collection, decl *collectionDecl) {
+	r := &reader{problems: c.problems}
+	for i := range decl.Read {
+		e := &decl.Read[i]
+		name := strings.ToLower(e.Name)
+		r.checkMediaType(word{place{e.at}, name})
+		if _, twice := collection.Read[name]; twice {
+			c.problems.report("duplicate-key", e.at, fmt.Sprintf("the media type %q stands there twice", name), "keep one of the two")
+		}
+		c.checkReading(name, e)
+		if collection.Read == nil {
+			collection.Read = make(map[string]Reading)
+		}
+		collection.Read[name] = Reading(e.Value.text)
+	}
+	if decl.passes() {
+		collection.MaxPassed = cmp.Or(decl.Max.n, DefaultMaxWhole)
+	}
+}
+
+// checkReading reports a media type that is read in its own way already.
+func (c *compiler) checkReading(name string, e *entry[readingDecl]) {
+	main, sub, _ := strings.Cut(name, "/")
+	isJSON := main == "application" && (sub == "json" || strings.HasSuffix(sub, "+json"))
+	switch {
+	case name == "application/x-www-form-urlencoded", main == "multipart":
+		c.problems.report("read-already", e.at, fmt.Sprintf("%q is a form, and is read as one", name),
+			"remove it; if the application needs the bytes as they came, write whole: PURPOSE")
+	case isJSON && e.Value.text == string(ReadPass):
+		c.problems.report("read-already", e.at, fmt.Sprintf("%q is JSON, and is read as such", name),
+			"remove it; if the application needs the bytes as they came, write whole: PURPOSE")
+	}
+}
+
+// noteOfPassed says where bodies pass unread, to whoever reads the policy.
+func (c *compiler) noteOfPassed(collection *Collection) {
+	if collection.MaxPassed == 0 {
+		return
+	}
+	types := slices.DeleteFunc(slices.Sorted(maps.Keys(collection.Read)), func(t string) bool { return collection.Read[t] != ReadPass })
+	c.problems.add(Diagnostic{
+		Severity: Note, Code: "passes-unread", Position: collection.Position,
+		Message: fmt.Sprintf("bodies of the type %s pass as received in the collection %q: only the query is minimized", oneOf(types), collection.Name),
+	})
+}
