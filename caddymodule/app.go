@@ -42,8 +42,10 @@ type App struct {
 	// that report no changes, such as those of a network. Default: 5s.
 	PollInterval caddy.Duration `json:"poll_interval,omitempty"`
 
-	// StoreRaw is where the choices of people are stored. Default: none, a
-	// consent counts for the submission that carries it.
+	// StoreRaw is where the choices of people are stored: "engine" is `sqlite` or
+	// `postgres`, and the other members are the options of that module. `null` and
+	// options of another module are refused. Default: none, a consent counts for the
+	// submission that carries it.
 	StoreRaw json.RawMessage `json:"store,omitempty" caddy:"namespace=minimize.stores inline_key=engine"`
 	// ConsentKey says where the keys are that make pseudonyms of people and sign
 	// our cookie: one on a line, the current one first, each of at least 16

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -77,6 +78,10 @@ func (a *App) acquireRegistry() (*liveRegistry, error) {
 	}
 	if err := a.Evidence.provision(); err != nil {
 		return nil, fmt.Errorf("evidence: %w", err)
+	}
+	var named struct{ Engine string }
+	if err := json.Unmarshal(a.StoreRaw, &named); err != nil || named.Engine == "" {
+		return nil, errors.New(`store: expected an object with "engine": "sqlite" or "postgres"; to store nothing, leave "store" out`)
 	}
 	module, err := a.ctx.LoadModule(a, "StoreRaw")
 	if err != nil {

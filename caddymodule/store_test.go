@@ -348,6 +348,26 @@ func TestStoreProvision(t *testing.T) {
 	}
 }
 
+// In Caddy's JSON, a store that is none is a mistake: the site would ask for
+// consents and forget them. So is an option of another store.
+func TestStoreInJSON(t *testing.T) {
+	const want = `store: expected an object with "engine": "sqlite" or "postgres"; to store nothing, leave "store" out`
+	for store, want := range map[string]string{
+		`null`: want, `{}`: want, `"sqlite x.db"`: want, `[]`: want, `{"engine": ""}`: want, `{"engine": 1}`: want,
+		`{"engine": "sqlite", "path": "x.db", "dsn": "host=db"}`: `unknown field "dsn"`,
+		`{"engine": "sqlit"}`: "unknown module: minimize.stores.sqlit",
+	} {
+		var config caddy.Config
+		text := `{"admin": {"disabled": true}, "apps": {"minimize": {"store": ` + store + `}}}`
+		if err := json.Unmarshal([]byte(text), &config); err != nil {
+			t.Fatal(err)
+		}
+		if err := caddy.Validate(&config); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", store, err, want)
+		}
+	}
+}
+
 // A directory that does not exist is found by `validate`, which opens no store.
 func TestStoreInNoDirectory(t *testing.T) {
 	dir := t.TempDir()
