@@ -59,3 +59,33 @@ func storePiece(t *testing.T, stored string, got received) string {
 	}
 	return stored + content
 }
+
+// A text with a max arrives whole although it is larger than what is held in
+// memory, and one that is too long never has an end.
+func TestLargeText(t *testing.T) {
+	const policy = `
+version: 1
+controller: {name: Example, contact: privacy@example.org}
+purposes: {letters: {title: Print letters, basis: contract, retention: 1y}}
+collections:
+  letter:
+    on: POST /letter
+    fields: {text: {for: letters, max: 1500000}, name: letters}
+`
+	s := startSite(t, options{policy: policy})
+	text := strings.Repeat("Ж0123456789abc\n", 100_000) // 1.6 MB
+	res := s.do(s.request("POST /letter", formData, strings.NewReader(form(part{"canary", "", "1"}, part{"text", "", text}, part{"name", "", "Anna"}))))
+	got := s.upstream.next()
+	if content := readable(t, got); res.StatusCode != http.StatusOK || content != "text="+text+" name=Anna" {
+		t.Errorf("answered %s, forwarded %d bytes", res.Status, len(content))
+	}
+	res = s.do(s.request("POST /letter", formData, strings.NewReader(form(part{"text", "", text + "x"}))))
+	if res.StatusCode != http.StatusRequestEntityTooLarge || !strings.Contains(res.body, "text-size") && !strings.Contains(res.body, "1500000") {
+		t.Errorf("too long: answered %s %s", res.Status, res.body)
+	}
+	res = s.do(s.request("POST /letter", formData, strings.NewReader(form(part{"name", "", text}))))
+	if res.StatusCode != http.StatusRequestEntityTooLarge {
+		t.Errorf("without a max: answered %s %s", res.Status, res.body)
+	}
+	s.upstream.drain()
+}
