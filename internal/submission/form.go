@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bytes"
 	"net/http"
 	"sync"
 )
@@ -133,11 +134,19 @@ func (s *formPass) pair(out, b []byte, name formName, start, from int) ([]byte, 
 
 // omit reports a name that no field declares.
 func (s *formPass) omit(b []byte, name formName) {
-	if name.same || s.rep.full() {
-		s.undeclared(b[name.start:name.end])
-	} else {
-		s.undeclared(s.name)
+	raw := b[name.start:name.end]
+	switch {
+	case s.rep.full():
+		s.undeclared(raw)
+		return
+	case name.same && bytes.IndexByte(raw, '%') >= 0:
+		// Spelled as we do, escapes included, and read by its stem.
+		s.name, _, _ = s.decode(s.name, b, name.start, name.end)
+	case name.same:
+		s.undeclared(raw)
+		return
 	}
+	s.undeclared(s.name)
 }
 
 func (s *formPass) badEscape(at int) *Error {

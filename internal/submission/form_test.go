@@ -365,3 +365,25 @@ func FuzzForm(f *testing.F) {
 		}
 	})
 }
+
+// TestUndeclaredSiblingIsDecoded: a name that follows a declared sibling is read by
+// their common stem, and reported as any other: not as "m%5Battachments%5D".
+func TestUndeclaredSiblingIsDecoded(t *testing.T) {
+	p := formPlan(t, "m.subject", "items.*.sku")
+	for _, form := range []string{
+		"m%5Bsubject%5D=a&m%5Battachments%5D=b&items%5B0%5D%5Bsku%5D=c&items%5B0%5D%5Bnote%5D=d",
+		"m[subject]=a&m[attachments]=b&items[0][sku]=c&items[0][note]=d",
+		"m%5bsubject%5d=a&m%5battachments%5d=b&items[0][note]=d",
+		"m%5Battachments%5D=b&items%5B0%5D%5Bnote%5D=d",
+		"m%5Bsubject%5D=a&m%5Battachments%5D=b&m%5B%61ttachments%5D=c&items%5B0%5D%5Bnote%5D=d",
+	} {
+		rep := new(Report)
+		rep.Reset(p)
+		if _, err := p.Form(nil, []byte(form), DefaultLimits(), rep); err != nil {
+			t.Fatal(err)
+		}
+		if got, want := slices.Collect(rep.Names()), []string{"m.attachments", "items.*.note"}; !slices.Equal(got, want) {
+			t.Errorf("%s: got %q, want %q", form, got, want)
+		}
+	}
+}
