@@ -28,9 +28,11 @@ func testRequest(set *policy.Set, t *policy.Test) (Request, error) {
 		return r, err
 	}
 	value := gjson.Parse(given)
+	collection := collectionOf(set, t.On)
+	dots := collection != nil && collection.Dots
 	method, _, _ := strings.Cut(t.On, " ")
 	if method == http.MethodGet || method == http.MethodHead {
-		r.On += "?" + encode(pairs(value))
+		r.On += "?" + encode(pairs(value, dots))
 		return r, nil
 	}
 	kind, _, err := mime.ParseMediaType(t.Type)
@@ -44,10 +46,10 @@ func testRequest(set *policy.Set, t *policy.Test) (Request, error) {
 	case value.Type == gjson.String:
 		r.Body = []byte(value.Str)
 	case kind == "application/x-www-form-urlencoded":
-		r.Body = []byte(encode(pairs(value)))
+		r.Body = []byte(encode(pairs(value, dots)))
 	case kind == "multipart/form-data":
 		var contentType string
-		r.Body, contentType, err = parts(pairs(value), files(set, t.On))
+		r.Body, contentType, err = parts(pairs(value, dots), files(collection))
 		r.Header.Set("Content-Type", contentType)
 	default:
 		err = fmt.Errorf("for the type %s, given is the body: expected a text", kind)
@@ -64,7 +66,7 @@ func nested(given string) (string, error) {
 	object, values := "{}", 0
 	var failed error
 	flat.ForEach(func(name, value gjson.Result) bool {
-		values += len(pairs(value))
+		values += len(pairs(value, false))
 		segments := []string{name.Str}
 		if isPath(name.Str) {
 			var path policy.Path
@@ -82,7 +84,7 @@ func nested(given string) (string, error) {
 		object, failed = sjson.SetRaw(object, strings.Join(segments, "."), value.Raw)
 		return failed == nil
 	})
-	if failed == nil && len(pairs(gjson.Parse(object))) != values {
+	if failed == nil && len(pairs(gjson.Parse(object), false)) != values {
 		failed = fmt.Errorf("two names in given lead to one place")
 	}
 	return object, failed
@@ -117,19 +119,23 @@ func isWord(c byte) bool {
 }
 
 // pair is a name and a value of a form.
-type pair struct{ name, value string }
+type pair struct {
+	name, value string
+	path        []string
+}
 
-// pairs returns a JSON value as the pairs of a form, with names as in items[0][sku].
-func pairs(value gjson.Result) []pair {
+// pairs returns a JSON value as the pairs of a form, with names as in items[0][sku],
+// or with dots as in items[0].sku.
+func pairs(value gjson.Result, dots bool) []pair {
 	var all []pair
-	var walk func(name string, v gjson.Result)
-	walk = func(name string, v gjson.Result) {
+	var walk func(name string, path []string, v gjson.Result)
+	walk = func(name string, path []string, v gjson.Result) {
 		if !v.IsObject() && !v.IsArray() {
 			text := v.String()
 			if v.Type == gjson.Number {
 				text = v.Raw // keeps its notation
 			}
-			all = append(all, pair{name, text})
+			all = append(all, pair{name, text, path})
 			return
 		}
 		index := 0
@@ -139,14 +145,21 @@ func pairs(value gjson.Result) []pair {
 				below = strconv.Itoa(index)
 				index++
 			}
-			if name != "" {
+			path := append(slices.Clip(path), below)
+			switch {
+			case dots && v.IsArray():
+				below = name + "[" + below + "]"
+			case name == "":
+			case dots:
+				below = name + "." + below
+			default:
 				below = name + "[" + below + "]"
 			}
-			walk(below, member)
+			walk(below, path, member)
 			return true
 		})
 	}
-	walk("", value)
+	walk("", nil, value)
 	return all
 }
 
@@ -158,13 +171,13 @@ func encode(all []pair) string {
 	return strings.Join(encoded, "&")
 }
 
-// parts writes a multipart form. isFile reports whether a name is that of a file.
-func parts(all []pair, isFile func(name string) bool) (body []byte, contentType string, err error) {
+// parts writes a multipart form. isFile reports whether a path is that of a file.
+func parts(all []pair, isFile func(path []string) bool) (body []byte, contentType string, err error) {
 	var b bytes.Buffer
 	form := multipart.NewWriter(&b)
 	for _, p := range all {
 		write := form.CreateFormField
-		if isFile(p.name) {
+		if isFile(p.path) {
 			write = func(name string) (io.Writer, error) { return form.CreateFormFile(name, "given") }
 		}
 		w, err := write(p.name)
@@ -179,19 +192,19 @@ func parts(all []pair, isFile func(name string) bool) (body []byte, contentType 
 	return b.Bytes(), form.FormDataContentType(), nil
 }
 
-// files returns a function that reports whether a name is that of a file in the
-// collection of a request.
-func files(set *policy.Set, on string) func(name string) bool {
+// collectionOf returns the collection of a request; nil if there is none.
+func collectionOf(set *policy.Set, on string) *policy.Collection {
 	method, target, _ := strings.Cut(on, " ")
 	host, path, _ := strings.Cut(target, "/")
-	collection := set.Match(method, host, "/"+path).Collection
-	return func(name string) bool {
-		if collection == nil {
-			return false
-		}
-		segments := strings.Split(strings.ReplaceAll(name, "]", ""), "[")
-		return slices.ContainsFunc(collection.Fields, func(f policy.Field) bool {
-			return f.Type == "file" && slices.EqualFunc(f.Path, segments, func(want policy.Segment, got string) bool { return want.Kind == policy.Element || want.Text == got })
+	return set.Match(method, host, "/"+path).Collection
+}
+
+// files returns a function that reports whether a path is that of a file in a
+// collection, which may be nil.
+func files(collection *policy.Collection) func(path []string) bool {
+	return func(path []string) bool {
+		return collection != nil && slices.ContainsFunc(collection.Fields, func(f policy.Field) bool {
+			return f.Type == "file" && slices.EqualFunc(f.Path, path, policy.Segment.Matches)
 		})
 	}
 }

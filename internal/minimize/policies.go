@@ -46,7 +46,7 @@ func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 		kinds: make(map[*policy.Collection]map[string]submission.MediaKind),
 	}
 	for _, c := range append([]*policy.Collection{nil}, set.Collections...) {
-		plan, err := submission.NewPlan(fieldsOf(c), submission.Brackets)
+		plan, err := submission.NewPlan(fieldsOf(c), nestingOf(c))
 		if err != nil {
 			return nil, fmt.Errorf("%s: collection %q: %w", c.Position, c.Name, err)
 		}
@@ -97,7 +97,7 @@ func fieldsOf(c *policy.Collection) []submission.Field {
 	for i := range c.Fields {
 		f := submission.Field{
 			Path: pathOf(c.Fields[i].Path), Name: c.Fields[i].Name,
-			File: c.Fields[i].Type == "file", Boolean: c.Fields[i].Type == "boolean",
+			File: c.Fields[i].Type == "file", Boolean: c.Fields[i].Type == "boolean", JSON: c.Fields[i].Type == "json",
 		}
 		if f.File {
 			f.MaxFile = c.Fields[i].Max
@@ -105,6 +105,14 @@ func fieldsOf(c *policy.Collection) []submission.Field {
 		fields = append(fields, f)
 	}
 	return append(fields, implied(c)...)
+}
+
+// nestingOf returns how the names of a collection's forms nest.
+func nestingOf(c *policy.Collection) submission.Nesting {
+	if c != nil && c.Dots {
+		return submission.Dots
+	}
+	return submission.Brackets
 }
 
 // pathOf converts a path of the policy.
@@ -119,6 +127,11 @@ func pathOf(path policy.Path) []submission.Segment {
 			segments[i].Kind = submission.Element
 		case policy.Subtree:
 			segments[i].Kind = submission.Subtree
+		case policy.Wildcard:
+			segments[i].Kind = submission.Wildcard
+			for _, p := range s.Parts {
+				segments[i].Parts = append(segments[i].Parts, submission.Part{Literal: p.Literal, Expression: p.Expression})
+			}
 		default:
 			panic(fmt.Sprintf("the segment %q has an unknown kind", s.Text))
 		}

@@ -115,6 +115,18 @@ func (n *Consent) dataIn(in *words.Language) []string {
 	return append(known, fields...)
 }
 
+// wildcardName writes a wildcard for people: "form-{n:[0-9]+}-name" is "form-…-name".
+func wildcardName(s policy.Segment) string {
+	var b strings.Builder
+	for _, p := range s.Parts {
+		if p.Expression != "" {
+			b.WriteString("…")
+		}
+		b.WriteString(p.Literal)
+	}
+	return b.String()
+}
+
 // fieldName writes a path for people: "items.*.first_name" is "items › first name".
 func fieldName(name string) string {
 	path, err := policy.ParsePath(name)
@@ -123,8 +135,14 @@ func fieldName(name string) string {
 	}
 	var names []string
 	for _, s := range path {
-		if s.Kind == policy.Literal {
+		switch s.Kind {
+		case policy.Literal:
 			names = append(names, s.Text)
+		case policy.Wildcard:
+			if text := wildcardName(s); text != "…" {
+				names = append(names, text)
+			}
+		case policy.Element, policy.Subtree:
 		}
 	}
 	if len(names) == 0 {

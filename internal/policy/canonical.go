@@ -58,6 +58,9 @@ func (s *Set) canonicalCollection(c *Collection) any {
 	if len(c.Read) > 0 {
 		form["read"] = []any{c.Read, c.MaxPassed}
 	}
+	if c.Dots {
+		form["names"] = "dots"
+	}
 	return form
 }
 

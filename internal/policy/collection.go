@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"cmp"
 	"fmt"
 	"mime"
 	"strings"
@@ -10,6 +11,7 @@ import (
 func (c *compiler) collections() {
 	declared := make(map[string]Position)
 	routed := newPatterns(c.problems)
+	nesting := c.nesting()
 	for _, d := range c.documents {
 		for i := range d.Collections {
 			e := &d.Collections[i]
@@ -25,9 +27,12 @@ func (c *compiler) collections() {
 				routed.add(w, collection)
 			}
 			c.whole(collection, &e.Value)
+			collection.Dots = cmp.Or(e.Value.Names.text, nesting) == "dots"
 			c.read(collection, &e.Value)
 			c.fields(collection, e.Value.Fields)
 			c.consents(collection, e.Value.Consents)
+			c.ties(collection)
+			c.folds(collection)
 			for _, f := range collection.Fields {
 				for _, id := range f.Purposes {
 					collection.Purposes = collection.Purposes.With(id)
@@ -37,6 +42,24 @@ func (c *compiler) collections() {
 		}
 	}
 	c.set.routes = routed.routes
+}
+
+// nesting returns how names nest in collections that say nothing of it.
+func (c *compiler) nesting() string {
+	var said word
+	for _, d := range c.documents {
+		switch {
+		case d.Names.text == "":
+		case said.text == "":
+			said = d.Names.word
+		case said.text != d.Names.text:
+			c.problems.add(Diagnostic{
+				Code: "declared-twice", Position: d.Names.at, Related: []Position{said.at},
+				Message: fmt.Sprintf("names are said to nest with %s at %v", said.text, said.at), Hint: "say it in one file, or on collections",
+			})
+		}
+	}
+	return said.text
 }
 
 func (c *compiler) fields(collection *Collection, declared []entry[fieldDecl]) {

@@ -31,6 +31,8 @@ type document struct {
 	Fields named[definitionDecl, *definitionDecl] `json:"fields,omitzero"`
 	// The places where data is collected, by name.
 	Collections named[collectionDecl, *collectionDecl] `json:"collections,omitzero"`
+	// How names in queries and forms spell nesting, where a collection does not say it: with brackets (user[email], items[0][sku]) or dots (user.email, items[0].sku). Default: brackets.
+	Names nesting `json:"names,omitzero"`
 	// Examples of submissions and of what passes of them.
 	Tests list[testDecl, *testDecl] `json:"tests,omitzero"`
 }
@@ -148,6 +150,8 @@ type cookieDecl struct {
 type collectionDecl struct {
 	// The requests it is about: one pattern or a list, [METHOD ][HOST]/path as in Go's http.ServeMux.
 	On wordList `json:"on"`
+	// How the application spells nesting in queries and forms: with brackets (user[email], items[0][sku]; PHP, Rails, qs) or dots (user.email, items[0].sku, [0].sku; Spring, ASP.NET, Play, Struts). Names in the other spelling are undeclared. JSON is not affected.
+	Names nesting `json:"names,omitzero"`
 	// Requests pass byte for byte for this purpose, and nothing is minimized: for routes that cannot be parsed, such as signed webhooks. Only on, types and max may accompany it.
 	Whole word `json:"whole,omitzero"`
 	// The media types of the bodies that pass whole, one or a list. Default: any.

@@ -24,7 +24,8 @@ type Segment struct {
 	Kind SegmentKind
 	// Text is the name that a literal matches, escapes resolved. Other segments
 	// have it as the policy writes them.
-	Text string
+	Text  string
+	Parts []Part // of a wildcard
 }
 
 // SegmentKind says what a segment matches.
@@ -32,9 +33,10 @@ type SegmentKind uint8
 
 // The kinds of segments.
 const (
-	Literal SegmentKind = iota // one name, or the element of a list with that number
-	Element                    // "*": any element of a list
-	Subtree                    // "**", the last segment: everything below
+	Literal  SegmentKind = iota // one name, or the element of a list with that number
+	Element                     // "*": any element of a list
+	Subtree                     // "**", the last segment: everything below
+	Wildcard                    // names that Parts match: "form-{n:[0-9]+}-name"
 )
 
 // Key returns a string that is equal for equal paths only.
@@ -59,16 +61,19 @@ func (p Path) canonical() []string {
 	texts := make([]string, len(p))
 	for i, s := range p {
 		texts[i] = s.Text
-		if s.Kind == Literal && (s.Text == "*" || s.Text == "**") {
+		switch {
+		case s.Kind == Literal && (s.Text == "*" || s.Text == "**"):
 			texts[i] = "\x01" + s.Text
+		case s.Kind == Wildcard:
+			texts[i] = "\x02" + s.Text
 		}
 	}
 	return texts
 }
 
 // ParsePath splits the path of a field at its dots: "address.city", "items.*.sku",
-// "address.**". A backslash makes any of . * [ ] { } \ part of a name. The empty
-// path is the scalar at the top of a body.
+// "address.**", "quantity.{product}". A backslash makes any of . * [ ] { } \ part of
+// a name. The empty path is the scalar at the top of a body.
 func ParsePath(path string) (Path, error) {
 	if path == "" {
 		return Path{}, nil
@@ -97,7 +102,7 @@ func cutPath(rest, path string) (s Segment, after string, more bool, err error) 
 	for i := 0; i < len(rest); i++ {
 		switch c := rest[i]; c {
 		case '.':
-			return s, rest[i+1:], true, starred(&s, rest[:i])
+			return s, rest[i+1:], true, s.finish(rest[:i])
 		case '\\':
 			if i++; i == len(rest) {
 				return s, "", false, errors.New("the path ends in a lone backslash")
@@ -108,15 +113,33 @@ func cutPath(rest, path string) (s Segment, after string, more bool, err error) 
 			s.Text += rest[i : i+1]
 		case '[', ']':
 			return s, "", false, bracketError(path)
+		case '{':
+			part, size, err := cutWildcard(rest[i:])
+			if err != nil {
+				return s, "", false, err
+			}
+			if s.Text != "" {
+				s.Parts = append(s.Parts, Part{Literal: s.Text})
+			}
+			s.Kind, s.Text, s.Parts = Wildcard, "", append(s.Parts, part)
+			i += size - 1
+		case '}':
+			return s, "", false, errors.New(`the path has a closing brace without an opening one: write \} if it is part of a name`)
 		default:
 			s.Text += rest[i : i+1]
 		}
 	}
-	return s, "", false, starred(&s, rest)
+	return s, "", false, s.finish(rest)
 }
 
-// starred gives a segment that is written as stars its kind.
-func starred(s *Segment, written string) error {
+// finish gives a segment that was read its kind.
+func (s *Segment) finish(written string) error {
+	if s.Kind == Wildcard {
+		if s.Text != "" {
+			s.Parts = append(s.Parts, Part{Literal: s.Text})
+		}
+		s.Text = written
+	}
 	switch written {
 	case "*":
 		s.Kind = Element
@@ -130,10 +153,16 @@ func starred(s *Segment, written string) error {
 	return nil
 }
 
-// escapeStars puts a backslash before each star that has none.
+// escapeStars puts a backslash before each star of a name that has none.
 func escapeStars(written string) string {
 	var b strings.Builder
 	for i := 0; i < len(written); i++ {
+		if written[i] == '{' {
+			end, _ := wildcardEnd(written[i:])
+			b.WriteString(written[i : i+end+1])
+			i += end
+			continue
+		}
 		if written[i] == '*' {
 			b.WriteByte('\\')
 		}

@@ -93,6 +93,8 @@ type Collection struct {
 	Patterns []Pattern
 	Fields   []Field // in order of declaration
 	Consents []ConsentField
+	// Dots is set if names in queries and forms nest with dots instead of brackets.
+	Dots bool
 	// Purposes are all purposes that the fields name, or the one of Whole.
 	Purposes PurposeSet
 	// Whole is how requests pass unread; nil: they are minimized.

@@ -33,6 +33,8 @@ func schemaOf(t reflect.Type) *generator.Schema {
 		return &generator.Schema{Enum: enum(bases)}
 	case *objection:
 		return &generator.Schema{Enum: enum(objections)}
+	case *nesting:
+		return &generator.Schema{Enum: enum(nestings)}
 	case *optOut:
 		return &generator.Schema{Enum: enum(optOuts)}
 	case *tcfPurpose:

@@ -20,6 +20,7 @@ var (
 		string(PublicTask), string(LegitimateInterests), string(NotPersonal),
 	}
 	objections = []string{"gpc"}
+	nestings   = []string{"brackets", "dots"}
 	optOuts    = []string{OptOutSale, OptOutSharing, OptOutAdvertising}
 	valueTypes = []string{
 		"email", "phone", "date", "integer", "number", "boolean", "url", "country", "uuid", "text", "file",
@@ -48,6 +49,14 @@ type objection struct{ word }
 func (o *objection) read(r *reader, n ast.Node) {
 	o.word.read(r, n)
 	o.among(r, "objection", objections)
+}
+
+// nesting is how names in queries and forms spell a path.
+type nesting struct{ word }
+
+func (s *nesting) read(r *reader, n ast.Node) {
+	s.word.read(r, n)
+	s.among(r, "nesting", nestings)
 }
 
 type optOut struct{ word }

@@ -39,7 +39,7 @@ func foldName(name []byte) string {
 // fold notes what the members' names are taken for by applications that ignore
 // letter case.
 func (p *Plan) fold(n *node) {
-	if n.any == void {
+	if n.any == void && len(n.wildcards) == 0 {
 		return
 	}
 	for _, e := range n.names {
@@ -54,27 +54,62 @@ func (p *Plan) fold(n *node) {
 }
 
 // openMember returns the node of a member that has no name of its own here: that of
-// "**", or void. Two kinds of names match no open segment. Go's encoding/json
-// and others fill "offers" from "OFFERS" too, so that a name which folds to a
-// sibling's would bring the sibling's value past its field; so would a name that
+// a wildcard, that of "**", or void. Some names match no open segment. Go's
+// encoding/json and others fill "offers" from "OFFERS" too, so that a name which
+// folds to a sibling's would bring the sibling's value past its field, and a
+// name that folds to one of a stricter wildcard past that; so would a name that
 // some libraries take apart ("prefs.offers", Rails' "birthday(1i)"). And JavaScript gives
 // "__proto__" and its like a meaning (prototype pollution, CWE-1321).
-func (n *node) openMember(name []byte) int32 {
-	switch {
-	case n.any == void:
-		return void
-	case string(name) == "__proto__", string(name) == "constructor", string(name) == "prototype":
-		return void
-	case n.folded != nil && (n.folded[foldName(name)] || !isPlainName(name)):
-		return void
+func (p *Plan) openMember(at int32, name []byte, rep *Report) (next int32, by *wildcard) {
+	n := &p.nodes[at]
+	if n.any == void && len(n.wildcards) == 0 {
+		return void, nil
 	}
-	return n.any
+	w, place := n.wildcardOf(name, rep)
+	switch {
+	case w == nil && n.any == void, isReserved(name):
+		return void, nil
+	case w != nil && at == root && isMethodField(name):
+		return void, nil // it overrides the method: only a field of its name may
+	case w == nil && (n.folded != nil || len(n.wildcards) > 0) && !isPlainName(name):
+		return void, nil
+	case n.folded != nil && n.folded[foldName(name)]:
+		return void, nil
+	case n.folded != nil && !isPlainName(name) && n.folded[foldName(firstWord(name))]:
+		return void, nil
+	case n.resembles(name, place, rep):
+		return void, nil
+	case w != nil:
+		return w.node, w
+	}
+	if _, ok := parseIndex(name); ok && n.element == at {
+		return at, nil // {"0": …} is a list for PHP
+	}
+	return n.any, nil
+}
+
+// isReserved reports whether every object of JavaScript has a member called name.
+func isReserved(name []byte) bool {
+	return string(name) == "__proto__" || string(name) == "constructor" || string(name) == "prototype"
+}
+
+// isMethodField reports whether applications take a field for the method of the
+// request.
+func isMethodField(name []byte) bool {
+	return len(name) == len("_method") && bytes.EqualFold(name, []byte("_method"))
 }
 
 // isPlainName reports whether no library takes a name apart: it has letters,
 // marks, digits, '_', '-' and blanks.
-func isPlainName(name []byte) bool {
-	return !bytes.ContainsFunc(name, func(r rune) bool {
+func isPlainName(name []byte) bool { return len(firstWord(name)) == len(name) }
+
+// firstWord returns what is left of a name for a library that takes it apart.
+func firstWord(name []byte) []byte {
+	i := bytes.IndexFunc(name, func(r rune) bool {
 		return !unicode.IsLetter(r) && !unicode.IsMark(r) && !unicode.IsDigit(r) && r != '_' && r != '-' && r != ' '
 	})
+	if i < 0 {
+		return name
+	}
+	return name[:i]
 }

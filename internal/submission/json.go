@@ -18,8 +18,11 @@ func (p *Plan) JSON(dst, body []byte, lim Limits, rep *Report) ([]byte, error) {
 	s := p.passes.Get().(*jsonPass)
 	s.begin(dst, body, lim, rep)
 	err := s.document()
-	if fault := rep.workExceeded(); err == nil && fault != nil {
-		err = fault
+	if fault := rep.workExceeded(); fault != nil {
+		s.shapes.reset() // names that were not looked at count as undeclared there
+		if err == nil {
+			err = fault
+		}
 	}
 	s.end()
 	out := s.out
@@ -91,6 +94,9 @@ type frame struct {
 	write    bool   // something in it may go on
 	empty    bool   // nothing is written yet
 	reported bool   // of a list: an undeclared element was reported
+	indexed  bool   // of a list: its elements lead to different fields
+	count    int    // of an indexed list: its elements so far
+	written  int    // members or elements
 	element  int32  // of a list: the place of its elements
 	prev     int32  // of an object: the slot of its last member; 0: none yet
 	next     int32  // of an object: the slot that came after prev last time; 0: none

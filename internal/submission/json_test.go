@@ -333,6 +333,9 @@ func FuzzJSON(f *testing.F) {
 		}
 		var fields []Field
 		seen := map[string]bool{}
+		if beyondOracle.MatchString(paths) {
+			return
+		}
 		for path := range strings.SplitSeq(paths, " ") {
 			path, denied := strings.CutPrefix(path, "!")
 			var at []Segment

@@ -29,7 +29,7 @@ func (s *jsonPass) note(f *frame, slot int32) {
 	default:
 		n := &s.shapes.slots[slot]
 		if n.pathSize == 0 {
-			path := s.path(s.shapes.name(n))
+			path := s.path(n)
 			n.path, n.pathSize, n.pathHash = int32(len(s.shapes.arena)), int32(len(path)), hashName(path) //nolint:gosec // G115: bounded by the limit on a body
 			s.shapes.arena = append(s.shapes.arena, path...)
 		}
@@ -38,15 +38,15 @@ func (s *jsonPass) note(f *frame, slot int32) {
 }
 
 // path spells the path of a member of the open container, or of an element
-// when name is nil.
-func (s *jsonPass) path(name []byte) []byte {
+// when n is nil.
+func (s *jsonPass) path(n *slot) []byte {
 	path := s.scratch[:0]
 	for i := range s.stack {
 		path = s.appendPath(path, &s.stack[i])
 	}
 	switch {
-	case name != nil:
-		path = appendSegment(path, name)
+	case n != nil:
+		path = s.appendMember(path, n)
 	case len(s.stack) > 1:
 		path = appendElement(path)
 	}
@@ -58,11 +58,20 @@ func (s *jsonPass) path(name []byte) []byte {
 func (s *jsonPass) appendPath(path []byte, g *frame) []byte {
 	switch {
 	case g.slot != 0:
-		return appendSegment(path, s.shapes.name(&s.shapes.slots[g.slot]))
+		return s.appendMember(path, &s.shapes.slots[g.slot])
 	case g.shape > topShape:
 		return appendElement(path)
 	}
 	return path
+}
+
+// appendMember appends the segment of a member. What a wildcard matches can identify
+// a person, so the wildcard stands for it.
+func (s *jsonPass) appendMember(path []byte, n *slot) []byte {
+	if wildcard := s.plan.nodes[n.node].wildcard; wildcard != "" {
+		return appendSpelled(path, wildcard)
+	}
+	return appendSegment(path, s.shapes.name(n))
 }
 
 // unquote returns the text of a string that has been checked. gjson decodes the
@@ -90,10 +99,15 @@ func appendSegment(path, name []byte) []byte {
 
 // appendElement appends the segment of the elements of a list.
 func appendElement(path []byte) []byte {
+	return appendSpelled(path, "*")
+}
+
+// appendSpelled appends a segment that is written as the policy has it.
+func appendSpelled(path []byte, segment string) []byte {
 	if len(path) > 0 {
 		path = append(path, '.')
 	}
-	return append(path, '*')
+	return append(path, segment...)
 }
 
 // expected is the error for a byte that the grammar does not allow.

@@ -134,12 +134,21 @@ func (s *jsonPass) list(f *frame, i int) (int, error) {
 		if s.items++; s.items > s.lim.Fields {
 			return 0, s.tooMany(i)
 		}
+		if f.indexed {
+			at = s.plan.elementOf(f.node, f.count, s.rep)
+			n = &s.plan.nodes[at]
+			f.count++
+		}
 		start := i
 		if b[i] <= ' ' {
 			i = skipSpace(b, i)
 		}
 		if isOpening(b[i]) {
-			return s.open(item{node: at, start: start, value: start}, f.element, i)
+			shape := f.element
+			if f.indexed {
+				shape = s.shapes.elementAt(f.shape, at)
+			}
+			return s.open(item{node: at, start: start, value: start}, shape, i)
 		}
 		end, k, fl := scanScalar(b, i)
 		switch {
@@ -162,6 +171,9 @@ func (s *jsonPass) list(f *frame, i int) (int, error) {
 				s.note(f, 0)
 			}
 		}
+		if f.indexed {
+			s.fill(f, start)
+		}
 		if b[end] != ',' {
 			return s.after(end)
 		}
@@ -181,6 +193,8 @@ func (s *jsonPass) open(it item, shape int32, i int) (int, error) {
 	if write {
 		s.lead(f, it)
 		s.emit(i, i+1)
+	} else if f.indexed {
+		s.fill(f, it.start)
 	}
 	if len(s.stack) < cap(s.stack) {
 		s.stack = s.stack[:len(s.stack)+1]
@@ -189,11 +203,12 @@ func (s *jsonPass) open(it item, shape int32, i int) (int, error) {
 	}
 	f = s.innermost()
 	f.node, f.shape, f.slot, f.object, f.write = node, shape, it.slot, object, write
-	f.empty, f.reported, f.prev, f.id, f.seen = true, false, 0, 0, 0
+	f.empty, f.reported, f.indexed, f.prev, f.id, f.seen = true, false, false, 0, 0, 0
 	if object {
 		f.next = s.shapes.places[shape].first
 	} else {
 		f.element = s.shapes.element(shape)
+		f.indexed, f.count, f.written = s.plan.nodes[node].isIndexed(), 0, 0
 	}
 	if i++; s.b[i] <= ' ' {
 		i = skipSpace(s.b, i)
@@ -243,7 +258,7 @@ func (s *jsonPass) readName(f *frame, i int) (slot int32, end int, err error) {
 	if slot = s.shapes.find(f.shape, name, hash); slot == 0 {
 		slot = s.shapes.add(f.shape, name, hash)
 		n := &s.shapes.slots[slot]
-		n.node = s.plan.member(f.node, name, hash)
+		n.node = s.plan.member(f.node, name, hash, s.rep)
 		n.action, n.leaf = s.plan.nodes[n.node].scalar, s.plan.nodes[n.node].leaf
 	}
 	if n := &s.shapes.slots[slot]; n.size == 0 && fl&escaped == 0 {

@@ -1,5 +1,7 @@
 package submission
 
+import "strconv"
+
 // enter decides about a container before it is read: which node its members
 // or elements are looked up at, and whether anything in it may go on.
 func (s *jsonPass) enter(f *frame, it item, object bool) (node int32, write bool) {
@@ -7,9 +9,9 @@ func (s *jsonPass) enter(f *frame, it item, object bool) (node int32, write bool
 	if len(s.stack) == 1 {
 		return it.node, true // what goes on is JSON even if nothing is kept
 	}
-	known, write := n.element != void, n.array
+	known, write := n.element != void || n.numbers, n.array
 	if object {
-		known, write = len(n.names) > 0 || n.any != void, n.object
+		known, write = len(n.names) > 0 || len(n.wildcards) > 0 || n.any != void, n.object
 	}
 	switch {
 	case known:
@@ -131,9 +133,20 @@ func (s *jsonPass) copyItem(f *frame, start, end int) {
 	s.emit(s.comma(f, start), end)
 }
 
+// fill writes a null in the place of the element of an indexed list that begins at
+// b[start], if nothing is written for it: the elements after it keep their numbers.
+func (s *jsonPass) fill(f *frame, start int) {
+	if f.write && f.written < f.count {
+		s.lead(f, item{start: start})
+		s.flush()
+		s.out = append(s.out, "null"...)
+	}
+}
+
 // comma separates what begins at b[start] from what is written in f before it.
 // It returns start−1 if the comma is b[start-1], for the caller to emit.
 func (s *jsonPass) comma(f *frame, start int) int {
+	f.written++
 	switch {
 	case f.empty:
 		f.empty = false
@@ -183,14 +196,35 @@ func (s *jsonPass) large(f *frame, slot int32) (had bool) {
 }
 
 // member returns the node of the member called name of an object at node at.
-func (p *Plan) member(at int32, name []byte, hash uint32) int32 {
+func (p *Plan) member(at int32, name []byte, hash uint32, rep *Report) int32 {
 	n := &p.nodes[at]
 	if e := n.find(name, hash); e != nil {
 		return e.node
 	}
-	free := n.openMember(name)
-	if _, ok := parseIndex(name); ok && free != void && n.element == at {
-		return at // {"0": …} is a list for PHP
-	}
+	free, _ := p.openMember(at, name, rep)
 	return free
+}
+
+// isIndexed reports whether the elements of a list at the node lead to different
+// fields.
+func (n *node) isIndexed() bool {
+	return n.numbers || !n.star && n.element != void && len(n.wildcards) > 0
+}
+
+// elementOf returns the node of an element of a list at an indexed node: that of its
+// number, of "*" or of "**". A wildcard matches no element, but what it would
+// match as a name does not pass by "**": PHP reads a list as it does an object.
+func (p *Plan) elementOf(at int32, index int, rep *Report) int32 {
+	var digits [20]byte
+	name := strconv.AppendInt(digits[:0], int64(index), 10)
+	n := &p.nodes[at]
+	if e := n.find(name, hashName(name)); e != nil {
+		return e.node
+	}
+	if !n.star && len(n.wildcards) > 0 {
+		if free, by := p.openMember(at, name, rep); free == void || by != nil {
+			return void
+		}
+	}
+	return n.element
 }

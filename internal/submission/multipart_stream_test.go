@@ -314,7 +314,7 @@ func (c *chopped) Read(p []byte) (int, error) { return c.Reader.Read(p[:min(len(
 // fieldOf returns the field that a name leads to, by itself.
 func fieldOf(p *Plan, name string) *Field {
 	var n names
-	n.begin(p)
+	n.begin(p, new(Report))
 	at, _ := n.resolve([]byte(name), 32)
 	if leaf := p.nodes[at].leaf; leaf != none {
 		return &p.fields[leaf]

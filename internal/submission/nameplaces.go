@@ -15,6 +15,7 @@ const (
 	emptyBranch                   // name[][…]
 	indexValue                    // name[0]=
 	indexBranch                   // name[0][…]
+	inList                        // the place is an element
 	elementRoles = emptyValue | emptyBranch | indexValue | indexBranch
 )
 
@@ -22,6 +23,7 @@ const (
 // name[0] comes too; only jQuery.param writes both, for a list that holds
 // values and containers.
 func (r role) mixed() bool {
+	r &^= inList
 	if r&asValue != 0 && r != asValue {
 		return true
 	}
@@ -33,8 +35,8 @@ func (r role) mixed() bool {
 // namePlace is an entry of the table: the place that a segment leads to from
 // another one.
 type namePlace struct {
+	segment  int64 // a named member's node; freeMember; emptyElement; the rest are indexes
 	parent   int32
-	segment  int32 // a named member's node; freeMember; emptyElement; the rest are indexes
 	from, to int32 // a free member's text
 	id       int32 // 0: the entry is free
 }
@@ -55,7 +57,7 @@ func (n *names) use(here int32, r role) (mixed bool) {
 }
 
 // at returns the place that a segment leads to from a place.
-func (n *names) at(parent, segment int32, text []byte) int32 {
+func (n *names) at(parent int32, segment int64, text []byte) int32 {
 	if 2*(n.used+1) > len(n.table) {
 		n.grow()
 	}
@@ -77,7 +79,7 @@ func (n *names) at(parent, segment int32, text []byte) int32 {
 }
 
 // probe returns the entry of a place, or the free one where it belongs.
-func (n *names) probe(parent, segment int32, text []byte) *namePlace {
+func (n *names) probe(parent int32, segment int64, text []byte) *namePlace {
 	mask := uint64(len(n.table) - 1) //nolint:gosec // G115: grow was there
 	for i := hashPlace(parent, segment, text); ; i++ {
 		e := &n.table[i&mask]
@@ -100,8 +102,8 @@ func (n *names) grow() {
 // placeSeed keys the table: a client cannot choose what collides.
 var placeSeed = maphash.Bytes(nameSeed, []byte("place"))
 
-func hashPlace(parent, segment int32, text []byte) uint64 {
-	h := uint64(uint32(parent))<<32 | uint64(uint32(segment)) //nolint:gosec // G115: bits, not numbers
+func hashPlace(parent int32, segment int64, text []byte) uint64 {
+	h := uint64(uint32(parent))*0xbf58476d1ce4e5b9 ^ uint64(segment) //nolint:gosec // G115: bits, not numbers
 	if len(text) > 0 {
 		h ^= maphash.Bytes(nameSeed, text)
 	}

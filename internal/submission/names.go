@@ -7,7 +7,8 @@ import (
 
 // The names of form fields, as PHP, Rails and qs write paths: user[email],
 // items[0][sku], tags[]. A segment in brackets that is empty or an index is
-// an element of a list, any other is a member.
+// an element of a list, any other is a member. For those that nest with dots, see
+// dotted.go.
 //
 // A name is split in one way, and every segment of it is either spelled by
 // the policy or a word. So the bytes of a name that leads to a field are
@@ -15,7 +16,7 @@ import (
 
 // maxIndex is the most digits of an index (RULES.md, form/indexes). What is
 // longer is the name of a member.
-const maxIndex = 4
+const maxIndex = 18
 
 // fault is a name that could be read in two ways.
 type fault uint8
@@ -47,10 +48,12 @@ func (f fault) error(where string, offset int64) *Error {
 // of others are found in a table. Both are bounded by the body.
 type names struct {
 	plan  *Plan
+	rep   *Report
 	roles []role // by place
 	table []namePlace
 	used  int    // of the table
 	texts []byte // free members, one after the other
+	split [][]byte
 
 	here   int32 // the place of the last name that has a value
 	single bool  // it takes one value, and
@@ -60,8 +63,8 @@ type names struct {
 	branch   branch // of the last name that has one
 }
 
-func (n *names) begin(p *Plan) {
-	n.plan = p
+func (n *names) begin(p *Plan, rep *Report) {
+	n.plan, n.rep = p, rep
 	n.roles = slices.Grow(n.roles[:0], len(p.nodes))[:len(p.nodes)]
 	clear(n.roles)
 	if n.used > 0 {
@@ -78,6 +81,9 @@ func (n *names) begin(p *Plan) {
 // policy spells the whole as one segment: there is one reading.
 func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
 	n.branched, n.single, n.twice = false, false, false
+	if n.plan.nesting == Dots {
+		return n.resolveDotted(name, depth)
+	}
 	i := bytes.IndexByte(name, '[')
 	if i < 0 {
 		if at, here := n.first(name); at != void {
@@ -85,13 +91,22 @@ func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
 		}
 		return void, faultNone
 	}
-	if segments := bracketed(name[i:]); segments < 0 {
-		return void, faultNone
+	if segments := bracketed(name[i:]); segments < 0 || i == 0 {
+		return n.resolveSpelled(name)
 	} else if segments >= depth {
 		return void, faultDepth
 	}
 	if at, here := n.first(name[:i]); at != void {
 		return n.descend(at, here, name[i:])
+	}
+	return void, faultNone
+}
+
+// resolveSpelled resolves a name with brackets that nest nothing. It is found
+// only if the policy spells it: parsers disagree on what it means.
+func (n *names) resolveSpelled(name []byte) (at int32, f fault) {
+	if e := n.plan.nodes[root].find(name, hashName(name)); e != nil {
+		return n.finish(e.node, e.node, false)
 	}
 	return void, faultNone
 }
@@ -103,10 +118,19 @@ func (n *names) first(segment []byte) (at, here int32) {
 	if e := n.plan.nodes[root].find(segment, hash); e != nil {
 		return e.node, e.node
 	}
-	if at = n.plan.member(root, segment, hash); at == void || !isWord(segment) {
+	if at = n.open(root, segment); at == void {
 		return void, void
 	}
 	return at, n.at(root, freeMember, segment)
+}
+
+// open returns the node of a member that has no name of its own.
+func (n *names) open(at int32, segment []byte) int32 {
+	next, by := n.plan.openMember(at, segment, n.rep)
+	if by == nil && !isWord(segment) || n.plan.nesting == Brackets && bytes.IndexByte(segment, ']') >= 0 {
+		return void
+	}
+	return next
 }
 
 // descend follows the segments in brackets from a node and its place.
@@ -148,34 +172,82 @@ func (n *names) below(segment []byte) (int32, fault) {
 // step follows one segment from a node and its place; void where the plan
 // knows nothing.
 func (n *names) step(at, here int32, segment []byte, last bool) (int32, int32, fault) {
-	node := &n.plan.nodes[at]
-	var use role
-	next, key := node.element, int32(emptyElement)
-	if index, ok := parseIndex(segment); len(segment) == 0 {
-		use = emptyValue
-	} else if ok {
-		key, use = firstIndex-index, indexValue
-	} else if e := node.find(segment, hashName(segment)); e != nil {
-		next, key, use = e.node, e.node, asObject
-	} else {
-		next, key, use = node.openMember(segment), freeMember, asObject
-		if !isWord(segment) {
-			next = void
-		}
+	if index, ok := parseIndex(segment); ok {
+		next, key := n.element(at, segment, index)
+		return n.enter(at, here, place{next, key, segment}, elementRole(indexValue, last))
 	}
-	if use != asObject && !last {
-		use <<= 1 // emptyBranch, indexBranch
+	if len(segment) > 0 {
+		next, key := n.member(at, segment)
+		return n.enter(at, here, place{next, key, segment}, asObject)
+	}
+	node := &n.plan.nodes[at]
+	if node.numbers || !node.star && len(node.wildcards) > 0 {
+		// PHP gives it the next index, which can be that of another field.
+		return void, here, faultNone
+	}
+	return n.enter(at, here, place{node.element, emptyElement, segment}, elementRole(emptyValue, last))
+}
+
+// place is where a segment leads.
+type place struct {
+	node int32
+	key  int64 // what the place is called: see [namePlace]
+	text []byte
+}
+
+// elementRole returns the role of a list for an element of it.
+func elementRole(value role, last bool) role {
+	if last {
+		return value
+	}
+	return value << 1 // emptyBranch, indexBranch
+}
+
+// enter follows a segment from a node and its place, which it gives a role.
+func (n *names) enter(at, here int32, to place, use role) (int32, int32, fault) {
+	if to.node == void && use == asObject && n.roles[here]&inList != 0 {
+		return void, here, faultNone // the rows of a list have members of their own
 	}
 	if n.use(here, use) {
 		return void, here, faultMixed
 	}
+	next := int32(to.key) //nolint:gosec // G115: an index of nodes
 	switch {
-	case next == void:
+	case to.node == void:
 		return void, here, faultNone
-	case key > 0 && here == at:
-		return next, key, faultNone
+	case to.key <= 0 || here != at:
+		next = n.at(here, to.key, to.text)
 	}
-	return next, n.at(here, key, segment), faultNone
+	if use&elementRoles != 0 {
+		n.roles[next] |= inList
+	}
+	return to.node, next, faultNone
+}
+
+// member returns the node of a member, and what its place is called.
+func (n *names) member(at int32, segment []byte) (next int32, key int64) {
+	if e := n.plan.nodes[at].find(segment, hashName(segment)); e != nil {
+		return e.node, int64(e.node)
+	}
+	return n.open(at, segment), freeMember
+}
+
+// element returns the node of the element with an index, and what its place is
+// called: that of its number, or else that of "*", of a wildcard, or of "**".
+func (n *names) element(at int32, segment []byte, index int64) (next int32, key int64) {
+	node := &n.plan.nodes[at]
+	if node.numbers {
+		if e := node.find(segment, hashName(segment)); e != nil {
+			return e.node, int64(e.node)
+		}
+	}
+	next = node.element
+	if !node.star && len(node.wildcards) > 0 {
+		if free, by := n.plan.openMember(at, segment, n.rep); by != nil {
+			next = free
+		}
+	}
+	return next, firstIndex - index
 }
 
 // finish notes that the place of a whole name has a value. A name that does not end
@@ -189,7 +261,7 @@ func (n *names) finish(at, here int32, repeats bool) (int32, fault) {
 			at, repeats = node.element, true
 		}
 	}
-	before := n.roles[here]
+	before := n.roles[here] &^ inList
 	if n.use(here, asValue) {
 		return void, faultMixed
 	}
@@ -198,25 +270,47 @@ func (n *names) finish(at, here int32, repeats bool) (int32, fault) {
 	return at, faultNone
 }
 
-// appendName appends the path that name spells, for a report: "items.*.sku".
-// A name of no known spelling is one segment.
-func appendName(path, name []byte) []byte {
-	i := bytes.IndexByte(name, '[')
-	if i < 0 || bracketed(name[i:]) < 0 {
-		return appendSegment(path, name)
+// appendPath appends the path that name spells, for a report: "items.*.sku".
+// What a wildcard matches can identify a person, so the wildcard stands for it. A
+// name of no known spelling is one segment.
+func (n *names) appendPath(path, name []byte) []byte {
+	at := int32(root)
+	n.split = appendSplit(n.split[:0], name, n.plan.nesting)
+	for _, segment := range n.split {
+		if segment == nil {
+			path, at = appendElement(path), n.plan.nodes[at].element
+			continue
+		}
+		at, _ = n.member(at, segment)
+		if wildcard := n.plan.nodes[at].wildcard; wildcard != "" {
+			path = appendSpelled(path, wildcard)
+		} else {
+			path = appendSegment(path, segment)
+		}
 	}
-	path = appendSegment(path, name[:i])
+	return path
+}
+
+// appendSplit appends the segments of a name, nil for an element.
+func appendSplit(segments [][]byte, name []byte, nesting Nesting) [][]byte {
+	if nesting == Dots {
+		return appendSplitDotted(segments, name)
+	}
+	i := bytes.IndexByte(name, '[')
+	if i <= 0 || bracketed(name[i:]) < 0 {
+		return append(segments, name)
+	}
+	segments = append(segments, name[:i])
 	for rest := name[i:]; len(rest) > 0; {
 		end := bytes.IndexByte(rest, ']')
 		segment := rest[1:end]
 		if _, ok := parseIndex(segment); ok || len(segment) == 0 {
-			path = appendElement(path)
-		} else {
-			path = appendSegment(path, segment)
+			segment = nil
 		}
+		segments = append(segments, segment)
 		rest = rest[end+1:]
 	}
-	return path
+	return segments
 }
 
 // bracketed counts the segments of s, which begins with '['; −1 when it is
@@ -235,7 +329,7 @@ func bracketed(s []byte) int {
 
 // parseIndex reads the index of an element in its one spelling: no sign, no
 // leading zero.
-func parseIndex(s []byte) (index int32, ok bool) {
+func parseIndex(s []byte) (index int64, ok bool) {
 	if len(s) == 0 || len(s) > maxIndex || s[0] == '0' && len(s) > 1 {
 		return 0, false
 	}
@@ -243,9 +337,15 @@ func parseIndex(s []byte) (index int32, ok bool) {
 		if c-'0' > 9 {
 			return 0, false
 		}
-		index = index*10 + int32(c-'0')
+		index = index*10 + int64(c-'0')
 	}
 	return index, true
+}
+
+// isIndex reports whether a name is spelled as the index of an element.
+func isIndex(name string) bool {
+	_, ok := parseIndex([]byte(name))
+	return ok
 }
 
 // isWord reports whether a segment is one that no parser takes apart.

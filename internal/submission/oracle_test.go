@@ -123,7 +123,7 @@ func covers(field, path []string) bool {
 
 var plainForm = regexp.MustCompile(`^[\p{L}\p{M}\p{Nd} _-]*$`)
 
-var indexForm = regexp.MustCompile(`^(0|[1-9][0-9]{0,3})$`)
+var indexForm = regexp.MustCompile(`^(0|[1-9][0-9]{0,17})$`)
 
 // scalarAbove reports whether a place on the path, below a "**" that begins after
 // from segments, is declared as a scalar: the "**" then covers nothing below it.

@@ -1,8 +1,6 @@
 package submission
 
 import (
-	"errors"
-	"fmt"
 	"hash/maphash"
 	"math/bits"
 	"slices"
@@ -27,6 +25,9 @@ type Field struct {
 	// Kept lets the values pass; otherwise Reason says why not.
 	Kept   bool
 	Reason string
+	// JSON says that the value is a JSON text. Fields whose paths go on from this
+	// one are about its members, and are not found by other ways.
+	JSON bool
 	// File says that the field is a file part of a multipart form, which
 	// passes there only. MaxFile bounds it in bytes; 0 is [DefaultMaxFile].
 	File    bool
@@ -54,7 +55,17 @@ type Field struct {
 // Segment is one step of a path.
 type Segment struct {
 	Kind SegmentKind
-	Text string // of a [Name]
+	// Text is the name of a [Name]. Of others, it is what the policy writes, which
+	// stands for the names that they match in reports.
+	Text  string
+	Parts []Part // of a [Wildcard]
+}
+
+// Part is a piece of the names that a wildcard matches: what Expression matches,
+// or if that is empty, Literal.
+type Part struct {
+	Literal    string
+	Expression string // RE2, without anchors
 }
 
 // SegmentKind says what a segment matches.
@@ -62,9 +73,10 @@ type SegmentKind uint8
 
 // The kinds of segments. The zero value matches one name only.
 const (
-	Name    SegmentKind = iota // the member called Text
-	Element                    // any element of a list
-	Subtree                    // everything below; the last segment
+	Name     SegmentKind = iota // the member called Text
+	Element                     // any element of a list
+	Subtree                     // everything below; the last segment
+	Wildcard                    // the members whose names Parts match
 )
 
 // Constant is a value of the policy in its two spellings.
@@ -91,13 +103,20 @@ type node struct {
 	any     int32 // the node of members that names does not hold: void, or a subtree's
 	scalar  action
 	list    bool // the leaf is that of the elements, beside "**"
+	star    bool // "*" is declared here
+	numbers bool // a member is called by an index: it is that element of a list, too
 	live    bool // something here or below is kept, or has a constant in its place
 	object  bool // a member is, or something below one
 	array   bool // an element is, or something below one
 	// names is a table of the members, open addressing, a power of two long.
 	// It is empty for a node without named children.
 	names []entry
-	// folded holds the names as [foldName] has them, where any is not void.
+	// wildcard is set if the node is that of a wildcard, to what the policy writes.
+	wildcard string
+	// wildcards are in order of precedence; nil if there are none.
+	wildcards []wildcard
+	// folded holds the names as [foldName] has them, where a name that is not
+	// among them can match something.
 	folded map[string]bool
 }
 
@@ -123,7 +142,10 @@ type Plan struct {
 	fields  []Field
 	nesting Nesting
 	nodes   []node
-	passes  sync.Pool // of *jsonPass: each remembers the shapes that came last
+	texts   map[int32]*Plan // of the members of JSON texts, by [Field.JSON] field
+
+	compiled map[string]wildcard // by what the policy writes
+	passes   sync.Pool           // of *jsonPass: each remembers the shapes that came last
 }
 
 // Nesting says how the names of a form or query spell a path. JSON has a
@@ -138,13 +160,41 @@ const (
 
 // NewPlan compiles fields. Two fields with one path are an error.
 func NewPlan(fields []Field, nesting Nesting) (*Plan, error) {
+	return newPlan(fields, nesting, none)
+}
+
+// newPlan compiles the fields that are about the members of the JSON text of one
+// field; of none, those that are about no JSON text.
+func newPlan(fields []Field, nesting Nesting, text int) (*Plan, error) {
 	p := &Plan{fields: fields, nesting: nesting, nodes: make([]node, 2, 2+4*len(fields))}
 	p.nodes[root] = node{leaf: none, subtree: none, any: void}
 	p.nodes[void] = node{leaf: none, subtree: none, any: void, element: void}
 	for i, f := range fields {
-		if err := p.add(int32(i), f); err != nil {
+		above := textAbove(fields, f.Path)
+		if above != text {
+			continue
+		}
+		path := f.Path
+		if text != none {
+			path = path[len(fields[text].Path):]
+		}
+		if err := p.add(int32(i), path); err != nil { //nolint:gosec // G115: a policy holds far fewer fields than 2^31
 			return nil, err
 		}
+		if !f.JSON {
+			continue
+		}
+		below, err := newPlan(fields, nesting, i)
+		if err != nil {
+			return nil, err
+		}
+		if p.texts == nil {
+			p.texts = make(map[int32]*Plan)
+		}
+		p.texts[int32(i)] = below //nolint:gosec // G115: as above
+	}
+	if err := p.overlay(root); err != nil {
+		return nil, err
 	}
 	p.inherit(root, none, void)
 	for i := range p.nodes {
@@ -155,99 +205,42 @@ func NewPlan(fields []Field, nesting Nesting) (*Plan, error) {
 	return p, nil
 }
 
+// textAbove returns the last field above a path that holds a JSON text.
+func textAbove(fields []Field, path []Segment) int {
+	above := none
+	for i, f := range fields {
+		if f.JSON && len(f.Path) < len(path) && slices.EqualFunc(f.Path, path[:len(f.Path)], sameSegment) &&
+			(above == none || len(f.Path) > len(fields[above].Path)) {
+			above = i
+		}
+	}
+	return above
+}
+
+func sameSegment(a, b Segment) bool { return a.Kind == b.Kind && a.Text == b.Text }
+
 // With returns a plan with other decisions about the same fields: fields have
 // the paths of those of p, in the same order. The plans share their tree.
 func (p *Plan) With(fields []Field) *Plan {
 	other := &Plan{fields: fields, nesting: p.nesting, nodes: slices.Clone(p.nodes)}
 	other.setActions()
+	for field, text := range p.texts {
+		if other.texts == nil {
+			other.texts = make(map[int32]*Plan, len(p.texts))
+		}
+		other.texts[field] = text.With(fields)
+	}
 	return other
 }
 
 // Size estimates the bytes that the plan occupies beside what it shares: paths,
 // rules, and the tree of the plan that it was made of by [Plan.With].
 func (p *Plan) Size() int64 {
-	return int64(len(p.fields))*int64(unsafe.Sizeof(Field{})) + int64(len(p.nodes))*int64(unsafe.Sizeof(node{}))
-}
-
-func (p *Plan) add(index int32, f Field) error {
-	at := int32(0)
-	for i, s := range f.Path {
-		if s.Kind == Subtree {
-			if i != len(f.Path)-1 {
-				return errors.New(`"**" stands only at the end of a path`)
-			}
-			if p.nodes[at].subtree != none {
-				return fmt.Errorf("the path %v is declared twice", f.Path)
-			}
-			p.nodes[at].subtree = index
-			return nil
-		}
-		at = p.child(at, s)
+	size := int64(len(p.fields))*int64(unsafe.Sizeof(Field{})) + int64(len(p.nodes))*int64(unsafe.Sizeof(node{}))
+	for _, text := range p.texts {
+		size += int64(len(text.nodes)) * int64(unsafe.Sizeof(node{}))
 	}
-	if p.nodes[at].leaf != none {
-		return fmt.Errorf("the path %v is declared twice", f.Path)
-	}
-	p.nodes[at].leaf = index
-	return nil
-}
-
-// child returns the node below at, made when it is not there yet.
-func (p *Plan) child(at int32, s Segment) int32 {
-	next := int32(len(p.nodes)) //nolint:gosec // G115: a policy holds far fewer fields than 2^31
-	if s.Kind == Element {
-		if p.nodes[at].element != 0 {
-			return p.nodes[at].element
-		}
-		p.nodes[at].element = next
-	} else {
-		for _, e := range p.nodes[at].names {
-			if e.name == s.Text {
-				return e.node
-			}
-		}
-		p.nodes[at].names = append(p.nodes[at].names, entry{name: s.Text, hash: hashName([]byte(s.Text)), node: next})
-	}
-	p.nodes = append(p.nodes, node{leaf: none, subtree: none, any: void})
-	return next
-}
-
-// inherit passes a subtree field down to the nodes it covers, so that a reader
-// never has to look up the tree: members that have no node of their own lead to
-// a node of the subtree, which leads to itself.
-func (p *Plan) inherit(at, subtree, covering int32) {
-	if own := p.nodes[at].subtree; own != none {
-		subtree, covering = own, int32(len(p.nodes)) //nolint:gosec // G115: as above
-		p.nodes = append(p.nodes, node{leaf: own, subtree: own, any: covering, element: covering})
-	}
-	n := &p.nodes[at]
-	if n.leaf != none && n.subtree == none {
-		// The policy says that a scalar stands here: a list or an object of the
-		// name does not pass by "**" above it.
-		subtree, covering = none, void
-	}
-	n.subtree, n.any = subtree, covering
-	element, names := n.element, n.names
-	switch {
-	case n.leaf != none:
-	case element != 0 && p.nodes[element].leaf != none && subtree != none:
-		n.leaf, n.list = p.nodes[element].leaf, true // some read a scalar as a list of one
-	default:
-		n.leaf = subtree
-	}
-	switch {
-	case element != 0:
-		if subtree != none {
-			n.any = element
-		}
-		p.inherit(element, subtree, covering)
-	case subtree != none && len(names) > 0:
-		n.element = at
-	default:
-		n.element = covering
-	}
-	for _, e := range names {
-		p.inherit(e.node, subtree, covering)
-	}
+	return size
 }
 
 // setActions sets for each node what becomes of a scalar, and whether anything in
@@ -261,16 +254,22 @@ func (p *Plan) setActions() {
 		if n.leaf != none {
 			f := &p.fields[n.leaf]
 			n.live, n.scalar = f.Kept || f.Otherwise != nil, actionDecide
-			if f.Kept && !f.File && f.Rule == nil && !f.Watch && !f.Box && !f.Boolean && f.Implied == nil {
+			if f.Kept && !f.File && !f.JSON && f.Rule == nil && !f.Watch && !f.Box && !f.Boolean && f.Implied == nil {
 				n.scalar = actionPass
 			}
 		}
 		n.object = p.nodes[n.any].live
+		numbered := false
 		for _, e := range n.names {
-			n.object = n.object || e.node != 0 && p.nodes[e.node].live // the table has free entries
+			live := e.node != 0 && p.nodes[e.node].live // the table has free entries
+			n.object = n.object || live
+			numbered = numbered || live && n.numbers && isIndex(e.name)
+		}
+		for i := range n.wildcards {
+			n.object = n.object || p.nodes[n.wildcards[i].node].live
 		}
 		n.live = n.live || n.object
-		n.array = p.nodes[n.element].live // which can be the node itself
+		n.array = numbered || p.nodes[n.element].live // which can be the node itself
 		n.live = n.live || n.array
 	}
 }
@@ -294,7 +293,7 @@ func (n *node) index() {
 
 // isBranch reports whether the plan knows members or elements here.
 func (n *node) isBranch() bool {
-	return len(n.names) > 0 || n.any != void || n.element != void
+	return len(n.names) > 0 || len(n.wildcards) > 0 || n.any != void || n.element != void
 }
 
 // find returns the member called name, nil if the plan knows none. hash is

@@ -116,7 +116,7 @@ func (r *Report) workExceeded() *Error {
 	if r.work <= maxWork {
 		return nil
 	}
-	return tooLarge("work", "checking the values would take more work than one submission may cause; send fewer or shorter values of the type phone or with a pattern")
+	return tooLarge("work", "checking the names and values would take more work than one submission may cause; send fewer or shorter names, and fewer or shorter values of the type phone or with a pattern")
 }
 
 // Names yields the first undeclared names, each once. They may be shown to the

@@ -37,22 +37,24 @@ var ruleExamples = map[string][]struct{ in, want string }{
 	"coding/inflated-ratio":   {{many("zstd zstd\n", "x", 1<<20, ""), refused}},
 	"coding/inflated-window":  {{"br\n\x0f\x00\x00\x00", refused}},
 
-	"json/json-syntax":    {{`{"a":1,}`, refused}, {`{"a":NaN}`, refused}, {"\ufeff{}", refused}, {`{'a':1}`, refused}},
-	"json/trailing-data":  {{`{"a":1}{"ssn":2}`, refused}},
-	"json/utf-8":          {{"{\"x\":\"\xff\"}", refused}},
-	"json/lone-surrogate": {{`{"x":"\ud800"}`, refused}},
-	"json/duplicate-name": {{`{"a":1,"\u0061":2}`, refused}, {`{"x":{"y":1,"y":2}}`, refused}},
-	"json/number-length":  {{many(`{"a":`, "1", 129, "}"), refused}, {many(`{"a":`, "1", 128, "}"), many(`{"a":`, "1", 128, "}")}},
-	"json/depth":          {{many("", "[", 33, ""), refused}},
-	"json/fields":         {{many("[0", ",0", 1000, "]"), refused}},
-	"json/name-length":    {{many(`{"`, "n", 257, `":1}`), refused}},
-	"json/names":          {{`{"\u0061" : 1}`, `{"a":1}`}},
-	"json/whole-names":    {{`{"b.c":1,"items.0.sku":2,"items":[]}`, `{"items":[]}`}},
-	"json/scalars":        {{`{"a":{"ssn":1}}`, `{}`}, {`{"a":[1]}`, `{}`}},
-	"json/elements":       {{`{"items":{"0":{"sku":1}}}`, `{}`}, {`{"items":[{"sku":1}]}`, `{"items":[{"sku":1}]}`}},
-	"json/similar-names":  {{`{"o":{"SSN":1,"s_sn":2,"__proto__":{"x":3},"y":4}}`, `{"o":{"y":4}}`}},
-	"json/separators":     {{`{"a":"&ssn=1;"}`, `{"a":"\u0026ssn\u003d1\u003b"}`}},
-	"json/numbers":        {{`{"a":1.10e400}`, `{"a":1.10e400}`}},
+	"json/json-syntax":       {{`{"a":1,}`, refused}, {`{"a":NaN}`, refused}, {"\ufeff{}", refused}, {`{'a':1}`, refused}},
+	"json/trailing-data":     {{`{"a":1}{"ssn":2}`, refused}},
+	"json/utf-8":             {{"{\"x\":\"\xff\"}", refused}},
+	"json/lone-surrogate":    {{`{"x":"\ud800"}`, refused}},
+	"json/duplicate-name":    {{`{"a":1,"\u0061":2}`, refused}, {`{"x":{"y":1,"y":2}}`, refused}},
+	"json/number-length":     {{many(`{"a":`, "1", 129, "}"), refused}, {many(`{"a":`, "1", 128, "}"), many(`{"a":`, "1", 128, "}")}},
+	"json/depth":             {{many("", "[", 33, ""), refused}},
+	"json/fields":            {{many("[0", ",0", 1000, "]"), refused}},
+	"json/name-length":       {{many(`{"`, "n", 257, `":1}`), refused}},
+	"json/names":             {{`{"\u0061" : 1}`, `{"a":1}`}},
+	"json/whole-names":       {{`{"b.c":1,"items.0.sku":2,"items":[]}`, `{"items":[]}`}},
+	"json/scalars":           {{`{"a":{"ssn":1}}`, `{}`}, {`{"a":[1]}`, `{}`}},
+	"json/elements":          {{`{"items":{"0":{"sku":1}}}`, `{}`}, {`{"items":[{"sku":1}]}`, `{"items":[{"sku":1}]}`}},
+	"json/similar-names":     {{`{"o":{"SSN":1,"s_sn":2,"__proto__":{"x":3},"y":4}}`, `{"o":{"y":4}}`}},
+	"json/wildcards":         {{`{"opt_x":1,"opt_mail_x":2,"opt_MAIL_x":3,"opt_mail-x":4,"opt_mailx":5,"opt_x.y":6}`, `{"opt_x":1}`}},
+	"json/numbered-elements": {{`{"n":[1,2,{"x":3}]}`, `{"n":[null,2,null]}`}},
+	"json/separators":        {{`{"a":"&ssn=1;"}`, `{"a":"\u0026ssn\u003d1\u003b"}`}},
+	"json/numbers":           {{`{"a":1.10e400}`, `{"a":1.10e400}`}},
 
 	"raw/disguised-body": {
 		{`{"ssn":1}`, refused}, {"\ufeff \r\n[1]", refused}, {"/* a */ // b\n{}", refused}, {"--b\r\n", refused},
@@ -64,7 +66,9 @@ var ruleExamples = map[string][]struct{ in, want string }{
 	"form/utf-8":            {{"a=%ff", refused}, {"x=%c0%af", refused}},
 	"form/control":          {{"a=%00", refused}, {"a=%0D%0A%09", "a=%0D%0A%09"}},
 	"form/names":            {{"a.x=1&a+x=2&b[c=3&b[c]=4", "b%5Bc%5D=4"}},
-	"form/indexes":          {{"l[9999]=1&l[00]=2&l[10000]=3", "l%5B9999%5D=1"}},
+	"form/indexes":          {{"l[9999]=1&l[00]=2&l[10000]=3&l[1234567890123456789]=4", "l%5B9999%5D=1&l%5B10000%5D=3"}},
+	"form/numbers":          {{"n[7]=1&n[]=2&n[1]=3", "n%5B1%5D=3"}},
+	"form/dotted-names":     {{"b.c=1&b[c]=2&items[0].sku=3&items[10000].sku=4&items['0'].sku=5", "b.c=1&items%5B0%5D.sku=3"}},
 	"form/duplicate-name":   {{"a=1&a=2", refused}, {"a=+&a=%20", "a=%20&a=%20"}, {"l=1&l=2", "l=1&l=2"}},
 	"form/name-conflict":    {{"b=1&b[c]=2", refused}, {"l[]=1&l[0]=2", refused}},
 	"form/depth":            {{many("x", "[y]", 33, "=1"), refused}},
@@ -108,8 +112,11 @@ var ruleExamples = map[string][]struct{ in, want string }{
 }
 
 func TestRules(t *testing.T) {
-	p, err := NewPlan([]Field{
+	fields := []Field{
 		{Path: segments("a"), Kept: true},
+		{Path: segments("n", "1"), Kept: true},
+		{Path: segments("opt_{any}"), Kept: true},
+		{Path: segments("opt_mail_{any}")},
 		{Path: segments("b", "c"), Kept: true},
 		{Path: segments("l", "*"), Kept: true},
 		{Path: segments("items", "*", "sku"), Kept: true},
@@ -124,13 +131,22 @@ func TestRules(t *testing.T) {
 		{Path: segments("mail"), Kept: true, Rule: NewRule(Rule{Type: "email"})},
 		{Path: segments("bool"), Kept: true, Boolean: true, Rule: NewRule(Rule{Type: "boolean"})},
 		{Path: segments("size"), Kept: true, Rule: NewRule(Rule{OneOf: []string{"S", "M"}})},
-	}, Brackets)
+	}
+	brackets, err := NewPlan(fields, Brackets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dots, err := NewPlan(fields, Dots)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for rule, examples := range ruleExamples {
 		t.Run(rule, func(t *testing.T) {
 			for _, example := range examples {
+				p := brackets
+				if rule == "form/dotted-names" {
+					p = dots
+				}
 				got, err := readExample(t, p, rule, example.in)
 				switch {
 				case example.want == refused:

@@ -18,12 +18,13 @@ import (
 //
 // It holds names, no values, and between texts a bounded number of them.
 type shapes struct {
-	slots  []slot            // slots[0] stands for no slot
-	places []position        // places[0] stands for no place, places[topShape] for the top value
-	arena  []byte            // names as "name": with quotes and colon, and paths
-	table  []int32           // finds slots by place and name: a power of two long, at most half full
-	recent [recentSize]int32 // the slot last found at each recentIndex
-	texts  uint32            // counts the texts read, for slot.reported
+	slots  []slot              // slots[0] stands for no slot
+	places []position          // places[0] stands for no place, places[topShape] for the top value
+	arena  []byte              // names as "name": with quotes and colon, and paths
+	table  []int32             // finds slots by place and name: a power of two long, at most half full
+	recent [recentSize]int32   // the slot last found at each recentIndex
+	byNode map[placeNode]int32 // the places of the elements of indexed lists
+	texts  uint32              // counts the texts read, for slot.reported
 	large  largeObjects
 }
 
@@ -74,6 +75,7 @@ func (s *shapes) reset() {
 	}
 	clear(s.table)
 	clear(s.recent[:])
+	clear(s.byNode)
 }
 
 func (s *shapes) begin() { s.texts++ }
@@ -96,6 +98,23 @@ func (s *shapes) element(shape int32) int32 {
 		s.places[shape].element = s.newPlace()
 	}
 	return s.places[shape].element
+}
+
+// placeNode is a list's place and the node of some of its elements.
+type placeNode struct{ shape, node int32 }
+
+// elementAt is element for those elements of an indexed list that lead to a node:
+// what a name leads to is remembered by place.
+func (s *shapes) elementAt(shape, node int32) int32 {
+	at, ok := s.byNode[placeNode{shape, node}]
+	if !ok {
+		if s.byNode == nil {
+			s.byNode = make(map[placeNode]int32)
+		}
+		at = s.newPlace()
+		s.byNode[placeNode{shape, node}] = at
+	}
+	return at
 }
 
 // below returns the place of the container that a member holds.

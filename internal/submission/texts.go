@@ -5,14 +5,13 @@ import "bytes"
 // texts decides about the fields of a form, whose values all are text.
 type texts struct {
 	names
-	rep     *Report
 	answers []answer // by place; those of places that have no value are old
 	scratch []byte   // what a rule made of a value, or a path for the report
 }
 
 func (t *texts) begin(p *Plan, rep *Report) {
-	t.names.begin(p)
-	t.rep, t.answers = rep, t.answers[:0]
+	t.names.begin(p, rep)
+	t.answers = t.answers[:0]
 }
 
 func (t *texts) end() { t.plan, t.rep = nil, nil }
@@ -63,7 +62,7 @@ func (t *texts) undeclared(name []byte) {
 		t.rep.Undeclared++
 		return
 	}
-	t.scratch = appendName(t.scratch[:0], name)
+	t.scratch = t.appendPath(t.scratch[:0], name)
 	t.rep.undeclared(t.scratch)
 }
 

@@ -61,12 +61,21 @@ func NewRule(r Rule) *Rule {
 	if r.Pattern == nil {
 		return &r
 	}
-	if expression, err := syntax.Parse(r.Pattern.String(), syntax.Perl); err == nil {
-		if program, err := syntax.Compile(expression.Simplify()); err == nil {
-			r.instructions = len(program.Inst)
-		}
-	}
+	r.instructions = instructions(r.Pattern)
 	return &r
+}
+
+// instructions returns how large the program of an expression is.
+func instructions(re *regexp.Regexp) int {
+	expression, err := syntax.Parse(re.String(), syntax.Perl)
+	if err != nil {
+		return maxInstructions
+	}
+	program, err := syntax.Compile(expression.Simplify())
+	if err != nil {
+		return maxInstructions
+	}
+	return len(program.Inst)
 }
 
 // kind is what a scalar is written as. Forms hold text only.
