@@ -9,28 +9,38 @@ import (
 // An upload in pieces says in its Content-Range which bytes of a file it contains.
 // An application that does not see the range keeps the last piece for the whole
 // file. The range goes on with a form of one file that is that piece, and of no
-// other file, because an application could take it for the range of any of them.
+// other file, because an application could take it for the range of any of them; and
+// with a body that is the file, and goes on as received.
 
 // pieceHeaders returns the Content-Range and the Content-Disposition that go on
-// with a form; empty: none does.
+// with a body; empty: none does.
 func pieceHeaders(s *Submission) (contentRange, disposition string) {
-	h := s.r.Header
-	if h["Content-Range"] == nil && h["Content-Disposition"] == nil || s.work.document.media.Kind != submission.MediaMultipart {
+	h, piece := s.r.Header, submission.ContentRange{}
+	if h["Content-Range"] == nil && h["Content-Disposition"] == nil {
 		return "", ""
 	}
-	if s.stream != nil {
-		if s.stream.piece == (submission.ContentRange{}) {
+	switch doc := &s.work.document; {
+	case !doc.hasBody:
+		return "", ""
+	case doc.media.Kind == submission.MediaRaw:
+		if p, ok := submission.ParseContentRange(h); ok && p.Size() == s.r.ContentLength && p.Total <= s.Collection.MaxPassed {
+			piece = p
+		}
+	case doc.media.Kind != submission.MediaMultipart:
+		return "", ""
+	case s.stream != nil:
+		if piece = s.stream.piece; piece == (submission.ContentRange{}) {
 			return "", ""
 		}
-		contentRange = s.stream.piece.String()
-	} else {
-		uploaded := s.work.uploaded
-		if uploaded.Files != 1 || uploaded.Kept != 1 {
-			return "", ""
+	case s.work.uploaded.Files != 1 || s.work.uploaded.Kept != 1:
+		return "", ""
+	default:
+		if p, ok := submission.ParseContentRange(h); ok && s.work.uploaded.Is(p) {
+			piece = p
 		}
-		if piece, ok := submission.ParseContentRange(h); ok && uploaded.Is(piece) {
-			contentRange = piece.String()
-		}
+	}
+	if piece != (submission.ContentRange{}) {
+		contentRange = piece.String()
 	}
 	disposition, _ = submission.CleanDisposition(h)
 	return contentRange, disposition

@@ -92,6 +92,30 @@ func TestContentDispositionOfRequest(t *testing.T) {
 	}
 }
 
+// A body that goes on as received is the file: its size must be that of the piece,
+// and the whole file at most as large as what the collection takes (2 MiB). WordPress
+// takes the name of an upload from its Content-Disposition.
+func TestHeadersOfPassedFile(t *testing.T) {
+	for _, test := range []struct{ header, want string }{
+		{"bytes 3-5/6", "bytes 3-5/6"},
+		{"bytes 0-2/2097152", "bytes 0-2/2097152"},
+		{"bytes 0-2/2097153", ""},
+		{"bytes 0-3/6", ""},
+		{"bytes 3-5/*", ""},
+	} {
+		e, _ := newEngine(t, uploads)
+		got := process(e, request("POST /upload", octets, strings.NewReader("\x00\x01\x02"), "Content-Range", test.header, "Content-Disposition", `attachment; filename="C:\dir\a.jpg"; name="ssn"`))
+		if got.err != nil || got.rule() != "" || got.header.Get("Content-Range") != test.want || got.header.Get("Content-Disposition") != `attachment; filename="a.jpg"` {
+			t.Errorf("%s: %v, %q, forwarded %v", test.header, got.err, got.rule(), got.header)
+		}
+	}
+	e, _ := newEngine(t, uploads)
+	r := request("POST /upload", octets, unsized("\x00\x01\x02"), "Content-Range", "bytes 0-2/3")
+	if got := process(e, r); got.header.Get("Content-Range") != "" {
+		t.Errorf("a body of unknown size: forwarded %v", got.header)
+	}
+}
+
 // In report mode the headers go on as they came.
 func TestContentRangeReported(t *testing.T) {
 	e, _ := newEngine(t, shop)
