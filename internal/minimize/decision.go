@@ -38,6 +38,13 @@ type tick struct {
 	value   string // empty: any of the usual words for yes
 }
 
+// isTick reports whether a field gives a consent: it is the one that the consent
+// names, or the elements of the list of that name.
+func isTick(consent *policy.ConsentField, f *policy.Field) bool {
+	n := len(consent.Path)
+	return consent.Path.Equal(f.Path) || len(f.Path) == n+1 && f.Path[n].Kind == policy.Element && consent.Path.Equal(f.Path[:n])
+}
+
 // consents reports whether a value of the field gives the consent.
 func (t *tick) consents(value string) bool {
 	if t.value != "" {
@@ -107,8 +114,7 @@ func newDecision(key decisionKey) (*decision, []submission.Field) {
 			d.required = append(d.required, i)
 		}
 		for _, consent := range c.Consents {
-			if consent.Path.Equal(f.Path) {
-				fields[i].Box = true
+			if isTick(&consent, f) {
 				d.ticks = append(d.ticks, tick{field: i, purpose: consent.Purpose, value: consent.Value})
 			}
 		}

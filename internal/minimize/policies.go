@@ -3,6 +3,7 @@ package minimize
 import (
 	"fmt"
 	"hash/maphash"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -99,6 +100,7 @@ func fieldsOf(c *policy.Collection) []submission.Field {
 			Path: pathOf(c.Fields[i].Path), Name: c.Fields[i].Name,
 			File: c.Fields[i].Type == "file", Boolean: c.Fields[i].Type == "boolean", JSON: c.Fields[i].Type == "json",
 		}
+		f.Box = slices.ContainsFunc(c.Consents, func(consent policy.ConsentField) bool { return isTick(&consent, &c.Fields[i]) })
 		if f.File {
 			f.MaxFile = c.Fields[i].Max
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"math"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -21,6 +22,16 @@ func (e *Engine) write(s *Submission, doc *document) error {
 	}
 	if err := w.writeQuery(doc, d, e.Limits); err != nil {
 		return err
+	}
+	if both := e.deciding(s); doc.hasBody && len(both) > 0 {
+		// The body may have them too, with other values. Read again to compare.
+		comparing := *d
+		d, s.decision = &comparing, &comparing
+		d.plan = d.plan.Comparing(both)
+		w.report.Reset(d.plan)
+		if err := w.writeQuery(doc, d, e.Limits); err != nil {
+			return err
+		}
 	}
 	switch {
 	case doc.media.Kind == submission.MediaRaw && doc.hasBody:
@@ -62,6 +73,22 @@ func (w *work) writeQuery(doc *document, d *decision, limits submission.Limits) 
 	return nil
 }
 
+// deciding returns the fields that came in the query and decide about the
+// submission: they are required, give a consent, or identify the person.
+func (e *Engine) deciding(s *Submission) (fields []int) {
+	d := s.decision
+	for i := range s.work.report.Outcomes {
+		if d.open[i] || s.work.report.Outcomes[i].Stripped == 0 && !slices.Contains(s.work.inQuery, i) {
+			continue
+		}
+		if slices.Contains(d.required, i) || slices.Contains(e.Identifying, s.Collection.Fields[i].Name) ||
+			slices.ContainsFunc(d.ticks, func(t tick) bool { return t.field == i }) {
+			fields = append(fields, i)
+		}
+	}
+	return fields
+}
+
 // writeBody writes what a decision keeps of a body that is whole, and returns
 // its Content-Type.
 func (w *work) writeBody(doc *document, d *decision, limits submission.Limits) (contentType string, err error) {
@@ -101,16 +128,19 @@ func check(s *Submission) error {
 	return nil
 }
 
-// mergeQuery counts the fields that came in the query as kept. One that came in
-// the body too is refused: applications disagree on which value counts.
+// mergeQuery counts the fields that came in the query as kept. Where applications
+// merge the query and the body, they disagree on which value counts. Both are
+// minimized, so that either may; but one that decides about the submission must not
+// be another to the application than to us.
 func (w *work) mergeQuery(c *policy.Collection) error {
-	for _, i := range w.inQuery {
-		o := &w.report.Outcomes[i]
-		if o.Kept > 0 {
+	for i := range w.report.Outcomes {
+		if w.report.Differs(i) {
 			return refusedFor(&c.Fields[i], http.StatusBadRequest, "query-and-body",
-				"the field "+called(&c.Fields[i])+" is in the query and in the body, and applications disagree on which counts")
+				"the field "+called(&c.Fields[i])+" has different values in the query and in the body, and it decides about the submission (it is required, gives a consent or says who the person is); send it in one of the two")
 		}
-		o.Kept = 1
+	}
+	for _, i := range w.inQuery {
+		w.report.Outcomes[i].Kept++
 	}
 	return nil
 }

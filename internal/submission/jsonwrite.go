@@ -42,7 +42,10 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 		text = unquote(raw, v.flags)
 	}
 	if field.Watch && v.kind != kindNull { // which says nothing
-		s.rep.watch(leaf, text)
+		s.rep.watch(leaf, text, field.Box && v.slot == 0 && v.node != root)
+	}
+	if field.Compare {
+		s.rep.compare(leaf, text, v.kind == kindNull)
 	}
 	if !field.Kept {
 		s.strip(f, leaf, field.Reason, v.item)

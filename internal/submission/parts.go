@@ -154,7 +154,7 @@ func (s *parts) header(block string) (err *Error) {
 	switch {
 	case !s.part.file && s.arrives && field.streams():
 		s.todo, s.text = textContent, streamedText{}
-	case !s.part.file && (field.Kept || field.Watch || field.Box || field.Boolean):
+	case !s.part.file && (field.Kept || field.Watch || field.Compare || field.Box || field.Boolean):
 		s.todo = holdContent
 	case !field.Kept:
 		s.stripPart(field.Reason)

@@ -39,8 +39,11 @@ type Field struct {
 	// Watch copies the value into the report for the caller, whether the field
 	// is kept or not: a ticked consent, a method override.
 	Watch bool
+	// Compare notes whether the values of the field differ: [Report.Differs].
+	Compare bool
 	// Box says that the field is a check box. In a form, a hidden field of the
-	// same name may come with it, which stands for the box that is not checked.
+	// same name may come with it, which stands for the box that is not checked. It
+	// may be a list: [Report.Watched] then has its only element.
 	Box bool
 	// Boolean says the same of a field whose values are of the type boolean: the
 	// hidden field and the box say any of the words for no and yes.
@@ -193,6 +196,9 @@ func newPlan(fields []Field, nesting Nesting, text int) (*Plan, error) {
 		}
 		p.texts[int32(i)] = below //nolint:gosec // G115: as above
 	}
+	if err := p.addTicks(); err != nil {
+		return nil, err
+	}
 	if err := p.overlay(root); err != nil {
 		return nil, err
 	}
@@ -233,6 +239,15 @@ func (p *Plan) With(fields []Field) *Plan {
 	return other
 }
 
+// Comparing returns a plan that compares the values of some fields.
+func (p *Plan) Comparing(fields []int) *Plan {
+	compared := slices.Clone(p.fields)
+	for _, i := range fields {
+		compared[i].Compare = true
+	}
+	return p.With(compared)
+}
+
 // Size estimates the bytes that the plan occupies beside what it shares: paths,
 // rules, and the tree of the plan that it was made of by [Plan.With].
 func (p *Plan) Size() int64 {
@@ -254,7 +269,7 @@ func (p *Plan) setActions() {
 		if n.leaf != none {
 			f := &p.fields[n.leaf]
 			n.live, n.scalar = f.Kept || f.Otherwise != nil, actionDecide
-			if f.Kept && !f.File && !f.JSON && f.Rule == nil && !f.Watch && !f.Box && !f.Boolean && f.Implied == nil {
+			if f.Kept && !f.File && !f.JSON && f.Rule == nil && !f.Watch && !f.Compare && !f.Box && !f.Boolean && f.Implied == nil {
 				n.scalar = actionPass
 			}
 		}

@@ -24,6 +24,7 @@ type Report struct {
 	open    int   // the "**" field that implied fields are counted with
 	work    int64 // spent on rules so far, in the units of maxWork
 	watched []watched
+	sums    []comparison
 	names   []byte // the first undeclared names, one after the other
 	ends    [maxNames]int32
 	hashes  [maxNames]uint32
@@ -74,10 +75,15 @@ func (r *Report) Forget(field int) {
 	r.watched = slices.DeleteFunc(r.watched, func(w watched) bool { return int(w.field) == field })
 }
 
-func (r *Report) watch(field int32, value []byte) {
+// watch notes the value of a watched field. answer says that it is an element of a
+// list, and the only answer of the field unless it is empty.
+func (r *Report) watch(field int32, value []byte, answer bool) {
+	if answer && len(value) == 0 {
+		return // as the hidden field beside a list of Rails
+	}
 	i := slices.IndexFunc(r.watched, func(w watched) bool { return w.field == field })
 	if i >= 0 {
-		if w := &r.watched[i]; w.size > maxWatched || string(w.value[:w.size]) != string(value) {
+		if w := &r.watched[i]; answer || w.size > maxWatched || string(w.value[:w.size]) != string(value) {
 			w.size = maxWatched + 1
 		}
 		return
@@ -90,6 +96,36 @@ func (r *Report) watch(field int32, value []byte) {
 	}
 }
 
+// comparison is the first value of a field that is compared.
+type comparison struct {
+	field   int32
+	sum     fingerprint
+	differs bool // another value came
+}
+
+// Differs reports whether a field with [Field.Compare] came with values that are not
+// the same, in the query and the body together.
+func (r *Report) Differs(field int) bool {
+	return slices.ContainsFunc(r.sums, func(c comparison) bool { return int(c.field) == field && c.differs })
+}
+
+// compare notes a value of a field that is compared. A null differs from any text.
+func (r *Report) compare(field int32, value []byte, null bool) {
+	var f fingerprinter
+	f.add(value)
+	sum := f.sum()
+	if null {
+		sum.size = -1
+	}
+	for i := range r.sums {
+		if c := &r.sums[i]; c.field == field {
+			c.differs = c.differs || c.sum != sum
+			return
+		}
+	}
+	r.sums = append(r.sums, comparison{field: field, sum: sum})
+}
+
 // Reset makes the report ready for a submission under plan p.
 func (r *Report) Reset(p *Plan) {
 	declared := len(p.fields)
@@ -100,7 +136,7 @@ func (r *Report) Reset(p *Plan) {
 	r.Outcomes = slices.Grow(r.Outcomes[:0], declared)[:declared]
 	clear(r.Outcomes)
 	r.Undeclared, r.names, r.count = 0, r.names[:0], 0
-	r.watched, r.more, r.work = r.watched[:0], false, 0
+	r.watched, r.sums, r.more, r.work = r.watched[:0], r.sums[:0], false, 0
 }
 
 // spend counts the work of a rule on a value of so many bytes. It reports whether

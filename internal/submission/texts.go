@@ -21,7 +21,10 @@ func (t *texts) end() { t.plan, t.rep = nil, nil }
 func (t *texts) decide(text []byte, leaf int32) (out []byte, ok bool) {
 	field := &t.plan.fields[leaf]
 	if field.Watch {
-		t.rep.watch(leaf, text)
+		t.rep.watch(leaf, text, field.Box && !t.single)
+	}
+	if field.Compare {
+		t.rep.compare(leaf, text, false)
 	}
 	if !field.Kept {
 		return t.strip(leaf, field.Reason)

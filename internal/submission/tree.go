@@ -33,6 +33,24 @@ func (p *Plan) add(index int32, path []Segment) error {
 	return nil
 }
 
+// addTicks lets a check box come as a list: Contact Form 7 sends news[]=yes, and a
+// front end a list of the names of what was ticked. The elements lead to the field of
+// the box, unless they have one of their own.
+func (p *Plan) addTicks() error {
+	for at := range int32(len(p.nodes)) { //nolint:gosec // G115: a policy holds far fewer fields than 2^31
+		leaf := p.nodes[at].leaf
+		if leaf == none || !p.fields[leaf].Box || p.nodes[at].star {
+			continue
+		}
+		element, err := p.child(at, Segment{Kind: Element})
+		if err != nil {
+			return err
+		}
+		p.nodes[element].leaf = leaf
+	}
+	return nil
+}
+
 // child returns the node below at, made when it is not there yet.
 func (p *Plan) child(at int32, s Segment) (int32, error) {
 	n := &p.nodes[at]
