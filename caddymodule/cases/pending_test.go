@@ -6,8 +6,6 @@ package cases
 // the change that makes one pass removes it here.
 var pending = []string{
 	"slack-interaction",
-	"both-form",
-	"both-json",
 	"json-blob",
 	"json-field-no-json",
 	"json-field-read-twice",
@@ -17,11 +15,7 @@ var pending = []string{
 	"json-part",
 	"method-override",
 	"report-shows-headers",
-	"tick-json-list",
-	"tick-list",
 	"tick-list-below-a-number",
-	"tick-list-with-value",
-	"tick-multipart-list",
 	"wordpress-block-editor",
 	"woocommerce-checkout-ajax",
 	"wpforms-ajax",
