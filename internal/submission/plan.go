@@ -107,6 +107,7 @@ type node struct {
 	scalar  action
 	list    bool // the leaf is that of the elements, beside "**"
 	star    bool // "*" is declared here
+	closed  bool // a wildcard that matches the name of the node ends a path
 	numbers bool // a member is called by an index: it is that element of a list, too
 	live    bool // something here or below is kept, or has a constant in its place
 	object  bool // a member is, or something below one

@@ -102,6 +102,7 @@ func (p *Plan) overlay(at int32) error {
 	n := &p.nodes[at]
 	slices.SortStableFunc(n.wildcards, func(a, b wildcard) int { return b.literal - a.literal })
 	names, wildcards, star, element := n.names, n.wildcards, n.star, n.element
+	doubtful := p.doubtful(at)
 	for _, e := range names {
 		if star && isIndex(e.name) {
 			if err := p.graft(e.node, element, false); err != nil {
@@ -109,7 +110,7 @@ func (p *Plan) overlay(at int32) error {
 			}
 		}
 		for i := range wildcards {
-			if !isReserved([]byte(e.name)) && wildcards[i].names.matches([]byte(e.name)) {
+			if wildcards[i].names.matches([]byte(e.name)) && !doubtful(e.name, i) {
 				if err := p.graft(e.node, wildcards[i].node, false); err != nil {
 					return err
 				}
@@ -140,14 +141,31 @@ func (p *Plan) below(at int32) []int32 {
 	return all
 }
 
+// doubtful returns a function that reports whether a name which is declared would
+// not match a wildcard of the same place, though it fits, if it were not declared: see
+// [Plan.openMember].
+func (p *Plan) doubtful(at int32) func(name string, place int) bool {
+	n, count := p.nodes[at], make(map[string]int)
+	if len(n.wildcards) > 0 {
+		for _, e := range n.names {
+			count[foldName([]byte(e.name))]++
+		}
+	}
+	return func(name string, place int) bool {
+		return count[foldName([]byte(name))] > 1 || isReserved([]byte(name)) || n.resembles([]byte(name), place, new(Report))
+	}
+}
+
 // graft adds to a node what another one declares. Where the node is declared to
-// be the end of a path, nothing is added.
+// be the end of a path, nothing is added, and nothing less exact where the other one is.
 func (p *Plan) graft(to, from int32, isNew bool) error {
 	switch n := &p.nodes[to]; {
 	case isNew:
 		n.leaf = p.nodes[from].leaf
-	case n.leaf != none || n.subtree != none:
+	case n.leaf != none || n.subtree != none || n.closed:
 		return nil
+	default:
+		n.closed = p.nodes[from].leaf != none
 	}
 	if len(p.nodes) > maxNodes {
 		return errors.New("too many paths match the same names")

@@ -179,7 +179,9 @@ func (m *matcher) matches(name []byte) bool {
 
 // match is matches for a name of a submission, which may cause so much work only.
 func (m *matcher) match(name []byte, rep *Report) bool {
-	rep.work += int64(len(name))
+	if rep.work += int64(len(name)); rep.work > maxWork {
+		return false
+	}
 	match, decided := m.fits(name)
 	if !match || decided {
 		return match
