@@ -81,7 +81,6 @@ func withoutEmptySegments(path string) string {
 // two collections.
 func (r *routes) findOdd(method, host, path string) (found Route) {
 	loose := false
-	received := r.find(method, host, path)
 	for _, reading := range Readings(path) {
 		exact := r.find(method, host, reading)
 		loose = loose || exact.Collection == nil
@@ -99,6 +98,5 @@ func (r *routes) findOdd(method, host, path string) (found Route) {
 		found.add(r.findLoosely(method, host, forgiven(path[:i])))
 	}
 	found.Loose = loose && found.Collection != nil
-	found.Loose = received.Collection == nil && found.Collection != nil
 	return found
 }
