@@ -114,6 +114,7 @@ var (
 		{name: "max_ratio", good: "30", bad: badNumbers},
 		{name: "body_timeout", good: "1m30s", bad: badDurations},
 		{name: "except", good: "/healthz /assets/*", list: true, more: true},
+		{name: "method_override", good: "on", bad: []string{"yes", "ON"}},
 		{name: "odd_paths", good: "parameters encoded_slash", bad: []string{"slash", "Parameters", "parameters parameters"}, list: true},
 		{name: "show_undeclared"},
 		{name: "notice", good: "off"},
@@ -332,7 +333,7 @@ func TestProvision(t *testing.T) {
 		Policy: files, PolicyDigest: policy.Digest(sources),
 		Mode: "report", Undeclared: "pass", Uninspected: "pass",
 		MaxBody: 2 << 20, MaxDepth: 8, MaxFields: 100, MaxName: 64, MaxInflated: 16e6, MaxRatio: 30,
-		BodyTimeout: caddy.Duration(90 * time.Second), Except: []string{"/healthz", "/assets/*", "/robots.txt"}, OddPaths: []string{"parameters", "encoded_slash"},
+		BodyTimeout: caddy.Duration(90 * time.Second), Except: []string{"/healthz", "/assets/*", "/robots.txt"}, OddPaths: []string{"parameters", "encoded_slash"}, MethodOverride: "on",
 		ShowUndeclared: true, Notice: "https://example.org/privacy",
 	}
 	got, wanted := reflect.ValueOf(*h), reflect.ValueOf(want)
@@ -354,7 +355,7 @@ func TestProvision(t *testing.T) {
 	if e.Mode != minimize.Report || e.Undeclared != minimize.Pass || e.Uninspected != minimize.Pass || !e.ShowUndeclared || e.Notice != h.Notice {
 		t.Errorf("the engine is %+v", e)
 	}
-	if e.OddPaths != minimize.Parameters|minimize.EncodedSlash {
+	if e.OddPaths != minimize.Parameters|minimize.EncodedSlash || !e.MethodOverride {
 		t.Errorf("the engine has odd_paths %v", e.OddPaths)
 	}
 	if p := h.app.inUse(); len(p) != 1 || len(p[0].Load().Collections) != 2 {

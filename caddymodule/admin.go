@@ -41,6 +41,7 @@ type collectionDetails struct {
 	Name     string   `json:"name"`
 	On       []string `json:"on"`
 	Fields   int      `json:"fields"`
+	Mode     string   `json:"mode,omitempty"` // empty: that of the site
 	Purposes []string `json:"purposes"`
 }
 
@@ -98,7 +99,7 @@ func details(p *livePolicy) policyDetails {
 	d := policyDetails{policyStatus: p.state(), Collections: []collectionDetails{}}
 	set := p.Load()
 	for _, c := range set.Collections {
-		collection := collectionDetails{Name: c.Name, Fields: len(c.Fields), Purposes: []string{}}
+		collection := collectionDetails{Name: c.Name, Fields: len(c.Fields), Mode: c.Mode, Purposes: []string{}}
 		for _, pattern := range c.Patterns {
 			collection.On = append(collection.On, pattern.Text)
 		}

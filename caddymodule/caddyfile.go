@@ -106,6 +106,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 //		max_ratio       <number>
 //		body_timeout    <duration>
 //		except          <paths...>
+//		method_override on | off
 //		odd_paths       encoded_slash | parameters | empty_segments ...
 //		show_undeclared
 //		notice          <address> | off
@@ -185,6 +186,8 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 			return d.ArgErr()
 		}
 		h.Except = append(h.Except, paths...)
+	case "method_override":
+		h.MethodOverride, err = word(d, "on", "off")
 	case "odd_paths":
 		h.OddPaths, err = wordList(d, minimize.OddPathWords()...)
 	case "show_undeclared":
@@ -204,7 +207,7 @@ func (h *Handler) unmarshalOption(d *caddyfile.Dispenser, option string) (err er
 	case "subject":
 		err = h.unmarshalSubject(d)
 	default:
-		return d.Errf("unknown option %q of minimize: expected mode, undeclared, uninspected, max_body, max_depth, max_fields, max_name, max_inflated, max_ratio, body_timeout, except, odd_paths, show_undeclared, notice, portal, gpc or subject", option)
+		return d.Errf("unknown option %q of minimize: expected mode, undeclared, uninspected, max_body, max_depth, max_fields, max_name, max_inflated, max_ratio, body_timeout, except, method_override, odd_paths, show_undeclared, notice, portal, gpc or subject", option)
 	}
 	return err
 }

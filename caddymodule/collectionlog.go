@@ -49,6 +49,9 @@ func (l *logLine) MarshalLogObject(enc zapcore.ObjectEncoder) error {
 	if len(e.Names) > 0 {
 		err = errors.Join(err, enc.AddArray("undeclared_names", names(e.Names)))
 	}
+	if len(e.Headers) > 0 {
+		err = errors.Join(err, enc.AddArray("headers", names(e.Headers)))
+	}
 	if e.Rule != "" {
 		enc.AddInt("status", e.Status)
 		enc.AddString("rule", e.Rule)

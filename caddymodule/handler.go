@@ -60,6 +60,10 @@ type Handler struct {
 	// BodyTimeout is how long a body held in memory, or each max_body bytes
 	// of a streamed one, may take to arrive. Default: 30s.
 	BodyTimeout caddy.Duration `json:"body_timeout,omitempty"`
+	// MethodOverride is `on` if the application takes a POST for a PUT, PATCH or
+	// DELETE where X-HTTP-Method-Override, X-HTTP-Method, X-Method-Override or a
+	// field `_method` says so, and `off` if not. Default: off.
+	MethodOverride string `json:"method_override,omitempty"`
 	// OddPaths are the paths that the application reads in one way although
 	// others read them in several: `encoded_slash` (%2F is part of a segment),
 	// `parameters` (what follows a semicolon in a segment does not count) and
@@ -136,6 +140,7 @@ func (h *Handler) setDefaults() {
 	setDefault(&h.Mode, "enforce")
 	setDefault(&h.Undeclared, "reject")
 	setDefault(&h.Uninspected, "reject")
+	setDefault(&h.MethodOverride, "off")
 	setDefault(&h.MaxBody, limits.Body)
 	setDefault(&h.MaxDepth, limits.Depth)
 	setDefault(&h.MaxFields, limits.Fields)
@@ -194,6 +199,13 @@ func (h *Handler) newEngine() (*minimize.Engine, error) {
 	default:
 		return nil, fmt.Errorf("uninspected %q: expected reject or pass", h.Uninspected)
 	}
+	switch h.MethodOverride {
+	case "on":
+		e.MethodOverride = true
+	case "off":
+	default:
+		return nil, fmt.Errorf("method_override %q: expected on or off", h.MethodOverride)
+	}
 	for _, kind := range h.OddPaths {
 		var known bool
 		if e.OddPaths, known = e.OddPaths.With(kind); !known {
@@ -220,7 +232,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 		h.hearSignals(w, r)
 		if h.except.match(r) && !h.engine.Disguised(r) {
-			h.engine.Shield(r)
+			h.engine.ShieldExcepted(r)
 			subject.HideCookie(r.Header)
 			return next.ServeHTTP(w, r)
 		}

@@ -130,6 +130,9 @@ func (f *LogFormat) submission(w io.Writer, entry map[string]any) {
 	case count > 0:
 		says = append(says, p.Bad.Render("undeclared")+" "+terminal.Plural(count, "field"))
 	}
+	if headers := texts(entry["headers"]); len(headers) > 0 {
+		says = append(says, p.Odd.Render("headers removed or changed")+" "+terminal.Printable(strings.Join(headers, ", ")))
+	}
 	if len(says) == 0 {
 		says = append(says, "nothing to keep")
 	}

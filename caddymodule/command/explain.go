@@ -203,6 +203,9 @@ func printExplanation(w io.Writer, e *explain.Explanation, request explain.Reque
 	if body := e.Forwarded.Body; len(body) > 0 {
 		say("\n%s", indented(body))
 	}
+	if len(e.Headers) > 0 {
+		say("\n%s %s", p.Strong.Render("Headers removed or changed:"), terminal.Printable(strings.Join(e.Headers, ", ")))
+	}
 	if len(e.Answer) > 0 {
 		say("\n%s", p.Strong.Render("The sender receives"))
 		printHeader(w, e.Answer)

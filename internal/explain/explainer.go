@@ -107,10 +107,14 @@ func (e *Explainer) Explain(ctx context.Context, request Request) (*Explanation,
 	if s == nil {
 		x.Verdict = minimize.None.String()
 		x.Forwarded = &Forwarded{Target: r.URL.RequestURI(), Header: r.Header}
+		x.Headers = minimize.ChangedHeaders(request.Header, r.Header)
 		return x, nil
 	}
 	defer s.Close()
 	err = x.fill(s, r)
+	if x.Refusal == nil {
+		x.Headers = minimize.ChangedHeaders(request.Header, r.Header)
+	}
 	x.Source = e.source
 	return x, err
 }

@@ -38,6 +38,9 @@ type Explanation struct {
 	MoreUndeclared bool `json:"more_undeclared,omitempty"`
 	// Forwarded is what the application receives, or nil.
 	Forwarded *Forwarded `json:"forwarded,omitempty"`
+	// Headers are the names of the request headers that are not forwarded, or not
+	// as they came.
+	Headers []string `json:"headers,omitempty"`
 	// Source says where the consents and objections come from, several
 	// separated by commas: "form", "gpc", "klaro" …, "asked" for the consents
 	// that the request to explain names.

@@ -2,6 +2,8 @@ package minimize
 
 import (
 	"hash/maphash"
+	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
@@ -12,7 +14,9 @@ import (
 type decisionKey struct {
 	edition    *edition
 	collection *policy.Collection // nil: the decision without any field
-	standing   policy.Standing
+	// also is a collection that has to let a field pass too. nil: there is none.
+	also     *policy.Collection
+	standing policy.Standing
 }
 
 // decision is what may pass of the submissions to one collection, given the
@@ -61,7 +65,7 @@ func (t *tick) consents(value string) bool {
 // objections in force.
 func (e *Engine) decide(to *destination, st policy.Standing) *decision {
 	e.step("decide")
-	return e.Policies.decision(decisionKey{edition: to.edition, collection: to.collection, standing: st})
+	return e.Policies.decision(decisionKey{edition: to.edition, collection: to.collection, also: to.also, standing: st})
 }
 
 // decision returns the decision for a key, compiled if it is not in the cache.
@@ -135,6 +139,9 @@ func (d *decision) allow(fields []submission.Field) {
 	for i := range c.Fields {
 		f := &c.Fields[i]
 		verdict := c.Decide(f, d.standing)
+		if verdict.Kept && d.also != nil && !d.alsoLets(f) {
+			verdict = policy.Verdict{Reason: policy.ReasonNoPurpose}
+		}
 		if verdict.Kept {
 			purposes, d.keeps = purposes.With(verdict.Purpose), true
 		}
@@ -159,4 +166,19 @@ func (d *decision) allow(fields []submission.Field) {
 		}
 	}
 	d.header = tokenList(d.purposes)
+}
+
+// alsoLets reports whether the other collection lets a field pass with the same
+// path and under the same rules. A path that covers others by a wildcard is another
+// path: to be written twice is little to ask where two collections share an address.
+func (d *decision) alsoLets(f *policy.Field) bool {
+	for i := range d.also.Fields {
+		g := &d.also.Fields[i]
+		if !slices.EqualFunc(pathOf(f.Path), pathOf(g.Path), func(a, b submission.Segment) bool { return reflect.DeepEqual(a, b) }) {
+			continue
+		}
+		rules, others := d.edition.rules[f], d.edition.rules[g]
+		return f.Type == g.Type && f.Max == g.Max && reflect.DeepEqual(rules, others) && d.also.Decide(g, d.standing).Kept
+	}
+	return false
 }

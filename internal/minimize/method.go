@@ -9,6 +9,122 @@ import (
 	"github.com/modicum-proxy/modicum/internal/submission"
 )
 
+// overridable are the methods that a POST can be taken for.
+var overridable = []string{http.MethodPut, http.MethodPatch, http.MethodDelete}
+
+// override is the method that a POST says it is to be taken for.
+type override struct {
+	header      string // in a header; empty: none
+	possible    bool   // the query or the body may say one that leads to a collection
+	keepsHeader bool   // the header goes on
+}
+
+// saysMethod reads the headers by which a POST says another method, and reports
+// whether it is refused for that. Without method_override, it is where the method
+// leads to another collection; elsewhere the headers are deleted.
+func (e *Engine) saysMethod(r *http.Request, to *destination) (refused bool) {
+	var said []string
+	for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
+		said = append(said, r.Header[name]...)
+	}
+	if e.MethodOverride {
+		to.override.keepsHeader = true
+		for _, method := range overridable {
+			if other := lookup(to.edition.Set, r, method, to.paths); other.Collection != nil && wholeOf(to.collection) == nil {
+				to.override.possible = true
+				to.mode = min(to.mode, e.modeOf(other.Collection)) // Enforce, if one of them is enforced
+			}
+		}
+		to.override.header, to.refusal = agree(said)
+		another := to.override.header != "" && to.override.header != http.MethodPost
+		to.override.possible = to.override.possible || another && wholeOf(to.collection) == nil
+		if another && !to.override.possible {
+			to.refusal = methodOverride("a header says another method, and what passes whole here is not read")
+		}
+		return to.refusal != nil
+	}
+	for _, method := range said {
+		other := lookup(to.edition.Set, r, strings.TrimSpace(method), to.paths)
+		if other.Collection == nil || other.Collection == to.collection && !other.Ambiguous {
+			continue
+		}
+		to.mode = min(to.mode, e.modeOf(other.Collection))
+		to.refusal = methodOverride("a header says another method, which leads to the collection " + other.Collection.Name)
+		to.refusal.Remedy = remedyOverride
+		return true
+	}
+	return false
+}
+
+const remedyOverride = "if the application honours it, set method_override on; if nothing is to be minimized there, add the path to except"
+
+// agree returns the method that all of what was said means, in capitals; empty:
+// nothing was said.
+func agree(said []string) (string, *submission.Error) {
+	method := ""
+	for _, text := range said {
+		switch one := strings.ToUpper(strings.Trim(text, " \t")); {
+		case one == "":
+		case one != http.MethodPost && !slices.Contains(overridable, one):
+			return "", methodOverride("a POST can be taken for PUT, PATCH or DELETE, and for no other method")
+		case method != "" && method != one:
+			return "", methodOverride("the request says two methods")
+		default:
+			method = one
+		}
+	}
+	return method, nil
+}
+
+// takeMethod leads a POST to the collection of the method that its headers, its
+// query and its body say. If the POST has a collection of its own, a field passes
+// only if both collections let it.
+func (e *Engine) takeMethod(s *Submission, doc *document) error {
+	to := &s.work.to
+	values, err := to.edition.methods.read(s.work, doc, e.Limits)
+	if err != nil {
+		return err
+	}
+	said := []string{to.override.header}
+	for _, v := range values {
+		if v.query.odd || v.body.odd {
+			return methodOverride("the field that overrides the method comes with two values, a long one, or none")
+		}
+		said = append(said, v.query.text, v.body.text)
+	}
+	method, refusal := agree(said)
+	if refusal != nil {
+		return refusal
+	}
+	own := to.collection
+	if method != "" && method != http.MethodPost {
+		other := lookup(s.Set, s.r, method, to.paths)
+		switch {
+		case other.Ambiguous:
+			return methodOverride("the method that is said leads to two collections")
+		case other.Collection == nil && own != nil:
+			return methodOverride("the method that is said leads to no collection")
+		case wholeOf(other.Collection) != nil:
+			return methodOverride("the method that is said leads to the collection " + other.Collection.Name + ", where requests pass whole")
+		}
+		to.collection, to.pattern = other.Collection, other.Pattern
+		s.Collection, s.on = to.collection, to.pattern
+		if own != nil && own != to.collection {
+			to.also = own
+		}
+	}
+	if to.collection == nil {
+		// The body has been read, so it cannot pass as it came.
+		to.rejected = doc.hasBody && e.Undeclared != Strip
+		if to.rejected && s.Mode == Enforce {
+			return undeclaredBody()
+		}
+		return nil
+	}
+	s.Verdict = Minimized
+	return nil
+}
+
 // checkMethod refuses a form that asks the application to take it for a
 // request of another method, if that leads to another collection.
 func checkMethod(s *Submission) error {
@@ -23,13 +139,17 @@ func checkMethod(s *Submission) error {
 		}
 		other := lookup(s.Set, s.r, method, s.work.to.paths)
 		if other.Collection != nil && (other.Collection != s.Collection || other.Ambiguous) {
-			return methodOverride("the field that overrides the method leads to the collection " + other.Collection.Name + ", whose fields are others")
+			refusal := methodOverride("the field that overrides the method leads to the collection " + other.Collection.Name + ", whose fields are others")
+			refusal.Remedy = remedyOverride
+			// The other collection is not to be reached through one that is only reported.
+			refusal.Final = s.engine.modeOf(other.Collection) == Enforce
+			return refusal
 		}
 	}
 	return nil
 }
 
-func methodOverride(detail string) error {
+func methodOverride(detail string) *submission.Error {
 	return refused(http.StatusBadRequest, "method-override", detail)
 }
 

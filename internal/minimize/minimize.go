@@ -111,6 +111,9 @@ type Engine struct {
 	// an upgrade, where no collection is declared. Pass forwards the query as it
 	// came too; Strip refuses.
 	Uninspected Fallback
+	// MethodOverride says that the application takes a POST for a PUT, PATCH or
+	// DELETE where a header or a field says so.
+	MethodOverride bool
 	// OddPaths are the paths that the application reads in one way although others
 	// read them in several.
 	OddPaths OddPaths

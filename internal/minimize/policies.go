@@ -36,6 +36,8 @@ type edition struct {
 	rules map[*policy.Field]*submission.Rule
 	// kinds say how the media types that a collection names are read.
 	kinds map[*policy.Collection]map[string]submission.MediaKind
+	// methods reads the fields by which a POST says another method.
+	methods *selector
 	// watchers are maps of collections to decisions, by [Engine.watchKey].
 	watchers sync.Map
 }
@@ -45,6 +47,10 @@ func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 	e := &edition{
 		Set: set, plans: make(map[*policy.Collection]*submission.Plan), rules: make(map[*policy.Field]*submission.Rule),
 		kinds: make(map[*policy.Collection]map[string]submission.MediaKind),
+	}
+	var err error
+	if e.methods, err = newSelector([]policy.Path{{{Text: "_method"}}, {{Text: "_METHOD"}}}, submission.Brackets); err != nil {
+		return nil, err
 	}
 	for _, c := range append([]*policy.Collection{nil}, set.Collections...) {
 		plan, err := submission.NewPlan(fieldsOf(c), nestingOf(c))

@@ -27,6 +27,9 @@ func (e *Engine) Process(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	s = e.newSubmission(ctx, r, to)
 	err := e.minimize(s) //nolint:contextcheck // the submission has it
+	if s.Mode == Report {
+		s.work.headers = changedHeaders(s)
+	}
 	switch {
 	case err != nil:
 		refuse(s, err)
@@ -55,6 +58,11 @@ func (e *Engine) minimize(s *Submission) error {
 	doc, err := e.read(s)
 	if err != nil || to.unread {
 		return err
+	}
+	if to.override.possible {
+		if err := e.takeMethod(s, doc); err != nil {
+			return err
+		}
 	}
 	facts, err := e.learn(s, doc)
 	if err != nil {

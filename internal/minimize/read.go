@@ -38,6 +38,9 @@ func (e *Engine) read(s *Submission) (*document, error) {
 		header = header.Clone() // the request may go on as it came
 	}
 	purify(header)
+	if s.Mode == Report {
+		s.work.enforced = header
+	}
 	var err error
 	doc.query = r.URL.RawQuery
 	if whole := wholeOf(s.Collection); whole != nil {
@@ -50,17 +53,17 @@ func (e *Engine) read(s *Submission) (*document, error) {
 		err = nil // without a body, its type means nothing
 	case err != nil:
 		return nil, err
-	case unreadable && mayPass:
+	case unreadable && mayPass && !s.work.to.override.possible:
 		s.work.to.unread = true
 		return doc, nil // the query goes on as it came too: it may be signed, or name a session
-	case unreadable && s.Collection == nil && e.Undeclared == Reject:
+	case unreadable && s.Collection == nil && e.Undeclared == Reject && s.work.to.override.header == "":
 		return nil, undeclaredBody()
 	case unreadable:
 		return nil, unreadableBody(doc.media)
 	default:
 		doc.hasBody = true
 	}
-	if s.Collection == nil && doc.hasBody {
+	if s.Collection == nil && doc.hasBody && !s.work.to.override.possible {
 		if err := e.readUndeclared(s, header, doc); err != nil || s.work.to.unread {
 			return doc, err
 		}

@@ -46,8 +46,11 @@ type Entry struct {
 	// field is the reason, if one is.
 	Status int
 	Rule   string
-	Remedy string // what the operator can do about it; empty: nothing
-	Field  string
+	// Headers are the names of the request headers that enforce would delete or
+	// change. They are set in report mode only.
+	Headers []string
+	Remedy  string // what the operator can do about it; empty: nothing
+	Field   string
 }
 
 // StrippedField is a declared field that was left out, and why.
@@ -127,6 +130,7 @@ func entry(s *Submission) *Entry {
 	} else {
 		describe(s, e, s.Verdict, s.Refusal)
 	}
+	e.Headers = s.work.headers
 	if s.decision == nil || s.Refusal != nil {
 		return e
 	}

@@ -31,6 +31,9 @@ func isFinal(refusal *submission.Error) bool {
 	if refusal == nil {
 		return false
 	}
+	if refusal.Final {
+		return true
+	}
 	switch refusal.Rule {
 	case ruleTarget, ruleHost, ruleUnrecorded, ruleInternal:
 		return true

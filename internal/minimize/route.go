@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"path"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,19 +18,32 @@ type destination struct {
 	collection *policy.Collection // nil: none declares the route
 	pattern    string             // that led to the collection
 	paths      paths
-	submits    bool              // the request submits data, or must be recorded
-	unread     bool              // it goes on as it came: the operator decided so
-	rejected   bool              // no collection declares its body, which enforce refuses
-	refusal    *submission.Error // nil: it is not refused for where it leads
-	deadline   ReadDeadline      // of a body
+	submits    bool               // the request submits data, or must be recorded
+	unread     bool               // it goes on as it came: the operator decided so
+	mode       Mode               // of the collection, or of the site
+	override   override           // of the method, which the document may say
+	also       *policy.Collection // that of the POST, if another method is said; nil: none
+	rejected   bool               // no collection declares its body, which enforce refuses
+	refusal    *submission.Error  // nil: it is not refused for where it leads
+	deadline   ReadDeadline       // of a body
 }
 
-// route finds where a request leads, and whether it submits data: a body, a
-// query sent with an unsafe method, or a query to a path that a collection may
-// serve. An upgrade always counts as a submission.
+// route finds where a request leads, and deletes the headers that would make an
+// application take it elsewhere.
 func (e *Engine) route(w http.ResponseWriter, r *http.Request) destination {
 	e.step("route")
-	to := destination{refusal: NormalizeTarget(r)}
+	to := e.find(w, r)
+	if to.mode == Enforce {
+		deleteOverrides(r.Header, e.trusts(r), to.override.keepsHeader)
+	}
+	return to
+}
+
+// find finds where a request leads, and whether it submits data: a body, a
+// query sent with an unsafe method, or a query to a path that a collection may
+// serve. An upgrade always counts as a submission.
+func (e *Engine) find(w http.ResponseWriter, r *http.Request) destination {
+	to := destination{refusal: NormalizeTarget(r), mode: e.Mode}
 	if hasBody(r) {
 		to.deadline = NewReadDeadline(w, r)
 	}
@@ -48,19 +62,49 @@ func (e *Engine) route(w http.ResponseWriter, r *http.Request) destination {
 	}
 	if !upgrade && !hasBody(r) && r.URL.RawQuery == "" {
 		found := to.edition.Match(r.Method, hostname(r.Host), to.paths.now)
-		to.collection, to.pattern = found.Collection, found.Pattern
+		to.collection, to.pattern, to.mode = found.Collection, found.Pattern, e.modeOf(found.Collection)
+		if r.Method == http.MethodPost && e.saysMethod(r, &to) {
+			to.submits = true
+		}
 		return to
 	}
 	found := lookup(to.edition.Set, r, r.Method, to.paths)
-	to.collection, to.pattern = found.Collection, found.Pattern
+	to.collection, to.pattern, to.mode = found.Collection, found.Pattern, e.modeOf(found.Collection)
 	to.submits = upgrade || hasBody(r) || !isSafe(r.Method) || to.collection != nil
-	if to.submits {
-		if to.collection == nil && !upgrade && r.ContentLength < 0 {
-			e.detectBody(r, to.deadline) // an empty body is none
-		}
-		to.unread, to.refusal = e.admit(r, &to, found, upgrade)
+	if !to.submits {
+		return to
 	}
+	if to.collection == nil && !upgrade && r.ContentLength < 0 {
+		e.detectBody(r, to.deadline) // an empty body is none
+	}
+	if found.Ambiguous {
+		to.mode = e.strictest(to.edition.Set)
+	}
+	if !upgrade && r.Method == http.MethodPost && e.saysMethod(r, &to) {
+		return to
+	}
+	to.unread, to.refusal = e.admit(r, &to, found, upgrade)
 	return to
+}
+
+// modeOf returns the mode of what a collection declares. nil: none does.
+func (e *Engine) modeOf(c *policy.Collection) Mode {
+	switch {
+	case c == nil || c.Mode == "":
+		return e.Mode
+	case c.Mode == "report":
+		return Report
+	}
+	return Enforce
+}
+
+// strictest returns the mode of a request that several collections may serve: it is
+// only reported if all of them are.
+func (e *Engine) strictest(set *policy.Set) Mode {
+	if e.Mode == Enforce || slices.ContainsFunc(set.Collections, func(c *policy.Collection) bool { return e.modeOf(c) == Enforce }) {
+		return Enforce
+	}
+	return Report
 }
 
 // admit decides about a submission by where it leads, before its content: it
@@ -83,9 +127,9 @@ func (e *Engine) admit(r *http.Request, to *destination, found policy.Route, upg
 		return true, nil
 	case upgrade:
 		return false, refused(http.StatusForbidden, "upgrade", "what follows an upgrade cannot be inspected")
-	case !declared && e.Undeclared == Pass:
+	case !declared && e.Undeclared == Pass && !to.override.possible:
 		return true, nil
-	case !declared && e.Undeclared == Reject && e.Uninspected != Pass && e.Mode == Enforce && hasBody(r):
+	case !declared && e.Undeclared == Reject && e.Uninspected != Pass && to.mode == Enforce && hasBody(r) && !to.override.possible:
 		return false, undeclaredBody() // otherwise, it is read first
 	}
 	return false, nil
@@ -124,11 +168,15 @@ func (e *Engine) Disguised(r *http.Request) bool {
 	if at.tooLong() || e.checkPaths(at) != nil {
 		return true
 	}
-	to := lookup(set, r, r.Method, at)
-	if odd, _ := at.odd(); odd != 0 && to.Collection != nil {
-		return true
+	odd, _ := at.odd()
+	methods := []string{r.Method}
+	if r.Method == http.MethodPost {
+		methods = append(methods, overridable...) // a header or a field may say so
 	}
-	return to.Ambiguous || to.Collection != nil && set.Match(r.Method, hostname(r.Host), at.now).Collection == nil
+	return slices.ContainsFunc(methods, func(method string) bool {
+		to := lookup(set, r, method, at)
+		return to.Ambiguous || to.Collection != nil && (odd != 0 || set.Match(method, hostname(r.Host), at.now).Collection == nil)
+	})
 }
 
 // detectBody finds out whether a body of unknown length exists at all. HTTP/3

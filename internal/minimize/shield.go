@@ -8,34 +8,53 @@ import (
 )
 
 // Shield deletes from a request, whether it submits something or not, what
-// must not reach an application: headers that only we may set, and an offer
-// of h2c, after which the client would talk to the application past us (RFC
-// 9113 has dropped it; "h2c smuggling"). When the engine enforces, also
-// those by which an application takes a request for another one: of another
-// method, path or host. A trusted proxy may still name another path or host.
-func (e *Engine) Shield(r *http.Request) {
+// must not reach an application in any mode: headers that only we may set, and
+// an offer of h2c, after which the client would talk to the application past us
+// (RFC 9113 has dropped it; "h2c smuggling").
+func (*Engine) Shield(r *http.Request) {
 	h := r.Header
 	for name := range h {
-		switch as := readAs(name); as {
-		case "Http2-Settings":
+		as := readAs(name)
+		if as == "Http2-Settings" || len(as) > 8 && strings.EqualFold(as[:8], "Privacy-") {
 			delete(h, name)
-		case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override", "X-Original-Url", "X-Rewrite-Url":
-			if e.Mode == Enforce {
-				delete(h, name)
-			}
-		case "Forwarded", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Path", "X-Forwarded-Server",
-			"X-Original-Uri", "X-Original-Host", "X-Script-Name", "X-Host", "X-Http-Host-Override":
-			if e.Mode == Enforce && (e.Trusted == nil || !e.Trusted(r)) {
-				delete(h, name)
-			}
-		default:
-			if len(as) > 8 && strings.EqualFold(as[:8], "Privacy-") {
-				delete(h, name)
-			}
 		}
 	}
 	if slices.ContainsFunc(h["Upgrade"], offersH2C) {
 		delete(h, "Upgrade")
+	}
+}
+
+// ShieldExcepted is [Engine.Shield] for a request that `except` covers. When the
+// engine enforces, it also deletes the headers by which an application takes the
+// request for one to another path, which may be declared. The method that a header
+// says goes on.
+func (e *Engine) ShieldExcepted(r *http.Request) {
+	e.Shield(r)
+	if e.Mode == Enforce {
+		deleteOverrides(r.Header, e.trusts(r), true)
+	}
+}
+
+func (e *Engine) trusts(r *http.Request) bool { return e.Trusted != nil && e.Trusted(r) }
+
+// deleteOverrides deletes the headers by which an application takes a request for
+// another one: of another method unless keepMethod is set, of another path or host.
+// A trusted proxy may still name another path or host.
+func deleteOverrides(h http.Header, trusted, keepMethod bool) {
+	for name := range h {
+		switch readAs(name) {
+		case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override":
+			if !keepMethod {
+				delete(h, name)
+			}
+		case "X-Original-Url", "X-Rewrite-Url":
+			delete(h, name)
+		case "Forwarded", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Path", "X-Forwarded-Server",
+			"X-Original-Uri", "X-Original-Host", "X-Script-Name", "X-Host", "X-Http-Host-Override":
+			if !trusted {
+				delete(h, name)
+			}
+		}
 	}
 }
 

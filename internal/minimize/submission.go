@@ -65,6 +65,8 @@ type work struct {
 	ticks    pendingTicks
 	report   submission.Report
 	entry    Entry
+	enforced http.Header         // in report mode, the headers as enforce would read them; nil: they were not read
+	headers  []string            // in report mode, those that enforce would delete or change
 	uploaded submission.Uploaded // in a multipart form that was written whole
 }
 
@@ -75,7 +77,7 @@ const maxPooled = 1 << 20
 // newSubmission begins a submission.
 func (e *Engine) newSubmission(ctx context.Context, r *http.Request, to destination) *Submission {
 	s := &Submission{
-		Set: to.edition.Set, Collection: to.collection, Mode: e.Mode, Verdict: Minimized, Receipt: e.NewReceipt(),
+		Set: to.edition.Set, Collection: to.collection, Mode: to.mode, Verdict: Minimized, Receipt: e.NewReceipt(),
 		engine: e, ctx: ctx, r: r, on: to.pattern, began: e.Now(),
 	}
 	s.work, _ = e.works.Get().(*work)
@@ -95,7 +97,7 @@ func (e *Engine) unsubmitted(r *http.Request, to destination) *Submission {
 	if to.collection == nil {
 		return nil
 	}
-	s := &Submission{Set: to.edition.Set, Collection: to.collection, Mode: e.Mode, engine: e, r: r, on: to.pattern}
+	s := &Submission{Set: to.edition.Set, Collection: to.collection, Mode: to.mode, engine: e, r: r, on: to.pattern}
 	s.summary.Collection = s.collection()
 	s.decision = e.Policies.decision(decisionKey{edition: to.edition, collection: to.collection})
 	return s
@@ -153,7 +155,7 @@ func (s *Submission) Close() {
 		}
 	}
 	w.to, w.inQuery, w.unknown, w.source = destination{}, w.inQuery[:0], false, ""
-	w.ticks = pendingTicks{}
+	w.ticks, w.enforced, w.headers = pendingTicks{}, nil, nil
 	s.engine.works.Put(w)
 }
 

@@ -61,6 +61,9 @@ func (s *Set) canonicalCollection(c *Collection) any {
 	if c.Dots {
 		form["names"] = "dots"
 	}
+	if c.Mode != "" {
+		form["mode"] = c.Mode
+	}
 	return form
 }
 

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"mime"
+	"slices"
 	"strings"
 )
 
@@ -29,6 +30,7 @@ func (c *compiler) collections() {
 			c.whole(collection, &e.Value)
 			collection.Dots = cmp.Or(e.Value.Names.text, nesting) == "dots"
 			c.read(collection, &e.Value)
+			c.mode(collection, e.Value.Mode)
 			c.fields(collection, e.Value.Fields)
 			c.consents(collection, e.Value.Consents)
 			c.ties(collection)
@@ -60,6 +62,17 @@ func (c *compiler) nesting() string {
 		}
 	}
 	return said.text
+}
+
+// mode compiles whether a collection is enforced or only reported.
+func (c *compiler) mode(collection *Collection, mode word) {
+	switch known := []string{"enforce", "report"}; {
+	case !mode.given():
+	case !slices.Contains(known, mode.text):
+		c.problems.report("unknown-mode", mode.at, fmt.Sprintf("%q is not a mode", mode.text), didYouMean(mode.text, known))
+	default:
+		collection.Mode = mode.text
+	}
 }
 
 func (c *compiler) fields(collection *Collection, declared []entry[fieldDecl]) {

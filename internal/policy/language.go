@@ -158,6 +158,8 @@ type collectionDecl struct {
 	Types mediaTypes `json:"types,omitzero"`
 	// The most bytes of a body that passes whole, or as received (read: pass), such as 4MiB. Default: 10MiB.
 	Max size `json:"max,omitzero"`
+	// Whether to enforce here, whatever the option mode of the site says: enforce, or report, which forwards requests unchanged and records what enforce would do.
+	Mode word `json:"mode,omitzero"`
 	// The fields that may pass: path to purpose, list of purposes, or rules. Any one of the purposes is enough.
 	Fields named[fieldDecl, *fieldDecl] `json:"fields,omitzero"`
 	// Other media types that are accepted: json reads the body as JSON; pass forwards it as received, unless it reads as JSON or as a form with a declared field.

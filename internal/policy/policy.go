@@ -95,6 +95,8 @@ type Collection struct {
 	Consents []ConsentField
 	// Dots is set if names in queries and forms nest with dots instead of brackets.
 	Dots bool
+	// Mode is "enforce" or "report"; empty: that of the site.
+	Mode string
 	// Purposes are all purposes that the fields name, or the one of Whole.
 	Purposes PurposeSet
 	// Whole is how requests pass unread; nil: they are minimized.

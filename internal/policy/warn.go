@@ -14,6 +14,7 @@ func (c *compiler) warn() {
 		c.warnOfLinks(collection)
 		c.noteOfWhole(collection)
 		c.noteOfPassed(collection)
+		c.noteOfMode(collection)
 		for i := range collection.Fields {
 			c.warnOfField(&collection.Fields[i])
 		}
@@ -120,4 +121,14 @@ func (c *compiler) warnOfField(f *Field) {
 
 func (c *compiler) warning(code string, at Position, message, hint string) {
 	c.problems.add(Diagnostic{Severity: Warning, Code: code, Position: at, Message: message, Hint: hint})
+}
+
+// noteOfMode says what is only reported, to whoever reads the policy.
+func (c *compiler) noteOfMode(collection *Collection) {
+	if collection.Mode == "report" {
+		c.problems.add(Diagnostic{
+			Severity: Note, Code: "only-reported", Position: collection.Position,
+			Message: fmt.Sprintf("the collection %q is only reported: its requests are forwarded as they come, whatever the site's mode is", collection.Name),
+		})
+	}
 }

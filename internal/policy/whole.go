@@ -39,7 +39,7 @@ func (r *reader) checkMediaType(w word) {
 }
 
 // besideWhole are the keys that may accompany whole.
-var besideWhole = []string{"on", "whole", "types", "max"}
+var besideWhole = []string{"on", "mode", "whole", "types", "max"}
 
 // whole compiles what a collection says about requests that pass unread.
 func (c *compiler) whole(collection *Collection, decl *collectionDecl) {

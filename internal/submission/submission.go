@@ -49,6 +49,8 @@ type Error struct {
 	// Remedy says what whoever runs the site can do if the submission was an honest
 	// one; empty: nothing. It is for the log and for programs, not for visitors.
 	Remedy string
+	// Final says that the refusal holds where refusals are only reported.
+	Final bool
 	// Offset is the position in the decoded body or query, in bytes from 0;
 	// −1 where a position has no meaning.
 	Offset int64
