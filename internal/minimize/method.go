@@ -81,6 +81,13 @@ func agree(said []string) (string, *submission.Error) {
 // only if both collections let it.
 func (e *Engine) takeMethod(s *Submission, doc *document) error {
 	to := &s.work.to
+	if doc.media.Kind == submission.MediaRaw {
+		another := to.override.header != "" && to.override.header != http.MethodPost
+		if another || strings.Contains(strings.ToLower(doc.query), "method") {
+			return methodOverride("a header or the query says another method, and what is accepted with read: pass is not read")
+		}
+		return nil
+	}
 	values, err := to.edition.methods.read(s.work, doc, e.Limits)
 	if err != nil {
 		return err
