@@ -151,7 +151,7 @@ func countOf(source Source) int {
 // TestTellInOrder: the signals of a request come in the order of the table,
 // so that the source that decided does not depend on the order of cookies.
 func TestTellInOrder(t *testing.T) {
-	set, problems := policy.Compile(policy.Source{Name: "p.yaml", Data: []byte("version: 1\npurposes:\n" +
+	set, problems := policy.Compile(policy.Source{Name: "p.yaml", Data: []byte("version: 1\ncontroller: {name: Whittle}\npurposes:\n" +
 		"  ads: {basis: consent, retention: 1y, objection: gpc, signals: {klaro: ads, cc_cookie: ads, gpp: sale}}\n" +
 		"  news: {basis: consent, retention: 1y, signals: {klaro: news}}\n")})
 	if err := problems.Err(); err != nil {

@@ -11,6 +11,7 @@ import (
 // uploads is a policy whose collections read other media types.
 const uploads = `
 version: 1
+controller: {name: Whittle}
 purposes:
   order: {title: Order, basis: contract, retention: 1y}
   news: {title: Write, basis: consent, retention: 1y}

@@ -27,6 +27,7 @@ func Compile(sources ...Source) (*Set, Diagnostics) {
 	c.purposes()
 	if readable {
 		// Otherwise a name that an unreadable file declares would be reported as unknown.
+		c.controlled()
 		c.shared()
 		c.collections()
 		c.tests()
@@ -85,6 +86,22 @@ func (c *compiler) controller() {
 		c.set.Controller = Controller{
 			Name: decl.Name.text, Contact: decl.Contact.text, Address: decl.Address.text, Country: decl.Country.text,
 			DPO: decl.DPO.party(), Representative: decl.Representative.party(), Position: decl.at,
+		}
+	}
+}
+
+// controlled reports a consent that is asked for in the name of nobody: it is
+// informed only if the person knows the controller (GDPR recital 42).
+func (c *compiler) controlled() {
+	if c.set.Controller.Position.Line != 0 {
+		return
+	}
+	for _, p := range c.set.Purposes {
+		if p.Basis == Consent {
+			c.problems.report("no-controller", p.Position,
+				fmt.Sprintf("the purpose %q rests on consent, and no file names the controller who asks for it (GDPR recital 42)", p.Name),
+				"write controller: {name: …, contact: …} at the top of one file")
+			return
 		}
 	}
 }

@@ -149,6 +149,7 @@ collections:
 }
 
 const versioned = `version: 1
+controller: {name: Whittle}
 purposes:
   a: {basis: contract, retention: 1y, title: {en: A, de: B}}
   b: {basis: consent, retention: 1y}
@@ -197,7 +198,7 @@ func TestVersionIsOfTheMeaning(t *testing.T) {
 		"no constant":  replaced(`, otherwise: ""`, ""),
 		"a consent":    replaced("b: tick", "b: tock"),
 		"a tick":       replaced("b: tick", "b: {field: tick, value: x}"),
-		"a controller": "controller: {name: x}\n" + versioned,
+		"a controller": replaced("name: Whittle", "name: x"),
 	} {
 		if got := compile(t, text).Version; got == version {
 			t.Errorf("%s does not change the version", what)

@@ -1,6 +1,9 @@
 package policy
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
 const decisions = `version: 1
 purposes:
@@ -124,9 +127,14 @@ func TestPurposeSet(t *testing.T) {
 	}
 }
 
+// compile compiles a policy; of one without a controller another file names it.
 func compile(tb testing.TB, text string) *Set {
 	tb.Helper()
-	s, problems := Compile(Source{"policy.yaml", []byte(text)})
+	sources := []Source{{"policy.yaml", []byte(text)}}
+	if !strings.Contains(text, "controller") {
+		sources = append(sources, Source{"controller.yaml", []byte("version: 1\ncontroller: {name: Whittle}\n")})
+	}
+	s, problems := Compile(sources...)
 	if err := problems.Err(); err != nil {
 		tb.Fatal(err)
 	}

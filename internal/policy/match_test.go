@@ -166,7 +166,7 @@ func FuzzMatch(f *testing.F) {
 func setOf(tb testing.TB, n int) *Set {
 	tb.Helper()
 	var b strings.Builder
-	b.WriteString("version: 1\npurposes:\n  p: {basis: contract, retention: 1y}\n  q: {basis: consent, retention: 1y}\ncollections:\n")
+	b.WriteString("version: 1\ncontroller: {name: Whittle}\npurposes:\n  p: {basis: contract, retention: 1y}\n  q: {basis: consent, retention: 1y}\ncollections:\n")
 	for i := range n {
 		fmt.Fprintf(&b, "  c%d:\n    on: [\"POST /area%d/{id}/form%d\", shop%d.example/f]\n", i, i%10, i, i)
 		b.WriteString("    fields: {a: p, b: [q, p], c: q}\n")

@@ -12,6 +12,7 @@ func (c *compiler) warn() {
 		used = used.Union(collection.Purposes)
 		c.warnOfPatterns(collection)
 		c.warnOfLinks(collection)
+		c.warnOfUnnamed(collection)
 		c.noteOfWhole(collection)
 		c.noteOfPassed(collection)
 		c.noteOfMode(collection)
@@ -20,6 +21,7 @@ func (c *compiler) warn() {
 		}
 	}
 	c.warnOfShared()
+	c.warnOfTranslations()
 	for i := range c.set.Purposes {
 		p := &c.set.Purposes[i]
 		if !used.Has(p.ID) {

@@ -22,7 +22,7 @@ func readerOf(tb testing.TB, signals string) *Reader {
 
 func readerOfAll(tb testing.TB, signals map[string]string) *Reader {
 	tb.Helper()
-	text := "version: 1\npurposes:\n"
+	text := "version: 1\ncontroller: {name: Whittle}\npurposes:\n"
 	for purpose, s := range signals {
 		text += "  " + purpose + ": {basis: consent, retention: 1y, signals: " + s + "}\n"
 	}

@@ -15,6 +15,7 @@ import (
 // trusting is a policy in which each platform is trusted about something. The
 // purpose "apart" trusts nobody.
 const trusting = `version: 1
+controller: {name: Whittle}
 purposes:
   ads: {basis: consent, retention: 1y, objection: gpc, signals: {klaro: ads, cc_cookie: ads, fides_consent: marketing.ads, tcf: 4, gpp: targeted_advertising}}
   apart: {basis: consent, retention: 1y}
@@ -111,7 +112,7 @@ func TestZeroReaderReadsNothing(t *testing.T) {
 // TestUntrustedIsNotRead: a cookie of a platform that the policy does not
 // name could be anybody's.
 func TestUntrustedIsNotRead(t *testing.T) {
-	set, problems := policy.Compile(policy.Source{Name: "p.yaml", Data: []byte("version: 1\npurposes: {news: {basis: consent, retention: 1y}}\n")})
+	set, problems := policy.Compile(policy.Source{Name: "p.yaml", Data: []byte("version: 1\ncontroller: {name: Whittle}\npurposes: {news: {basis: consent, retention: 1y}}\n")})
 	if problems.Err() != nil {
 		t.Fatal(problems.Err())
 	}
