@@ -75,7 +75,7 @@ func (p *Plan) openMember(at int32, name []byte, rep *Report) (next int32, by *w
 		return void, nil
 	case n.folded != nil && n.folded[foldName(name)]:
 		return void, nil
-	case n.folded != nil && !isPlainName(name) && n.folded[foldName(firstWord(name))]:
+	case n.folded != nil && !w.spells(firstWord(name)) && !isPlainName(name) && n.folded[foldName(firstWord(name))]:
 		return void, nil
 	case n.resembles(name, place, rep):
 		return void, nil

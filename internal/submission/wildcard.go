@@ -190,7 +190,13 @@ func (m *matcher) match(name []byte, rep *Report) bool {
 	return rep.work <= maxWork && m.re.Match(name)
 }
 
-// wildcard returns the most exact wildcard that a name matches, and its place in
+// spells reports whether the policy writes more than the first word of a name that
+// the wildcard matches: it knows then that "form:items:{n}" stands beside "form".
+func (w *wildcard) spells(firstWord []byte) bool {
+	return w != nil && len(w.names.prefix) > len(firstWord)
+}
+
+// wildcardOf returns the most exact wildcard that a name matches, and its place in
 // their order; nil if there is none.
 func (n *node) wildcardOf(name []byte, rep *Report) (w *wildcard, place int) {
 	for i := range n.wildcards {

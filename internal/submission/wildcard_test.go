@@ -39,6 +39,8 @@ var wildcardCases = []struct {
 	{"a field that overrides the method", []string{"{x}", "a.{x}"}, []string{"_method", "_METHOD", "_method[x]", "_charset_x>{x}"}},
 	// Spring reads prefs.offers, Rails birthday(1i).
 	{"names that libraries take apart", []string{`{x:[a-z.()0-9]+}`, "!prefs.offers", "!birthday"}, []string{"prefs.offers", "birthday(1i)", "Birthday(1i)", "other>{x:[a-z\x00()0-9]+}"}},
+	// JSF has a field that is called as the form is.
+	{"what the policy writes behind a sibling", []string{"!form", "form:items:{n:[0-9]+}:qty", "form{x:[:a-z]+}"}, []string{"form:items:10:qty>form:items:{n:[0-9]+}:qty", "form:items:x:qty", "form:name", "Form:items:1:qty", "form>!form"}},
 }
 
 func TestWildcards(t *testing.T) {
