@@ -82,7 +82,7 @@ func runesOf(i *syntax.Inst) []rune {
 	}
 	r := i.Rune[0]
 	ranges := []rune{r, r}
-	if syntax.Flags(i.Arg)&syntax.FoldCase != 0 && i.Op == syntax.InstRune {
+	if i.Op == syntax.InstRune && i.Arg&uint32(syntax.FoldCase) != 0 {
 		for other := unicode.SimpleFold(r); other != r; other = unicode.SimpleFold(other) {
 			ranges = append(ranges, other, other)
 		}

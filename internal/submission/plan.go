@@ -182,7 +182,7 @@ func newPlan(fields []Field, nesting Nesting, text int) (*Plan, error) {
 		if text != none {
 			path = path[len(fields[text].Path):]
 		}
-		if err := p.add(int32(i), path); err != nil { //nolint:gosec // G115: a policy holds far fewer fields than 2^31
+		if err := p.add(int32(i), path); err != nil {
 			return nil, err
 		}
 		if !f.JSON {
@@ -195,7 +195,7 @@ func newPlan(fields []Field, nesting Nesting, text int) (*Plan, error) {
 		if p.texts == nil {
 			p.texts = make(map[int32]*Plan)
 		}
-		p.texts[int32(i)] = below //nolint:gosec // G115: as above
+		p.texts[int32(i)] = below
 	}
 	if err := p.addTicks(); err != nil {
 		return nil, err

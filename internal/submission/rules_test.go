@@ -57,8 +57,14 @@ var ruleExamples = map[string][]struct{ in, want string }{
 	"json/numbers":           {{`{"a":1.10e400}`, `{"a":1.10e400}`}},
 
 	"raw/disguised-body": {
-		{`{"ssn":1}`, refused}, {"\ufeff \r\n[1]", refused}, {"/* a */ // b\n{}", refused}, {"--b\r\n", refused},
-		{"ssn=1&%61=2", refused}, {"\x00 a text&box=1", refused}, {"\x00 a text&a=1", "\x00 a text&a=1"}, {"QUJD==", "QUJD=="},
+		{`{"ssn":1}`, refused},
+		{"\ufeff \r\n[1]", refused},
+		{"/* a */ // b\n{}", refused},
+		{"--b\r\n", refused},
+		{"ssn=1&%61=2", refused},
+		{"\x00 a text&box=1", refused},
+		{"\x00 a text&a=1", "\x00 a text&a=1"},
+		{"QUJD==", "QUJD=="},
 	},
 
 	"form/ampersand":        {{"a=1;ssn=2", "a=1%3Bssn%3D2"}},

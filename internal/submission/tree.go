@@ -81,6 +81,8 @@ func (p *Plan) child(at int32, s Segment) (int32, error) {
 		}
 		w.node = next
 		n.wildcards = append(n.wildcards, w)
+	case Subtree:
+		return void, errors.New(`"**" stands only at the end of a path`)
 	default:
 		return void, fmt.Errorf("the segment %q is of an unknown kind", s.Text)
 	}
