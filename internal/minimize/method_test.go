@@ -1,6 +1,7 @@
 package minimize
 
 import (
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -62,7 +63,7 @@ func TestAttackMethodSaidElsewhere(t *testing.T) {
 			if got.rule() != test.rule || test.rule == "" && got.body != test.want || got.Forward() != (test.rule == "") {
 				t.Errorf("%s, header %q, %s: refused by the rule %q, forwarded %q", test.on, test.header, test.body, got.rule(), got.body)
 			}
-			if test.rule == "" && r.Method == "POST" && r.Header.Get("X-Http-Method-Override") != test.header {
+			if test.rule == "" && r.Method == http.MethodPost && r.Header.Get("X-Http-Method-Override") != test.header {
 				t.Errorf("%s: the header %q does not go on", test.on, test.header)
 			}
 		}
