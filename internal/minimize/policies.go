@@ -204,12 +204,16 @@ func (p *Policies) Close() {
 
 // rule returns what the values of f have to be; nil: anything.
 func (p *Policies) rule(set *policy.Set, f *policy.Field) (*submission.Rule, error) {
-	anything := f.Type == "" || f.Type == "text" || f.Type == "file"
+	kind := f.Type
+	if kind == "json" {
+		kind = "" // the members have rules, and the text has none but max
+	}
+	anything := kind == "" || kind == "text" || kind == "file"
 	if anything && f.Keep.Kind == "" && (f.Max == 0 || f.Type == "file") && f.Pattern == nil && len(f.OneOf) == 0 {
 		return nil, nil //nolint:nilnil // no rule is an answer
 	}
 	rule := submission.Rule{
-		Type: f.Type, Keep: f.Keep.Kind, N: f.Keep.N, Max: f.Max, Pattern: f.Pattern, OneOf: f.OneOf,
+		Type: kind, Keep: f.Keep.Kind, N: f.Keep.N, Max: f.Max, Pattern: f.Pattern, OneOf: f.OneOf,
 		Region: set.Controller.Country,
 	}
 	if rule.Keep == "pseudonym" {

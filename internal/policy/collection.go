@@ -124,7 +124,9 @@ func (c *compiler) tickable(collection *Collection, field word, path Path) bool 
 	if path.IsOpen() {
 		complaint = "a consent comes from one field, and this path can match many"
 	}
-	if f := collection.at(path); f != nil && f.Type == "file" {
+	if f := collection.at(path); f != nil && f.Type == "json" {
+		complaint = "a JSON text is no consent"
+	} else if f != nil && f.Type == "file" {
 		complaint = "a file is no consent"
 	}
 	if complaint != "" {

@@ -105,17 +105,23 @@ func (c *compiler) check(r *rules) {
 		c.problems.report("bad-max", r.Max.at, "only the max of a file is a number of bytes",
 			"write a number of characters, or add type: file")
 	}
+	if kind == "json" {
+		c.refuse("a JSON text, whose members have rules,", r, "keep", "pattern", "one_of", "otherwise")
+	}
 	types := keepTypes[r.Keep.Kind]
-	if len(types) > 0 && kind != "file" && slices.Contains(valueTypes, kind) && !slices.Contains(types, kind) {
+	if len(types) > 0 && kind != "file" && kind != "json" && slices.Contains(valueTypes, kind) && !slices.Contains(types, kind) {
 		c.problems.report("keep-of-type", r.Keep.at, fmt.Sprintf("keep: %s does not apply to type: %s", r.Keep.Kind, kind),
 			"it is made for type: "+oneOf(types))
 	}
 	for _, v := range r.OneOf.values {
+		if kind == "json" {
+			break
+		}
 		c.checkConstant("one_of", v, kind)
 	}
 	// An empty constant means no value, which fits any type; and if values are
 	// reduced, their type is no longer that of the field.
-	if o := r.Otherwise; o.given() && o.Text != "" && r.Keep.Kind == "" && kind != "file" {
+	if o := r.Otherwise; o.given() && o.Text != "" && r.Keep.Kind == "" && kind != "file" && kind != "json" {
 		c.checkConstant("otherwise", o.scalar, kind)
 	}
 	if r.Category.text != "" && !slices.Contains(categories(), r.Category.text) {

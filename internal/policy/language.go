@@ -177,7 +177,8 @@ type rules struct {
 	For wordList `json:"for,omitzero"`
 	// How the value is reduced before it passes.
 	Keep keep `json:"keep,omitzero"`
-	// What the value has to be; anything else is stripped.
+	// What the value has to be; anything else is stripped. A field of type json contains
+	// a JSON text, whose members deeper paths address: payload.user.name.
 	Type valueType `json:"type,omitzero"`
 	// The most characters of a value, or the most bytes of a file, such as 5MiB. In a
 	// multipart form, a text with a max and no other checks may be larger than max_body.

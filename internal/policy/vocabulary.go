@@ -23,7 +23,7 @@ var (
 	nestings   = []string{"brackets", "dots"}
 	optOuts    = []string{OptOutSale, OptOutSharing, OptOutAdvertising}
 	valueTypes = []string{
-		"email", "phone", "date", "integer", "number", "boolean", "url", "country", "uuid", "text", "file",
+		"email", "phone", "date", "integer", "number", "boolean", "url", "country", "uuid", "text", "json", "file",
 	}
 	keepKinds = []string{"year", "month", "first", "last", "domain", "network", "round", "pseudonym"}
 )

@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -18,6 +19,7 @@ func (c *compiler) warn() {
 		c.noteOfMode(collection)
 		for i := range collection.Fields {
 			c.warnOfField(&collection.Fields[i])
+			c.warnOfText(collection, &collection.Fields[i])
 		}
 	}
 	c.warnOfShared()
@@ -90,6 +92,17 @@ func (c *compiler) warnOfShared() {
 			}
 			first[said] = p
 		}
+	}
+}
+
+// warnOfText reports a JSON text of which nothing can pass.
+func (c *compiler) warnOfText(collection *Collection, f *Field) {
+	below := func(other Field) bool {
+		return len(other.Path) > len(f.Path) && other.Path[:len(f.Path)].Equal(f.Path)
+	}
+	if f.Type == "json" && !slices.ContainsFunc(collection.Fields, below) {
+		c.warning("empty-json", f.Position, fmt.Sprintf("nothing in the JSON text %q passes: no path leads to a member of it", f.Name),
+			fmt.Sprintf("declare %q and so on, or %q for all of it; for JSON that the application signed, write type: text", f.Name+".name", f.Name+".**"))
 	}
 }
 

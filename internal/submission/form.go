@@ -33,7 +33,6 @@ var formPasses = sync.Pool{New: func() any { return new(formPass) }}
 type formPass struct {
 	texts
 	where string // the query or the body, for errors
-	lim   Limits
 	name  []byte // decoded, when it came with escapes
 	value []byte // decoded, as above
 	stem  stem
@@ -42,8 +41,8 @@ type formPass struct {
 }
 
 func (s *formPass) rebuild(p *Plan, dst, b []byte, lim Limits, rep *Report) ([]byte, error) {
-	s.begin(p, rep)
-	s.lim, s.stem, s.hidden = lim, stem{}, s.hidden[:0]
+	s.begin(p, lim, rep)
+	s.stem, s.hidden = stem{}, s.hidden[:0]
 	out, err := s.pairs(dst, b)
 	s.stem.raw = nil
 	s.end()
@@ -60,7 +59,7 @@ func (s *formPass) pairs(dst, b []byte) (out []byte, err *Error) {
 		if b[i] == '&' {
 			continue // nothing between two of them
 		}
-		if count++; count > s.lim.Fields {
+		if count++; count+s.inner.members > s.lim.Fields {
 			return nil, s.over("fields", "the "+s.where+" has more pairs than the limit (max_fields)", i)
 		}
 		name, err := s.readName(b, i)
@@ -80,7 +79,7 @@ func (s *formPass) pairs(dst, b []byte) (out []byte, err *Error) {
 			return nil, err
 		}
 	}
-	return s.withoutHidden(out, len(dst)), s.rep.workExceeded()
+	return s.withoutHidden(out, len(dst)), s.inner.exceeded(s.rep)
 }
 
 // pair writes a pair whose value is at b[start:], behind those of out[from:]. It

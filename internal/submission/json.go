@@ -15,23 +15,32 @@ const maxNumber = 128
 // UTF-8 only, no name twice in an object at any depth, also in what is
 // left out, nothing after the value.
 func (p *Plan) JSON(dst, body []byte, lim Limits, rep *Report) ([]byte, error) {
+	out, _, err := p.rebuildJSON(dst, body, lim, rep)
+	if err != nil {
+		return out, err
+	}
+	return out, nil
+}
+
+// rebuildJSON is JSON, and returns how many members and elements the text has.
+func (p *Plan) rebuildJSON(dst, body []byte, lim Limits, rep *Report) (out []byte, members int, refusal *Error) {
 	s := p.passes.Get().(*jsonPass)
 	s.begin(dst, body, lim, rep)
 	err := s.document()
-	if fault := rep.workExceeded(); fault != nil {
+	if fault := s.inner.exceeded(rep); fault != nil {
 		s.shapes.reset() // names that were not looked at count as undeclared there
 		if err == nil {
 			err = fault
 		}
 	}
 	s.end()
-	out := s.out
+	out, members = s.out, s.items
 	s.b, s.out, s.rep = nil, nil, nil
 	p.passes.Put(s) // not after a panic, which may leave shapes incomplete
 	if err != nil {
-		return dst, err
+		return dst, members, err.(*Error) //nolint:errcheck,errorlint,forcetypeassert // there are no others
 	}
-	return out, nil
+	return out, members, nil
 }
 
 // jsonPass is one strict pass over a JSON text. It writes while it reads: a
@@ -83,6 +92,7 @@ type jsonPass struct {
 	shapes  shapes
 	padded  []byte // a copy of a text that came without room for padding
 	scratch []byte
+	inner   jsonTexts // in strings of this one
 }
 
 // frame is an open container.
@@ -133,6 +143,7 @@ func (s *jsonPass) begin(dst, body []byte, lim Limits, rep *Report) {
 	}
 	s.out, s.lim, s.rep = dst, lim, rep
 	s.from, s.to, s.items = 0, 0, 0
+	s.inner.begin()
 	s.stack = s.stack[:0]
 	s.shapes.begin()
 }

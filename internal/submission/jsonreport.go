@@ -40,7 +40,7 @@ func (s *jsonPass) note(f *frame, slot int32) {
 // path spells the path of a member of the open container, or of an element
 // when n is nil.
 func (s *jsonPass) path(n *slot) []byte {
-	path := s.scratch[:0]
+	path := append(s.scratch[:0], s.plan.above...)
 	for i := range s.stack {
 		path = s.appendPath(path, &s.stack[i])
 	}

@@ -47,6 +47,10 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 	if field.Compare {
 		s.rep.compare(leaf, text, v.kind == kindNull)
 	}
+	if field.JSON && v.kind != kindNull {
+		s.decideText(f, v, leaf, text)
+		return
+	}
 	if !field.Kept {
 		s.strip(f, leaf, field.Reason, v.item)
 		return
@@ -81,6 +85,33 @@ func (s *jsonPass) decide(f *frame, v scalar) {
 		s.out = appendJSONString(s.out, s.scratch)
 	} else {
 		s.out = append(s.out, s.scratch...)
+	}
+}
+
+// decideText applies a field that holds a JSON text to a scalar.
+func (s *jsonPass) decideText(f *frame, v scalar, leaf int32, text []byte) {
+	field := &s.plan.fields[leaf]
+	reason := ReasonWrongType
+	if v.kind == kindText {
+		lim := s.lim
+		lim.Fields -= s.items
+		before := s.inner.members
+		s.scratch, reason = s.inner.read(s.plan, leaf, s.scratch[:0], text, lim, s.rep)
+		s.items += s.inner.members - before
+		s.inner.members = before
+	}
+	switch {
+	case !field.Kept:
+		s.strip(f, leaf, field.Reason, v.item)
+	case reason != "":
+		s.strip(f, leaf, reason, v.item)
+	default:
+		s.rep.countKept(leaf)
+		if f.write {
+			s.lead(f, v.item)
+			s.flush()
+			s.out = appendJSONString(s.out, s.scratch)
+		}
 	}
 }
 

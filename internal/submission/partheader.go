@@ -12,6 +12,7 @@ type partHeader struct {
 	file     bool // it came with a file name
 	filename string
 	kind     string // type/subtype, or ""
+	json     bool   // it holds a JSON text
 	nested   bool   // the type was one of parts or messages
 }
 
@@ -170,10 +171,10 @@ func appendPartHeader(dst, name []byte, h *partHeader) []byte {
 		dst = append(dst, `; filename="`...)
 		dst = appendFilename(dst, h.filename)
 		dst = append(dst, '"')
-		if h.kind != "" {
-			dst = append(dst, "\r\nContent-Type: "...)
-			dst = append(dst, h.kind...)
-		}
+	}
+	if h.kind != "" && (h.file || h.json) {
+		dst = append(dst, "\r\nContent-Type: "...)
+		dst = append(dst, h.kind...)
 	}
 	return append(dst, "\r\n\r\n"...)
 }

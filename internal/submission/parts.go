@@ -22,7 +22,6 @@ var partsPool = sync.Pool{New: func() any {
 type parts struct {
 	texts
 	splitter
-	lim Limits
 
 	part    partHeader
 	at      int64 // where its header begins
@@ -60,8 +59,7 @@ const (
 )
 
 func (s *parts) begin(p *Plan, lim Limits, rep *Report) {
-	s.texts.begin(p, rep)
-	s.lim = lim
+	s.texts.begin(p, lim, rep)
 	s.splitter = splitter{window: s.window, delimiter: s.delimiter[:0]}
 	s.starved, s.marked = true, false
 	s.holding, s.count, s.files, s.arrives = 0, 0, Uploaded{}, false
@@ -104,7 +102,7 @@ func (s *parts) step() (piece, *Error) {
 	case needMore:
 	}
 	if err == nil {
-		err = s.rep.workExceeded()
+		err = s.inner.exceeded(s.rep)
 	}
 	if err != nil {
 		if err.Field == "" {
@@ -116,7 +114,7 @@ func (s *parts) step() (piece, *Error) {
 
 // header begins a part.
 func (s *parts) header(block string) (err *Error) {
-	if s.count++; s.count > s.lim.Fields {
+	if s.count++; s.count+s.inner.members > s.lim.Fields {
 		return tooLarge("fields", "the form has more parts than the limit (max_fields)")
 	}
 	if s.part, err = parsePartHeader(block); err != nil {
@@ -154,6 +152,10 @@ func (s *parts) header(block string) (err *Error) {
 	switch {
 	case !s.part.file && s.arrives && field.streams():
 		s.todo, s.text = textContent, streamedText{}
+	case field.JSON && (!s.part.file || s.part.kind == "application/json"):
+		// A browser gives a part a type only if it is a Blob, which is a file.
+		s.part.kind, s.part.json = "application/json", true
+		s.todo = holdContent
 	case !s.part.file && (field.Kept || field.Watch || field.Compare || field.Box || field.Boolean):
 		s.todo = holdContent
 	case !field.Kept:
@@ -210,7 +212,7 @@ func (s *parts) hold(data []byte, last bool) *Error {
 	if !utf8.Valid(s.value) || !isText(s.value) {
 		return noText()
 	}
-	if s.single {
+	if s.single && !s.part.file {
 		no := s.plan.fields[s.leaf].isNo(s.value)
 		beside, err := s.noteText(no)
 		switch {

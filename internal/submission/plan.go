@@ -146,6 +146,7 @@ type Plan struct {
 	fields  []Field
 	nesting Nesting
 	nodes   []node
+	above   string          // of a text: the path of its field
 	texts   map[int32]*Plan // of the members of JSON texts, by [Field.JSON] field
 
 	compiled map[string]wildcard // by what the policy writes
@@ -171,6 +172,9 @@ func NewPlan(fields []Field, nesting Nesting) (*Plan, error) {
 // field; of none, those that are about no JSON text.
 func newPlan(fields []Field, nesting Nesting, text int) (*Plan, error) {
 	p := &Plan{fields: fields, nesting: nesting, nodes: make([]node, 2, 2+4*len(fields))}
+	if text != none {
+		p.above = fields[text].Name
+	}
 	p.nodes[root] = node{leaf: none, subtree: none, any: void}
 	p.nodes[void] = node{leaf: none, subtree: none, any: void, element: void}
 	for i, f := range fields {
@@ -229,7 +233,7 @@ func sameSegment(a, b Segment) bool { return a.Kind == b.Kind && a.Text == b.Tex
 // With returns a plan with other decisions about the same fields: fields have
 // the paths of those of p, in the same order. The plans share their tree.
 func (p *Plan) With(fields []Field) *Plan {
-	other := &Plan{fields: fields, nesting: p.nesting, nodes: slices.Clone(p.nodes)}
+	other := &Plan{fields: fields, nesting: p.nesting, above: p.above, nodes: slices.Clone(p.nodes)}
 	other.setActions()
 	for field, text := range p.texts {
 		if other.texts == nil {

@@ -38,7 +38,7 @@ func (p *Plan) NewRawWatch() *RawWatch {
 			continue
 		}
 		name := rawFold([]byte(f.Path[0].Text))
-		w.fields[name] = w.fields[name] || !f.Kept || f.Rule != nil || f.Watch || f.Box
+		w.fields[name] = w.fields[name] || !f.Kept || f.Rule != nil || f.Watch || f.Box || f.Boolean || f.JSON
 	}
 	return w
 }

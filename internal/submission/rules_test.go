@@ -115,7 +115,11 @@ var ruleExamples = map[string][]struct{ in, want string }{
 
 	"value/white-space": {{`{"mail":" a@b.example\n","a":" x "}`, `{"mail":"a@b.example","a":" x "}`}, {`{"mail":"a @b.example"}`, `{}`}},
 	"value/empty":       {{`{"mail":"","size":" "}`, `{"mail":"","size":""}`}, {`{"mail":null,"size":null}`, `{"mail":null,"size":null}`}},
-	"value/work":        {{many(`{"phone":["+493012345678"`, `,"+493012345678"`, 4000, "]}"), refused}},
+	"value/json": {
+		{`{"json":"{\"a\":\"&\",\"ssn\":1}"}`, `{"json":"{\"a\":\"\\u0026\"}"}`},
+		{`{"json":"{\"a\":1,\"a\":2}"}`, `{}`}, {`{"json":{"a":1}}`, `{}`},
+	},
+	"value/work": {{many(`{"phone":["+493012345678"`, `,"+493012345678"`, 4000, "]}"), refused}},
 }
 
 func TestRules(t *testing.T) {
@@ -135,6 +139,8 @@ func TestRules(t *testing.T) {
 		{Path: segments("text"), Kept: true, Rule: NewRule(Rule{Max: 40_000})},
 		{Path: segments("long"), Otherwise: &Constant{Text: strings.Repeat("c", 60_000)}},
 		{Path: segments("phone", "*"), Kept: true, Rule: NewRule(Rule{Type: "phone"})},
+		{Path: segments("json"), Kept: true, JSON: true},
+		{Path: segments("json", "a"), Kept: true},
 		{Path: segments("mail"), Kept: true, Rule: NewRule(Rule{Type: "email"})},
 		{Path: segments("bool"), Kept: true, Boolean: true, Rule: NewRule(Rule{Type: "boolean"})},
 		{Path: segments("size"), Kept: true, Rule: NewRule(Rule{OneOf: []string{"S", "M"}})},

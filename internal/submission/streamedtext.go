@@ -14,7 +14,7 @@ const heldText = 32 << 10
 // streams reports whether a text of the field can go on before all of it has come:
 // nothing depends on its end.
 func (f *Field) streams() bool {
-	return f.Kept && !f.File && !f.Watch && !f.Compare && !f.Box && !f.Boolean && (f.Rule == nil || f.Rule.boundsOnly())
+	return f.Kept && !f.File && !f.JSON && !f.Watch && !f.Compare && !f.Box && !f.Boolean && (f.Rule == nil || f.Rule.boundsOnly())
 }
 
 // boundsOnly reports whether the rule only bounds the length of a text.

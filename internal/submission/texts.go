@@ -7,11 +7,14 @@ type texts struct {
 	names
 	answers []answer // by place; those of places that have no value are old
 	scratch []byte   // what a rule made of a value, or a path for the report
+	lim     Limits
+	inner   jsonTexts // in values
 }
 
-func (t *texts) begin(p *Plan, rep *Report) {
+func (t *texts) begin(p *Plan, lim Limits, rep *Report) {
 	t.names.begin(p, rep)
-	t.answers = t.answers[:0]
+	t.lim, t.answers = lim, t.answers[:0]
+	t.inner.begin()
 }
 
 func (t *texts) end() { t.plan, t.rep = nil, nil }
@@ -25,6 +28,9 @@ func (t *texts) decide(text []byte, leaf int32) (out []byte, ok bool) {
 	}
 	if field.Compare {
 		t.rep.compare(leaf, text, false)
+	}
+	if field.JSON {
+		return t.decideText(text, leaf)
 	}
 	if !field.Kept {
 		return t.strip(leaf, field.Reason)
@@ -45,6 +51,21 @@ func (t *texts) decide(text []byte, leaf int32) (out []byte, ok bool) {
 	}
 	t.rep.countKept(leaf)
 	return text, true
+}
+
+// decideText is decide for a field that holds a JSON text. One that is denied is read
+// all the same: it can hold a tick.
+func (t *texts) decideText(text []byte, leaf int32) (out []byte, ok bool) {
+	field, reason := &t.plan.fields[leaf], ""
+	t.scratch, reason = t.inner.read(t.plan, leaf, t.scratch[:0], text, t.lim, t.rep)
+	switch {
+	case !field.Kept:
+		return t.strip(leaf, field.Reason)
+	case reason != "":
+		return t.strip(leaf, reason)
+	}
+	t.rep.countKept(leaf)
+	return t.scratch, true
 }
 
 // strip reports that a value is left out, and returns the constant that
