@@ -6,13 +6,6 @@ package cases
 // the change that makes one pass removes it here.
 var pending = []string{
 	"slack-interaction",
-	"json-blob",
-	"json-field-no-json",
-	"json-field-read-twice",
-	"json-form-field",
-	"json-graphql-upload",
-	"json-in-a-query",
-	"json-part",
 	"woocommerce-checkout-ajax",
 	"wpforms-ajax",
 	"graphql-multipart",
