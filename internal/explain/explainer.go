@@ -111,6 +111,9 @@ func (e *Explainer) Explain(ctx context.Context, request Request) (*Explanation,
 		return x, nil
 	}
 	defer s.Close()
+	if c := s.Collection; c != nil { // of those that share the pattern
+		x.Collection, x.Position = c.Name, &c.Position
+	}
 	err = x.fill(s, r)
 	if x.Refusal == nil {
 		x.Headers = minimize.ChangedHeaders(request.Header, r.Header)

@@ -163,7 +163,7 @@ func TestExplainAStream(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer e.Close()
-	body, contentType, err := parts([]pair{{"name", "a", []string{"name"}}, {"photos[0]", strings.Repeat("x", 2<<20), []string{"photos", "0"}}, {"z", "1", []string{"z"}}}, files(collectionOf(set, "POST /order")))
+	body, contentType, err := parts([]pair{{"name", "a", []string{"name"}}, {"photos[0]", strings.Repeat("x", 2<<20), []string{"photos", "0"}}, {"z", "1", []string{"z"}}}, files(fieldsOf(set, "POST /order")))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,11 +28,15 @@ func testRequest(set *policy.Set, t *policy.Test) (Request, error) {
 		return r, err
 	}
 	value := gjson.Parse(given)
-	collection := collectionOf(set, t.On)
-	dots := collection != nil && collection.Dots
+	to := routeOf(set, t.On)
+	dots := to.Collection != nil && to.Collection.Dots // those that share a pattern have one notation
 	method, _, _ := strings.Cut(t.On, " ")
 	if method == http.MethodGet || method == http.MethodHead {
-		r.On += "?" + encode(pairs(value, dots))
+		separator := "?"
+		if strings.Contains(r.On, "?") {
+			separator = "&"
+		}
+		r.On += separator + encode(pairs(value, dots))
 		return r, nil
 	}
 	kind, _, err := mime.ParseMediaType(t.Type)
@@ -49,7 +53,7 @@ func testRequest(set *policy.Set, t *policy.Test) (Request, error) {
 		r.Body = []byte(encode(pairs(value, dots)))
 	case kind == "multipart/form-data":
 		var contentType string
-		r.Body, contentType, err = parts(pairs(value, dots), files(collection))
+		r.Body, contentType, err = parts(pairs(value, dots), files(fieldsOf(set, t.On)))
 		r.Header.Set("Content-Type", contentType)
 	default:
 		err = fmt.Errorf("for the type %s, given is the body: expected a text", kind)
@@ -192,18 +196,29 @@ func parts(all []pair, isFile func(path []string) bool) (body []byte, contentTyp
 	return b.Bytes(), form.FormDataContentType(), nil
 }
 
-// collectionOf returns the collection of a request; nil if there is none.
-func collectionOf(set *policy.Set, on string) *policy.Collection {
+// routeOf returns where a request leads.
+func routeOf(set *policy.Set, on string) policy.Route {
 	method, target, _ := strings.Cut(on, " ")
+	target, _, _ = strings.Cut(target, "?")
 	host, path, _ := strings.Cut(target, "/")
-	return set.Match(method, host, "/"+path).Collection
+	return set.Match(method, host, "/"+path)
 }
 
-// files returns a function that reports whether a path is that of a file in a
-// collection, which may be nil.
-func files(collection *policy.Collection) func(path []string) bool {
+// fieldsOf returns the fields of all collections that a request may belong to.
+func fieldsOf(set *policy.Set, on string) (fields []policy.Field) {
+	to := routeOf(set, on)
+	for _, c := range set.Collections {
+		if to.Holds(c) {
+			fields = append(fields, c.Fields...)
+		}
+	}
+	return fields
+}
+
+// files returns a function that reports whether a path is that of a file.
+func files(fields []policy.Field) func(path []string) bool {
 	return func(path []string) bool {
-		return collection != nil && slices.ContainsFunc(collection.Fields, func(f policy.Field) bool {
+		return slices.ContainsFunc(fields, func(f policy.Field) bool {
 			return f.Type == "file" && slices.EqualFunc(f.Path, path, policy.Segment.Matches)
 		})
 	}

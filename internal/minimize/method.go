@@ -111,6 +111,10 @@ func (e *Engine) takeMethod(s *Submission, doc *document) error {
 			return methodOverride("the method that is said leads to two collections")
 		case other.Collection == nil && own != nil:
 			return methodOverride("the method that is said leads to no collection")
+		case to.division != nil && other.Division == to.division:
+			return nil // a value chooses, whatever the method
+		case to.division != nil || other.Division != nil:
+			return methodOverride("the method that is said leads to or from a route that several collections share (when)")
 		case wholeOf(other.Collection) != nil:
 			return methodOverride("the method that is said leads to the collection " + other.Collection.Name + ", where requests pass whole")
 		}
@@ -145,7 +149,7 @@ func checkMethod(s *Submission) error {
 			continue
 		}
 		other := lookup(s.Set, s.r, method, s.work.to.paths)
-		if other.Collection != nil && (other.Collection != s.Collection || other.Ambiguous) {
+		if other.Collection != nil && (!other.Holds(s.Collection) || other.Ambiguous) {
 			refusal := methodOverride("the field that overrides the method leads to the collection " + other.Collection.Name + ", whose fields are others")
 			refusal.Remedy = remedyOverride
 			// The other collection is not to be reached through one that is only reported.

@@ -34,6 +34,8 @@ type edition struct {
 
 	plans map[*policy.Collection]*submission.Plan // that let nothing pass; nil: of what no collection declares
 	rules map[*policy.Field]*submission.Rule
+	// selectors read the values that divide the requests to a pattern.
+	selectors map[*policy.Division]*selector
 	// kinds say how the media types that a collection names are read.
 	kinds map[*policy.Collection]map[string]submission.MediaKind
 	// methods reads the fields by which a POST says another method.
@@ -46,7 +48,7 @@ type edition struct {
 func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 	e := &edition{
 		Set: set, plans: make(map[*policy.Collection]*submission.Plan), rules: make(map[*policy.Field]*submission.Rule),
-		kinds: make(map[*policy.Collection]map[string]submission.MediaKind),
+		kinds: make(map[*policy.Collection]map[string]submission.MediaKind), selectors: make(map[*policy.Division]*selector),
 	}
 	var err error
 	if e.methods, err = newSelector([]policy.Path{{{Text: "_method"}}, {{Text: "_METHOD"}}}, submission.Brackets); err != nil {
@@ -68,6 +70,13 @@ func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 			}
 			e.rules[&c.Fields[i]] = rule
 		}
+	}
+	for _, d := range set.Divisions() {
+		selector, err := newSelector(d.Paths, nesting(d.Dots))
+		if err != nil {
+			return nil, fmt.Errorf("the values that divide a pattern: %w", err)
+		}
+		e.selectors[d] = selector
 	}
 	return e, nil
 }
@@ -116,8 +125,10 @@ func fieldsOf(c *policy.Collection) []submission.Field {
 }
 
 // nestingOf returns how the names of a collection's forms nest.
-func nestingOf(c *policy.Collection) submission.Nesting {
-	if c != nil && c.Dots {
+func nestingOf(c *policy.Collection) submission.Nesting { return nesting(c != nil && c.Dots) }
+
+func nesting(dots bool) submission.Nesting {
+	if dots {
 		return submission.Dots
 	}
 	return submission.Brackets

@@ -64,6 +64,9 @@ func (e *Engine) minimize(s *Submission) error {
 			return err
 		}
 	}
+	if err := e.choose(s, doc); err != nil {
+		return err
+	}
 	facts, err := e.learn(s, doc)
 	if err != nil {
 		return err

@@ -35,6 +35,9 @@ collections:
     fields: {name: order}
 `
 
+// underscored is what some servers take for Content-Type.
+const underscored = "Content_Type"
+
 const octets = "application/octet-stream"
 
 func TestRead(t *testing.T) {
@@ -103,7 +106,7 @@ func TestRead(t *testing.T) {
 						if got.body != test.forwarded || got.err != nil || got.query != test.query || r.Header.Get("Content-Type") != test.mediaType {
 							t.Errorf("chunked %v: forwarded %q with %.50q as %q, %v", chunked, got.query, got.body, r.Header.Get("Content-Type"), got.err)
 						}
-						if r.Header.Get("Content-Digest") != "" || r.Header["Content_Type"] != nil || len(got.header["Content-Type"]) != 1 {
+						if r.Header.Get("Content-Digest") != "" || len(r.Header[underscored]) > 0 || len(got.header["Content-Type"]) != 1 {
 							t.Errorf("forwarded %v", r.Header)
 						}
 						if !chunked && r.ContentLength != int64(len(got.body)) {

@@ -17,6 +17,7 @@ type destination struct {
 	edition    *edition
 	collection *policy.Collection // nil: none declares the route
 	pattern    string             // that led to the collection
+	division   *policy.Division   // nil: no value of the body decides; else collection is one of several
 	paths      paths
 	submits    bool               // the request submits data, or must be recorded
 	unread     bool               // it goes on as it came: the operator decided so
@@ -63,6 +64,9 @@ func (e *Engine) find(w http.ResponseWriter, r *http.Request) destination {
 	if !upgrade && !hasBody(r) && r.URL.RawQuery == "" {
 		found := to.edition.Match(r.Method, hostname(r.Host), to.paths.now)
 		to.collection, to.pattern, to.mode = found.Collection, found.Pattern, e.modeOf(found.Collection)
+		if found.Division != nil {
+			to.collection = found.Division.Rest
+		}
 		if r.Method == http.MethodPost && e.saysMethod(r, &to) {
 			to.submits = true
 		}
@@ -70,6 +74,7 @@ func (e *Engine) find(w http.ResponseWriter, r *http.Request) destination {
 	}
 	found := lookup(to.edition.Set, r, r.Method, to.paths)
 	to.collection, to.pattern, to.mode = found.Collection, found.Pattern, e.modeOf(found.Collection)
+	to.division = found.Division
 	to.submits = upgrade || hasBody(r) || !isSafe(r.Method) || to.collection != nil
 	if !to.submits {
 		return to

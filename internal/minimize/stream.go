@@ -44,22 +44,26 @@ type stream struct {
 
 // beginStream begins to write a form that is still arriving.
 func beginStream(s *Submission, doc *document) {
+	division := watchDivision(s, doc)
 	form := submission.NewMultipart(doc.arriving, doc.media.Boundary, s.decision.plan, s.engine.Limits, &s.work.report)
 	b := newStream(s, doc, form)
 	form.BeforeEnd = b.end
 	form.StreamTexts()
+	b.check = func() error {
+		if err := division.check(); err != nil {
+			return err
+		}
+		if err := check(s); err != nil {
+			return err
+		}
+		return checkPiece(b.piece, form)
+	}
 	if b.report {
 		form.Observe = true
 		s.r.Body = b
 		return
 	}
 	b.piece = announcedPiece(s.r, s.decision)
-	b.check = func() error {
-		if err := check(s); err != nil {
-			return err
-		}
-		return checkPiece(b.piece, form)
-	}
 	s.values[valueContentType] = doc.media.ContentType(form.Boundary())
 	if s.r.ContentLength > 0 && s.r.Header["Content-Encoding"] == nil {
 		b.length = form.KeepLength(s.r.ContentLength)

@@ -59,9 +59,10 @@ type work struct {
 	out      []byte // what goes on of the body
 	query    []byte // what goes on of the query
 	header   []byte
-	inQuery  []int  // fields that came in the query, by index
-	unknown  bool   // the consent store did not answer
-	source   string // of what stands
+	inQuery  []int      // fields that came in the query, by index
+	chosenBy []selected // the values by which the collection was chosen
+	unknown  bool       // the consent store did not answer
+	source   string     // of what stands
 	ticks    pendingTicks
 	report   submission.Report
 	entry    Entry
@@ -155,7 +156,7 @@ func (s *Submission) Close() {
 		}
 	}
 	w.to, w.inQuery, w.unknown, w.source = destination{}, w.inQuery[:0], false, ""
-	w.ticks, w.enforced, w.headers = pendingTicks{}, nil, nil
+	w.ticks, w.enforced, w.headers, w.chosenBy = pendingTicks{}, nil, nil, nil
 	s.engine.works.Put(w)
 }
 

@@ -122,6 +122,9 @@ func check(s *Submission) error {
 	if err := checkMethod(s); err != nil {
 		return err
 	}
+	if err := checkChosen(s); err != nil {
+		return err
+	}
 	if refusal := missing(s.Collection, s.decision.required, w.report.Outcomes, w.unknown); refusal != nil {
 		return refusal
 	}

@@ -55,6 +55,13 @@ func (s *Set) canonicalCollection(c *Collection) any {
 	if w := c.Whole; w != nil { // keys that a policy does not use leave its version as it was
 		form["whole"] = []any{s.Purposes[w.Purpose].Name, w.Types, w.Max}
 	}
+	if len(c.When) > 0 {
+		when := make(map[string][]string, len(c.When))
+		for _, condition := range c.When {
+			when[condition.Path.Key()] = slices.Sorted(slices.Values(condition.Values))
+		}
+		form["when"] = when
+	}
 	if len(c.Read) > 0 {
 		form["read"] = []any{c.Read, c.MaxPassed}
 	}

@@ -24,9 +24,6 @@ func (c *compiler) collections() {
 				c.problems.report("no-pattern", e.Value.On.at, "the collection has no pattern",
 					`write one, such as "POST /checkout"`)
 			}
-			for _, w := range e.Value.On.words {
-				routed.add(w, collection)
-			}
 			c.whole(collection, &e.Value)
 			collection.Dots = cmp.Or(e.Value.Names.text, nesting) == "dots"
 			c.read(collection, &e.Value)
@@ -35,6 +32,10 @@ func (c *compiler) collections() {
 			c.consents(collection, e.Value.Consents)
 			c.ties(collection)
 			c.folds(collection)
+			c.when(collection, &e.Value)
+			for _, w := range e.Value.On.words {
+				routed.add(w, collection)
+			}
 			for _, f := range collection.Fields {
 				for _, id := range f.Purposes {
 					collection.Purposes = collection.Purposes.With(id)
@@ -43,6 +44,7 @@ func (c *compiler) collections() {
 			c.set.Collections = append(c.set.Collections, collection)
 		}
 	}
+	c.set.divisions = routed.divide()
 	c.set.routes = routed.routes
 }
 
@@ -176,14 +178,15 @@ func (c *compiler) tests() {
 }
 
 func (c *compiler) checkTest(decl *testDecl, t *Test) {
-	method, host, path := splitPattern(t.On)
+	on, _, _ := strings.Cut(t.On, "?")
+	method, host, path := splitPattern(on)
 	complaint := patternComplaint(method, host, path)
-	if method == "" || strings.ContainsAny(path, "{}?#") {
+	if method == "" || strings.ContainsAny(path, "{}#") {
 		complaint = "a test is about one request"
 	}
 	if t.On != "" && complaint != "" {
 		c.problems.report("bad-request", decl.On.at, fmt.Sprintf("%q is not a request: %s", t.On, complaint),
-			`write METHOD [HOST]/path, such as "POST /checkout"`)
+			`write METHOD [HOST]/path[?query], such as "POST /checkout"`)
 	}
 	if _, _, err := mime.ParseMediaType(t.Type); err != nil || !strings.Contains(t.Type, "/") {
 		c.problems.report("bad-media-type", decl.Type.at, fmt.Sprintf("%q is not a media type", t.Type),

@@ -160,6 +160,8 @@ type collectionDecl struct {
 	Max size `json:"max,omitzero"`
 	// Whether to enforce here, whatever the option mode of the site says: enforce, or report, which forwards requests unchanged and records what enforce would do.
 	Mode word `json:"mode,omitzero"`
+	// The values by which the collection is told apart from others with the same pattern, by field: for front controllers, which serve many actions under one path. All of them have to match. The collection without when has the rest.
+	When named[scalarList, *scalarList] `json:"when,omitzero"`
 	// The fields that may pass: path to purpose, list of purposes, or rules. Any one of the purposes is enough.
 	Fields named[fieldDecl, *fieldDecl] `json:"fields,omitzero"`
 	// Other media types that are accepted: json reads the body as JSON; pass forwards it as received, unless it reads as JSON or as a form with a declared field.
@@ -222,7 +224,7 @@ type consentDecl struct {
 
 // testDecl is an example of a submission.
 type testDecl struct {
-	// The request: METHOD [HOST]/path.
+	// The request: METHOD [HOST]/path[?query].
 	On word `json:"on"`
 	// The media type of the submission. Default: application/json.
 	Type word `json:"type,omitzero"`

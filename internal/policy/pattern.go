@@ -18,12 +18,13 @@ type patterns struct {
 	problems *problems
 	mux      *http.ServeMux
 	judged   []Pattern
+	shared   map[string]*sharedPattern // by [sameRequests]
 	routes   routes
 }
 
 func newPatterns(p *problems) *patterns {
 	return &patterns{
-		problems: p, mux: http.NewServeMux(),
+		problems: p, mux: http.NewServeMux(), shared: make(map[string]*sharedPattern),
 		routes: routes{hosts: make(map[string]*methods)},
 	}
 }
@@ -47,10 +48,16 @@ func (ps *patterns) add(w word, c *Collection) {
 		return
 	}
 	p := Pattern{Text: w.text, Position: w.at}
+	key := sameRequests(method, host, path)
+	if s := ps.shared[key]; s != nil {
+		ps.share(s, p, c)
+		return
+	}
 	if why := register(ps.mux, p); why != "" {
 		ps.conflict(p, why)
 		return
 	}
+	ps.shared[key] = &sharedPattern{patterns: []Pattern{p}, members: []*Collection{c}}
 	ps.judged = append(ps.judged, p)
 	c.Patterns = append(c.Patterns, p)
 	ps.routes.add(method, host, path, Route{Collection: c, Pattern: w.text})

@@ -23,7 +23,11 @@ type Set struct {
 	byConsent PurposeSet // purposes whose basis is consent
 	objection PurposeSet // purposes marked `objection:`
 	routes    routes
+	divisions []*Division
 }
+
+// Divisions returns the divisions of patterns that collections share.
+func (s *Set) Divisions() []*Division { return s.divisions }
 
 // Controller is who decides on purposes and means (GDPR Art. 4(7)), as a notice
 // names it (Art. 13(1)(a) and (b)).
@@ -99,6 +103,9 @@ type Collection struct {
 	Mode string
 	// Purposes are all purposes that the fields name, or the one of Whole.
 	Purposes PurposeSet
+	// When are the values by which the collection is told apart from others with
+	// its pattern. All have to match; none: it has the rest.
+	When []Condition
 	// Whole is how requests pass unread; nil: they are minimized.
 	Whole *Whole
 	// Read is how bodies of other media types are read, by type in lower case.

@@ -7,6 +7,9 @@ import "strings"
 type Route struct {
 	Collection *Collection
 	Pattern    string
+	// Division divides the requests among collections, of which Collection is one;
+	// nil: all are of Collection.
+	Division *Division
 	// Literal reports that the pattern spells the path out.
 	Literal bool
 	// Loose reports that no pattern matches the path exactly.
@@ -88,7 +91,7 @@ func (r *Route) add(other Route) bool {
 	case r.Collection == nil:
 		*r = other
 	default:
-		r.Ambiguous = r.Ambiguous || other.Ambiguous || r.Collection != other.Collection
+		r.Ambiguous = r.Ambiguous || other.Ambiguous || r.Collection != other.Collection || r.Division != other.Division
 	}
 	return true
 }

@@ -93,6 +93,8 @@ func schemaOfStruct(t reflect.Type) *generator.Schema {
 		described, names = anyOf(text(""), &generator.Schema{Type: "array", Items: text(""), MinItems: new(uint64(1))}, described), nil
 	case reflect.TypeFor[consentDecl]():
 		described = anyOf(text(""), described)
+	case reflect.TypeFor[scalarList]():
+		described, names = oneOrList(scalarSchema, 1), nil
 	case reflect.TypeFor[readingDecl]():
 		described, names = &generator.Schema{Enum: enum(readings)}, nil
 	}

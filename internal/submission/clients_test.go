@@ -119,7 +119,7 @@ func TestClients(t *testing.T) {
 				if got := readParts(t, string(out), m.Boundary()); !slices.Equal(got, want) {
 					t.Errorf("got  %q\nwant %q", got, want)
 				}
-			case MediaOther, MediaNone, MediaJSON:
+			case MediaOther, MediaNone, MediaJSON, MediaRaw:
 				t.Fatal(media)
 			}
 			if undeclared := slices.Collect(rep.Names()); rep.Undeclared > 0 && !slices.Equal(undeclared, []string{"_charset_"}) {

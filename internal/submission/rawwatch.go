@@ -94,7 +94,7 @@ func skipBlank(b []byte) []byte {
 
 // skipComment skips a comment, which some parsers of JSON allow.
 func skipComment(b []byte) []byte {
-	end := ""
+	var end string
 	switch {
 	case bytes.HasPrefix(b, []byte("#")), bytes.HasPrefix(b, []byte("//")):
 		end = "\n"

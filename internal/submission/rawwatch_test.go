@@ -111,11 +111,11 @@ func TestRawWatch(t *testing.T) {
 			t.Errorf("%s behind zeros is refused: %v", rest, got)
 		}
 	}
-	any, err := NewPlan([]Field{{Path: segments("**"), Kept: true}}, Brackets)
+	everything, err := NewPlan([]Field{{Path: segments("**"), Kept: true}}, Brackets)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if any.NewRawWatch().Next([]byte("x=1")) == nil {
+	if everything.NewRawWatch().Next([]byte("x=1")) == nil {
 		t.Error("a form is accepted where any name is declared")
 	}
 }
