@@ -5,11 +5,8 @@ package cases
 // pending are the cases whose feature does not exist yet. They have to fail:
 // the change that makes one pass removes it here.
 var pending = []string{
-	"slack-interaction",
 	"woocommerce-checkout-ajax",
 	"wpforms-ajax",
-	"graphql-multipart",
-	"attack-json-field",
 	"attack-long-text-part",
 	"attack-whole",
 	"when-form",
