@@ -28,12 +28,14 @@ func foldName(name []byte) string {
 			return r + 'a' - 'A'
 		case r == 'ı': // the lower case of I in Turkish
 			return 'i'
+		case r == '\u0307': // İ folds to i and this dot; Java compares it as i
+			return -1
 		case unicode.IsLetter(r), unicode.IsDigit(r), unicode.IsMark(r):
 			return r
 		}
 		return -1
 	}, text)
-	return cmp.Or(folded, text) // a name of signs alone is similar to itself only
+	return cmp.Or(folded, joinName(name)) // a name of signs alone is similar to such a name
 }
 
 // fold notes what the members' names are taken for by applications that ignore
@@ -94,9 +96,10 @@ func isReserved(name []byte) bool {
 }
 
 // isMethodField reports whether applications take a field for the method of the
-// request.
+// request. PHP drops blanks before a name, and takes a dot for an underscore.
 func isMethodField(name []byte) bool {
-	return len(name) == len("_method") && bytes.EqualFold(name, []byte("_method"))
+	name = bytes.TrimLeft(name, " ")
+	return len(name) == len("_method") && (name[0] == '_' || name[0] == '.') && bytes.EqualFold(name[1:], []byte("method"))
 }
 
 // isPlainName reports whether no library takes a name apart: it has letters,

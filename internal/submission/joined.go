@@ -39,7 +39,7 @@ func joinRune(r rune) string {
 		return string(r)
 	case r < utf8.RuneSelf:
 		return "_"
-	case r == 'ı': // the lower case of I in Turkish
+	case r == 'ı', r == 'İ': // of Turkish; Java compares both as i
 		return "i"
 	}
 	var b strings.Builder

@@ -127,8 +127,11 @@ func (n *names) first(segment []byte) (at, here int32) {
 // open returns the node of a member that has no name of its own.
 func (n *names) open(at int32, segment []byte) int32 {
 	next, by := n.plan.openMember(at, segment, n.rep)
-	if by == nil && !isWord(segment) || n.plan.nesting == Brackets && bytes.IndexByte(segment, ']') >= 0 {
+	if by == nil && !isWord(segment) {
 		return void
+	}
+	if n.plan.nesting == Brackets && (bytes.IndexByte(segment, ']') >= 0 || string(segment) == " ") {
+		return void // PHP reads a[ ] as it does a[]
 	}
 	return next
 }

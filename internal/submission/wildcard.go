@@ -191,9 +191,12 @@ func (m *matcher) match(name []byte, rep *Report) bool {
 }
 
 // spells reports whether the policy writes more than the first word of a name that
-// the wildcard matches: it knows then that "form:items:{n}" stands beside "form".
+// the wildcard matches: it knows then that "form:items:{n}" stands beside "form". What
+// a bracket or a dot follows may be below the sibling, in another spelling: Spring
+// takes a[00] for a[0].
 func (w *wildcard) spells(firstWord []byte) bool {
-	return w != nil && len(w.names.prefix) > len(firstWord)
+	n := len(firstWord)
+	return w != nil && len(w.names.prefix) > n && w.names.prefix[n] != '[' && w.names.prefix[n] != '.'
 }
 
 // wildcardOf returns the most exact wildcard that a name matches, and its place in

@@ -37,10 +37,20 @@ var wildcardCases = []struct {
 	{"prototypes", []string{"a.{x}", "a.{x}.y", "{z}"}, []string{"a[__proto__]", "a[constructor]", "a[prototype][y]", "constructor", "a[proto]>a.{x}"}},
 	// The field overrides the method of the request: no wildcard lets it pass unseen.
 	{"a field that overrides the method", []string{"{x}", "a.{x}"}, []string{"_method", "_METHOD", "_method[x]", "_charset_x>{x}"}},
+	// PHP takes .method for _method, and drops blanks before a name.
+	{"a field that overrides the method of PHP", []string{`{x:[a-z._ ]+}`}, []string{".method", "._method>{x:[a-z\x00_ ]+}", " _method", "  .Method", "method>{x:[a-z\x00_ ]+}"}},
+	// PHP gives a[ ] the next number, as it does a[].
+	{"a blank in brackets", []string{"a.{x:[ a-z]+}", "!a.0"}, []string{"a[ ]", "a[]", "a[ b]>a.{x:[ a-z]+}", "a[0]>!a.0"}},
+	// String.equalsIgnoreCase of Java takes İ for i, and ı too.
+	{"names in Turkish", []string{"a.{x:[a-zİı]+}", "!a.birthday", "a.**"}, []string{"a[bİrthday]", "a[bırthday]", "a[İzmir]>a.{x:[a-zİı]+}"}},
+	// PHP takes a dot for an underscore.
+	{"names of signs", []string{"{x:[._a]+}", "!_", "!__"}, []string{".", "._", "_>!_", "...>{x:[\x00_a]+}"}},
 	// Spring reads prefs.offers, Rails birthday(1i).
 	{"names that libraries take apart", []string{`{x:[a-z.()0-9]+}`, "!prefs.offers", "!birthday"}, []string{"prefs.offers", "birthday(1i)", "Birthday(1i)", "other>{x:[a-z\x00()0-9]+}"}},
 	// JSF has a field that is called as the form is.
 	{"what the policy writes behind a sibling", []string{"!form", "form:items:{n:[0-9]+}:qty", "form{x:[:a-z]+}"}, []string{"form:items:10:qty>form:items:{n:[0-9]+}:qty", "form:items:x:qty", "form:name", "Form:items:1:qty", "form>!form"}},
+	// qs with allowDots, and Spring, read prefs.offers as prefs[offers].
+	{"a dot that the policy writes behind a sibling", []string{"!prefs.offers", "prefs\x00{x:[a-z]+}"}, []string{"prefs.offers", "prefs.size", "prefs[offers]>!prefs.offers"}},
 }
 
 func TestWildcards(t *testing.T) {
@@ -67,6 +77,20 @@ func TestWildcards(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Spring takes Scores[00] and Scores['0'] for Scores[0]: what "Scores.*" denies must not
+// pass by a wildcard that spells the brackets.
+func TestWildcardsInBracketsBesideList(t *testing.T) {
+	p := wildcardPlan(t, []string{"!s.*", `s[{key:[0-9']+}]`, "!m.*.x", `m[{key}].x`, `k[{key}]`}, Dots)
+	for _, name := range []string{"s[00]", "s['0']", "m[01].x", "k[math]"} {
+		var n names
+		n.begin(p, new(Report))
+		at, _ := n.resolve([]byte(name), 32)
+		if kept := p.nodes[at].leaf != none; kept != (name == "k[math]") {
+			t.Errorf("%s leads to a field: %v", name, kept)
+		}
 	}
 }
 
