@@ -38,7 +38,7 @@ func (p *Plan) rebuildJSON(dst, body []byte, lim Limits, rep *Report) (out []byt
 	s.b, s.out, s.rep = nil, nil, nil
 	p.passes.Put(s) // not after a panic, which may leave shapes incomplete
 	if err != nil {
-		return dst, members, err.(*Error) //nolint:errcheck,errorlint,forcetypeassert // there are no others
+		return dst, members, err.(*Error) //nolint:errorlint,forcetypeassert // there are no others
 	}
 	return out, members, nil
 }

@@ -1,6 +1,9 @@
 package submission
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 // A field of [Field.JSON] holds a JSON text, as Spring's parts, Slack's payload and
 // the operations of GraphQL do. The text is read by the same pass as a body of JSON,
@@ -32,7 +35,7 @@ func (j *jsonTexts) read(p *Plan, leaf int32, dst, text []byte, lim Limits, rep 
 	}
 	lim.Depth -= len(field.Path)
 	lim.Fields -= j.members
-	text = text[:len(text):len(text)] // what is behind it belongs to others
+	text = slices.Clip(text) // what is behind it belongs to others
 	j.trial.Reset(below)
 	start := len(dst)
 	out, members, err := below.rebuildJSON(dst, text, lim, &j.trial)

@@ -195,7 +195,7 @@ func TestHiddenBooleanBeforeFile(t *testing.T) {
 		rep := new(Report)
 		rep.Reset(p)
 		out, err := readForm(p, strings.NewReader(form(tt.parts...)), DefaultLimits(), rep)
-		got := ""
+		var got string
 		if err != nil {
 			got = refusal(t, err).Rule
 		} else {

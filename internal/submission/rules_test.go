@@ -117,7 +117,8 @@ var ruleExamples = map[string][]struct{ in, want string }{
 	"value/empty":       {{`{"mail":"","size":" "}`, `{"mail":"","size":""}`}, {`{"mail":null,"size":null}`, `{"mail":null,"size":null}`}},
 	"value/json": {
 		{`{"json":"{\"a\":\"&\",\"ssn\":1}"}`, `{"json":"{\"a\":\"\\u0026\"}"}`},
-		{`{"json":"{\"a\":1,\"a\":2}"}`, `{}`}, {`{"json":{"a":1}}`, `{}`},
+		{`{"json":"{\"a\":1,\"a\":2}"}`, `{}`},
+		{`{"json":{"a":1}}`, `{}`},
 	},
 	"value/work": {{many(`{"phone":["+493012345678"`, `,"+493012345678"`, 4000, "]}"), refused}},
 }

@@ -56,7 +56,8 @@ func (t *texts) decide(text []byte, leaf int32) (out []byte, ok bool) {
 // decideText is decide for a field that holds a JSON text. One that is denied is read
 // all the same: it can hold a tick.
 func (t *texts) decideText(text []byte, leaf int32) (out []byte, ok bool) {
-	field, reason := &t.plan.fields[leaf], ""
+	field := &t.plan.fields[leaf]
+	var reason string
 	t.scratch, reason = t.inner.read(t.plan, leaf, t.scratch[:0], text, t.lim, t.rep)
 	switch {
 	case !field.Kept:
