@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"mime"
-	"slices"
 	"strings"
 )
 
@@ -19,7 +18,7 @@ func (c *compiler) collections() {
 			if !c.declare("collection", e.Name, e.at, declared) {
 				continue
 			}
-			collection := &Collection{Name: e.Name, ID: len(c.set.Collections), Position: e.at, set: c.set}
+			collection := &Collection{Name: e.Name, ID: len(c.set.Collections), Position: e.at, Mode: e.Value.Mode.text, set: c.set}
 			if e.Value.On.given() && len(e.Value.On.words) == 0 {
 				c.problems.report("no-pattern", e.Value.On.at, "the collection has no pattern",
 					`write one, such as "POST /checkout"`)
@@ -27,7 +26,6 @@ func (c *compiler) collections() {
 			c.whole(collection, &e.Value)
 			collection.Dots = cmp.Or(e.Value.Names.text, nesting) == "dots"
 			c.read(collection, &e.Value)
-			c.mode(collection, e.Value.Mode)
 			c.fields(collection, e.Value.Fields)
 			c.consents(collection, e.Value.Consents)
 			c.ties(collection)
@@ -64,17 +62,6 @@ func (c *compiler) nesting() string {
 		}
 	}
 	return said.text
-}
-
-// mode compiles whether a collection is enforced or only reported.
-func (c *compiler) mode(collection *Collection, mode word) {
-	switch known := []string{"enforce", "report"}; {
-	case !mode.given():
-	case !slices.Contains(known, mode.text):
-		c.problems.report("unknown-mode", mode.at, fmt.Sprintf("%q is not a mode", mode.text), didYouMean(mode.text, known))
-	default:
-		collection.Mode = mode.text
-	}
 }
 
 func (c *compiler) fields(collection *Collection, declared []entry[fieldDecl]) {

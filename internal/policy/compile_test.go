@@ -21,8 +21,8 @@ func TestCompileDesign(t *testing.T) {
 		t.Fatal(err)
 	}
 	s, problems := Compile(Source{file, data})
-	if len(problems) != 0 {
-		t.Fatal(problems)
+	if err := problems.Err(); err != nil {
+		t.Fatal(err)
 	}
 	if got := s.Controller; got.Name.In("ru") != "ООО «Пример»" || got.Country != "DE" || got.Contact != "privacy@shop.example" {
 		t.Errorf("the controller is %+v", got)

@@ -8,10 +8,11 @@ import (
 )
 
 // The structs of this file are the policy language. Their tags are its keys: the
-// reader follows them, and the JSON Schema is generated from them and from the
-// comments that stand above the fields. A key without omitzero is required.
+// reader follows them. The JSON Schema and the tables of README.md are generated from
+// them and from the comments above the fields, in Markdown. "Default: x." at the end of
+// a comment is the default. A key without omitzero is required.
 
-//go:generate go test -run TestSchemaIsUpToDate -update .
+//go:generate go test -run TestSchemaIsUpToDate|TestReferenceIsUpToDate -update .
 
 //go:embed policy.v1.schema.json
 var schema []byte
@@ -21,19 +22,19 @@ func Schema() []byte { return slices.Clone(schema) }
 
 // document is one policy file.
 type document struct {
-	// The version of the policy language. There is only 1.
+	// The version of the language, in each file.
 	Version version `json:"version"`
-	// Who decides on purposes and means. One file of a set names it.
+	// Who determines the purposes and means of processing; in only one file of a set. A purpose that rests on consent requires it.
 	Controller controllerDecl `json:"controller,omitzero"`
-	// The purposes that personal data may be collected for, by name.
+	// Why data is processed, by name.
 	Purposes named[purposeDecl, *purposeDecl] `json:"purposes,omitzero"`
-	// Field definitions that several collections share: a field refers to one with `use: name`.
+	// Definitions that several collections share, by name. A field refers to one with `use`. A definition has the keys of a field except `use`.
 	Fields named[definitionDecl, *definitionDecl] `json:"fields,omitzero"`
-	// The places where data is collected, by name.
+	// Where data is collected, by name.
 	Collections named[collectionDecl, *collectionDecl] `json:"collections,omitzero"`
-	// How names in queries and forms spell nesting, where a collection does not say it: with brackets (user[email], items[0][sku]) or dots (user.email, items[0].sku). Default: brackets.
+	// How names in queries and forms spell nesting, for collections that do not say it. Default: brackets.
 	Names nesting `json:"names,omitzero"`
-	// Examples of submissions and of what passes of them.
+	// Submissions, and the fields of them that must pass. `modicum check` runs them.
 	Tests list[testDecl, *testDecl] `json:"tests,omitzero"`
 }
 
@@ -45,7 +46,7 @@ type controllerDecl struct {
 	Contact word `json:"contact,omitzero"`
 	// The postal address.
 	Address textValue `json:"address,omitzero"`
-	// The country of establishment, ISO 3166-1 alpha-2.
+	// The country of establishment, ISO 3166-1 alpha-2, such as `DE`. Telephone numbers without `+` are read as numbers of this country.
 	Country country `json:"country,omitzero"`
 	// The data protection officer.
 	DPO partyDecl `json:"dpo,omitzero"`
@@ -67,37 +68,37 @@ type partyDecl struct {
 
 // purposeDecl is one reason to process data.
 type purposeDecl struct {
-	// What people read as the name of the purpose.
+	// The lawful basis, GDPR Art. 6(1)(a) to (f), or `not_personal` for data that is not personal.
+	Basis basis `json:"basis"`
+	// The name that people read.
 	Title textValue `json:"title,omitzero"`
-	// What is done with the data, for the notice.
+	// What is done with the data.
 	Description textValue `json:"description,omitzero"`
 	// What the person gains by consenting.
 	Benefit textValue `json:"benefit,omitzero"`
-	// The lawful basis, GDPR Art. 6(1)(a) to (f), or not_personal.
-	Basis basis `json:"basis"`
-	// How long the data is kept: a number and h, d, w, mo or y.
+	// How long the data is kept.
 	Retention period `json:"retention,omitzero"`
-	// How long a consent stands before it is asked for again.
+	// How long a consent is valid before people are asked again. Default: retention.
 	Expires period `json:"expires,omitzero"`
-	// Who receives the data, one or a list.
+	// Who receives the data.
 	Recipients textList `json:"recipients,omitzero"`
-	// The signal that counts as an objection: gpc is Global Privacy Control.
+	// People can object on the page of choices, and Global Privacy Control counts as an objection.
 	Objection objection `json:"objection,omitzero"`
-	// What consent platforms call the purpose. Those that are not named here are not believed.
+	// For `basis: consent`, the consent platforms that are trusted, and what they call the purpose. A platform that is not listed is not trusted.
 	Signals signalsDecl `json:"signals,omitzero"`
 }
 
 // signalsDecl says which consent platforms the operator trusts about a purpose.
 type signalsDecl struct {
-	// The service in Klaro!'s cookie klaro: its name, or a map that also names the cookie.
+	// Klaro!: the service in its cookie.
 	Klaro klaroDecl `json:"klaro,omitzero"`
-	// The category in CookieConsent's cookie cc_cookie: its name, or a map that also has the least revision and the name of the cookie.
+	// CookieConsent: the category in its cookie.
 	CookieConsent cookieConsentDecl `json:"cc_cookie,omitzero"`
-	// The key of the privacy notice in Fides' cookie fides_consent: the key, or a map that also names the cookie.
+	// Fides: the key of the privacy notice in its cookie.
 	Fides fidesDecl `json:"fides_consent,omitzero"`
-	// The publisher's purpose, 1 to 24, in the PublisherTC segment of an IAB TC string (cookie euconsent-v2 or __gpp).
+	// An IAB TC string (cookie `euconsent-v2` or `__gpp`): the publisher's purpose in its PublisherTC segment.
 	TCF tcfPurpose `json:"tcf,omitzero"`
-	// The opt-out in an IAB GPP string (cookie __gpp, sections usnat and uspv1) that counts against the purpose. It never gives a consent.
+	// An IAB GPP string (cookie `__gpp`, sections usnat and uspv1): the opt-out that counts against the purpose. It never gives a consent.
 	GPP optOut `json:"gpp,omitzero"`
 	// The cookie of any other platform, and what it contains if the person consented.
 	Cookie cookieDecl `json:"cookie,omitzero"`
@@ -109,7 +110,7 @@ type signalsDecl struct {
 type klaroDecl struct {
 	// The service.
 	Service word `json:"service"`
-	// The name of the cookie (storageName in Klaro!'s configuration). Default: klaro.
+	// The name of the cookie (`storageName` in Klaro!'s configuration). Default: klaro.
 	Cookie cookieName `json:"cookie,omitzero"`
 }
 
@@ -118,9 +119,9 @@ type klaroDecl struct {
 type cookieConsentDecl struct {
 	// The category.
 	Category word `json:"category"`
-	// The least revision that counts: an acceptance of an older one says nothing. Default: any.
+	// The least revision that counts. An acceptance of an older revision says nothing, a refusal remains one, and a revision that is missing or is no whole number refuses. Default: any.
 	Revision revision `json:"revision,omitzero"`
-	// The name of the cookie (cookie.name in CookieConsent's configuration). Default: cc_cookie.
+	// The name of the cookie (`cookie.name` in CookieConsent's configuration). Default: cc_cookie.
 	Cookie cookieName `json:"cookie,omitzero"`
 }
 
@@ -136,11 +137,11 @@ type fidesDecl struct {
 type cookieDecl struct {
 	// The name of the cookie.
 	Name cookieName `json:"name"`
-	// The path of the answer in a cookie that is JSON: names and indexes, with dots between them; * is any element of a list.
+	// For a cookie that is JSON, the path of the answer: names and indexes, with dots between them; `*` is any element of a list.
 	Path cookiePath `json:"path,omitzero"`
-	// What the cookie, or the answer at the path, is if the person consented. The cookie is percent-decoded first.
+	// What the cookie, or the text, number or boolean at the path, is if the person consented. Either this key or `matches` is required.
 	Equals scalar `json:"equals,omitzero"`
-	// An RE2 expression that all of it must match instead. If the expression contains a %, the cookie is not percent-decoded.
+	// An RE2 expression that all of it matches if the person consented. It must not match an empty text.
 	Matches pattern `json:"matches,omitzero"`
 
 	place
@@ -148,26 +149,26 @@ type cookieDecl struct {
 
 // collectionDecl is one place where data is collected.
 type collectionDecl struct {
-	// The requests it is about: one pattern or a list, [METHOD ][HOST]/path as in Go's http.ServeMux.
+	// The requests: `[METHOD ][HOST]/path/{wildcard}`, with the precedence of Go's `http.ServeMux`. Two patterns of equal precedence are an error.
 	On wordList `json:"on"`
-	// How the application spells nesting in queries and forms: with brackets (user[email], items[0][sku]; PHP, Rails, qs) or dots (user.email, items[0].sku, [0].sku; Spring, ASP.NET, Play, Struts). Names in the other spelling are undeclared. JSON is not affected.
-	Names nesting `json:"names,omitzero"`
-	// Requests pass byte for byte for this purpose, and nothing is minimized: for routes that cannot be parsed, such as signed webhooks. Only on, types and max may accompany it.
-	Whole word `json:"whole,omitzero"`
-	// The media types of the bodies that pass whole, one or a list. Default: any.
-	Types mediaTypes `json:"types,omitzero"`
-	// The most bytes of a body that passes whole, or as received (read: pass), such as 4MiB. Default: 10MiB.
-	Max size `json:"max,omitzero"`
-	// Whether to enforce here, whatever the option mode of the site says: enforce, or report, which forwards requests unchanged and records what enforce would do.
-	Mode word `json:"mode,omitzero"`
-	// The values by which the collection is told apart from others with the same pattern, by field: for front controllers, which serve many actions under one path. All of them have to match. The collection without when has the rest.
+	// The values by which the collection is told apart from others with the same pattern, by the path of a field: for front controllers, which serve many actions under one path. All of them must match. The collection without `when` has the rest.
 	When named[scalarList, *scalarList] `json:"when,omitzero"`
-	// The fields that may pass: path to purpose, list of purposes, or rules. Any one of the purposes is enough.
+	// The fields that may pass, by path.
 	Fields named[fieldDecl, *fieldDecl] `json:"fields,omitzero"`
-	// Other media types that are accepted: json reads the body as JSON; pass forwards it as received, unless it reads as JSON or as a form with a declared field.
-	Read named[readingDecl, *readingDecl] `json:"read,omitzero"`
-	// The field whose ticking is the consent, by purpose. Each purpose has a field of its own.
+	// The field that a person ticks to give the consent, by purpose. Each purpose has a field of its own.
 	Consents named[consentDecl, *consentDecl] `json:"consents,omitzero"`
+	// How the application spells nesting in queries and forms: `brackets` (`user[email]`, `items[0][sku]`; PHP, Rails, qs) or `dots` (`user.email`, `items[0].sku`, `[0].sku`; Spring, ASP.NET, Play, Struts). Names in the other spelling are undeclared. JSON is not affected. Default: that of the top level.
+	Names nesting `json:"names,omitzero"`
+	// Whether to enforce here, whatever the site's option `mode` says, to enforce a site route by route: `report` forwards requests unchanged and records what `enforce` would do. Default: that of the site.
+	Mode mode `json:"mode,omitzero"`
+	// Other media types that are accepted, and how a body of the type is read: as JSON, or not at all.
+	Read named[readingDecl, *readingDecl] `json:"read,omitzero"`
+	// A purpose for which requests pass byte for byte: nothing is minimized. For routes that cannot be parsed, such as signed webhooks. Only `on`, `mode`, `types` and `max` may accompany it.
+	Whole word `json:"whole,omitzero"`
+	// With `whole`, the media types that a body may have; another type or none is refused with 415. Default: any.
+	Types mediaTypes `json:"types,omitzero"`
+	// With `whole` or `read: {TYPE: pass}`, the maximum number of bytes of a body, which streams; more is refused with 413. Default: 10MiB.
+	Max size `json:"max,omitzero"`
 
 	place
 	keys []pair // as they are written
@@ -177,28 +178,27 @@ type collectionDecl struct {
 type rules struct {
 	// The purposes; any one of them is enough.
 	For wordList `json:"for,omitzero"`
+	// What the value must be; a value that does not fit is stripped. `phone` is rewritten in E.164. A `file` passes only in multipart forms. A field of type `json` contains a JSON text, whose members deeper paths address: `payload.user.name`.
+	Type valueType `json:"type,omitzero"`
 	// How the value is reduced before it passes.
 	Keep keep `json:"keep,omitzero"`
-	// What the value has to be; anything else is stripped. A field of type json contains
-	// a JSON text, whose members deeper paths address: payload.user.name.
-	Type valueType `json:"type,omitzero"`
-	// The most characters of a value, or the most bytes of a file, such as 5MiB. In a
-	// multipart form, a text with a max and no other checks may be larger than max_body.
+	// The maximum number of characters; for a file, of bytes, such as `5MiB`. In a multipart
+	// form, a text with `max` and no other checks may be larger than `max_body`. Default: 10MiB for a file.
 	Max size `json:"max,omitzero"`
-	// An RE2 expression that the whole value has to match.
+	// An RE2 expression that the whole value must match.
 	Pattern pattern `json:"pattern,omitzero"`
 	// The values that may pass.
 	OneOf scalarList `json:"one_of,omitzero"`
-	// The constant that stands in for the field when it is stripped.
+	// A constant that replaces the field if it is stripped, for applications that require the field.
 	Otherwise constant `json:"otherwise,omitzero"`
-	// Refuse a submission that lacks the field.
+	// A submission without the field is refused with 422. Default: false.
 	Required boolean `json:"required,omitzero"`
-	// What data it is: a data category of the fideslang taxonomy, such as user.contact.email.
-	Category word `json:"category,omitzero"`
 	// What people call the field: the pages show it in place of the name.
 	Label textValue `json:"label,omitzero"`
 	// Why the data is needed, in one line that the pages show beside the label.
 	Why textValue `json:"why,omitzero"`
+	// The personal data category, of the fideslang taxonomy, such as `user.contact.email`. `check` warns of a special category (GDPR Art. 9) whose basis is neither consent nor legal obligation.
+	Category word `json:"category,omitzero"`
 }
 
 // definitionDecl is a field definition that collections share.
@@ -206,7 +206,7 @@ type definitionDecl struct{ rules }
 
 // fieldDecl is a field of a collection, in its short or its long form.
 type fieldDecl struct {
-	// The name of a definition under the top-level fields; the keys beside it override its own.
+	// The name of a definition under the top-level `fields`; keys beside it override its own.
 	Use word `json:"use,omitzero"`
 	rules
 }
@@ -216,7 +216,7 @@ type fieldDecl struct {
 type consentDecl struct {
 	// The path of the field.
 	Field word `json:"field"`
-	// What the field holds when it is ticked. Default: any of on, true, 1 and yes.
+	// What the field contains when it is ticked. Default: any of on, true, 1 and yes.
 	Value scalar `json:"value,omitzero"`
 
 	place
@@ -224,15 +224,15 @@ type consentDecl struct {
 
 // testDecl is an example of a submission.
 type testDecl struct {
-	// The request: METHOD [HOST]/path[?query].
+	// The request: `METHOD [HOST]/path[?query]`. With GET, `given` is the query.
 	On word `json:"on"`
 	// The media type of the submission. Default: application/json.
 	Type word `json:"type,omitzero"`
-	// What is submitted.
+	// The submission; a path may be the name of a member.
 	Given example `json:"given"`
-	// The purposes that the person has consented to.
+	// The purposes to which the person has consented outside this submission.
 	Consents wordList `json:"consents,omitzero"`
-	// What is expected of it.
+	// What must come out.
 	Expect expectDecl `json:"expect"`
 
 	place
@@ -240,11 +240,11 @@ type testDecl struct {
 
 // expectDecl is what an example expects.
 type expectDecl struct {
-	// The fields that pass.
+	// All fields that pass. Default: not checked.
 	Kept wordList `json:"kept,omitzero"`
-	// The fields that do not pass.
+	// All fields that do not pass. Default: not checked.
 	Stripped wordList `json:"stripped,omitzero"`
-	// The submission is refused as a whole.
+	// The submission is refused as a whole. Default: false.
 	Refused boolean `json:"refused,omitzero"`
 
 	place

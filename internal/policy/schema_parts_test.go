@@ -35,6 +35,8 @@ func schemaOf(t reflect.Type) *generator.Schema {
 		return &generator.Schema{Enum: enum(objections)}
 	case *nesting:
 		return &generator.Schema{Enum: enum(nestings)}
+	case *mode:
+		return &generator.Schema{Enum: enum(modes)}
 	case *optOut:
 		return &generator.Schema{Enum: enum(optOuts)}
 	case *tcfPurpose:

@@ -21,6 +21,7 @@ var (
 	}
 	objections = []string{"gpc"}
 	nestings   = []string{"brackets", "dots"}
+	modes      = []string{"enforce", "report"}
 	optOuts    = []string{OptOutSale, OptOutSharing, OptOutAdvertising}
 	valueTypes = []string{
 		"email", "phone", "date", "integer", "number", "boolean", "url", "country", "uuid", "text", "json", "file",
@@ -57,6 +58,14 @@ type nesting struct{ word }
 func (s *nesting) read(r *reader, n ast.Node) {
 	s.word.read(r, n)
 	s.among(r, "nesting", nestings)
+}
+
+// mode is whether a collection is enforced or only reported.
+type mode struct{ word }
+
+func (m *mode) read(r *reader, n ast.Node) {
+	m.word.read(r, n)
+	m.among(r, "mode", modes)
 }
 
 type optOut struct{ word }
