@@ -143,7 +143,7 @@ func multipartAttacks() []attack {
 		{name: "multipart: a part without a header", sent: rawMultipart("--b\r\n\r\nCanary7q\r\n--b\r\n" + ssn + "\r\n--b--\r\n")},
 		{name: "multipart: an empty part with a delimiter in its header", sent: rawMultipart("--b\r\nContent-Disposition: form-data; name=\"name\"\r\n--b\r\n" + ssn + "\r\n--b--\r\n")},
 		{name: "multipart: a zero byte before all", sent: rawMultipart("\x00" + joined("b", ann, ssn))},
-		{name: "multipart: the delimiter of the outer in a nested one", sent: multipartRequest(ann,
+		{name: "multipart: the delimiter of the outer in a nested one", carrier: "photo", sent: multipartRequest(ann,
 			"Content-Disposition: form-data; name=\"photo\"; filename=\"a\"\r\nContent-Type: multipart/mixed; boundary=c\r\n\r\n"+
 				joined("c", "Content-Disposition: form-data; name=\"ssn\"\r\n\r\nCanary7q")), unseen: true},
 		{name: "multipart: files in multipart/mixed", sent: multipartRequest(ann,
@@ -179,7 +179,7 @@ func multipartAttacks() []attack {
 		{name: "multipart: white space about the equals sign of the name", sent: multipartRequest(ann, part(`name = "ssn"`, "Canary7q"))},
 		{name: "multipart: no white space before the name", sent: multipartRequest(ann, "Content-Disposition: form-data;name=\"ssn\"\r\n\r\nCanary7q")},
 		{name: "multipart: commas for semicolons", sent: multipartRequest(ann, "Content-Disposition: form-data, name=\"ssn\"\r\n\r\nCanary7q")},
-		{name: "multipart: a name that ends another parameter's", carrier: "name", sent: multipartRequest(part(`xname="ssn"; name="name"`, "Canary7q"))},
+		{name: "multipart: a name that ends another parameter's", carrier: "name", sent: multipartRequest(part(`xname="ssn"; name="name"`, "Canary7q")), unseen: true},
 		{name: "multipart: a name in another parameter", carrier: "name", sent: multipartRequest(part(`x="; name=ssn; "; name="name"`, "Canary7q"))},
 		{name: "multipart: a name behind an empty parameter", sent: multipartRequest(ann, part(`; ;name="ssn"`, "Canary7q"))},
 		{name: "multipart: a zero byte in the name", sent: multipartRequest(ann, part("name=\"name\x00x\"", "Canary7q"), part("name=\"ssn\x00\"", "Canary7q"))},
@@ -234,7 +234,7 @@ func multipartAttacks() []attack {
 		{name: "multipart: a backslash before a file's last quote", carrier: "photo", sent: multipartRequest(ann, part(`name="photo"; filename="a\"; name="ssn"`, "Canary7q"))},
 		// File names may contain backslashes: whichever quote ends one, no other
 		// name may follow.
-		{name: "multipart: a name behind an escaped quote", carrier: "photo", sent: multipartRequest(ann, part(`name="photo"; filename="a\"; name=\"ssn"`, "Canary7q"))},
+		{name: "multipart: a name behind an escaped quote", carrier: "photo", sent: multipartRequest(ann, part(`name="photo"; filename="a\"; name=\"ssn"`, "Canary7q")), unseen: true},
 		{name: "multipart: a name between escaped quotes", carrier: "photo", sent: multipartRequest(ann, part(`name="photo"; filename="a\"; name=ssn; x=\"b"`, "Canary7q"))},
 		{name: "multipart: a name behind an escaped quote before the name", carrier: "photo", sent: multipartRequest(ann, part(`filename="a\"; name=ssn; x="; name="photo"`, "Canary7q"))},
 		{name: "multipart: a name behind an escaped backslash", sent: multipartRequest(ann, part(`filename="a\\"; name="ssn"`, "Canary7q"))},

@@ -14,6 +14,7 @@ func allAttacks() []attack {
 	return slices.Concat(
 		typeAttacks(), codingAttacks(), framingAttacks(), streamAttacks(), methodAttacks(), pathAttacks(),
 		jsonAttacks(), formAttacks(), queryAttacks(), multipartAttacks(),
+		openAttacks(), dotsAttacks(), readAttacks(),
 	)
 }
 

@@ -78,10 +78,10 @@ func typeAttacks() []attack {
 		{name: "type: an empty charset", sent: typed("application/json; charset=", forbiddenJSON)},
 		// Parameters of JSON types go on: none of their values may be read as
 		// another parameter.
-		{name: "type: a charset in a profile", sent: typed(`application/json; profile="a; charset=utf-7; b"`, `{"name":"+ACI-,+ACI-ssn+ACI-:+ACI-Canary7q"}`), carrier: "name"},
+		{name: "type: a charset in a profile", sent: typed(`application/json; profile="a; charset=utf-7; b"`, `{"name":"+ACI-,+ACI-ssn+ACI-:+ACI-Canary7q"}`), carrier: "name", unseen: true},
 		{name: "type: a charset that is searched for in a profile", sent: typed(`application/json; profile="a?charset=utf-16"`, forbiddenJSON)},
 		{name: "type: a form's type in a profile", carrier: "name", sent: typed(`application/json; profile="application/x-www-form-urlencoded"`, polyglot)},
-		{name: "type: parts in a profile", sent: typed(`application/json; profile="multipart/form-data; boundary=b"`, joined("b", ann, ssn))},
+		{name: "type: parts in a profile", sent: typed(`application/json; profile="multipart/form-data; boundary=b"`, joined("b", ann, ssn)), unseen: true},
 		{name: "type: an extended parameter of OData", sent: typed(`application/json; odata.x*=utf-8''a%3b%20charset=utf-16`, forbiddenJSON)},
 		{name: "type: a label of UTF-8", sent: typed("application/json; charset=x-unicode20utf8", forbiddenJSON)},
 		{name: "type: a parameter that nobody knows", sent: typed("application/json; x=y", forbiddenJSON)},
