@@ -1,6 +1,7 @@
 package minimize
 
 import (
+	"fmt"
 	"net/http"
 
 	"github.com/modicum-proxy/modicum/internal/submission"
@@ -67,4 +68,23 @@ func checkPiece(piece submission.ContentRange, form *submission.Multipart) error
 	}
 	return refused(http.StatusBadRequest, "content-range",
 		"the form is not one file of the size that its Content-Range says, in a field that allows so large a file")
+}
+
+// rangeOf returns the piece that a request says to be; the zero value if none.
+func rangeOf(r *http.Request) submission.ContentRange {
+	if r.Header["Content-Range"] == nil {
+		return submission.ContentRange{}
+	}
+	piece, _ := submission.ParseContentRange(r.Header)
+	return piece
+}
+
+// checkWholeFile refuses the piece of a file that is larger than its field allows.
+// Without the range, the application would keep the piece for the whole file.
+func checkWholeFile(piece submission.ContentRange, u submission.Uploaded) error {
+	if piece.Total <= u.Max || u.Files != 1 || u.Kept != 1 || u.Size != piece.Size() {
+		return nil
+	}
+	return refused(http.StatusRequestEntityTooLarge, "file-size",
+		fmt.Sprintf("the file that is uploaded in pieces has %d bytes (Content-Range), more than the %d bytes that its field allows (max)", piece.Total, u.Max))
 }

@@ -49,11 +49,15 @@ func beginStream(s *Submission, doc *document) {
 	b := newStream(s, doc, form)
 	form.BeforeEnd = b.end
 	form.StreamTexts()
+	announced := rangeOf(s.r)
 	b.check = func() error {
 		if err := division.check(); err != nil {
 			return err
 		}
 		if err := check(s); err != nil {
+			return err
+		}
+		if err := checkWholeFile(announced, form.Uploaded()); err != nil {
 			return err
 		}
 		return checkPiece(b.piece, form)

@@ -35,6 +35,9 @@ func (e *Engine) write(s *Submission, doc *document) error {
 	}
 	switch {
 	case doc.media.Kind == submission.MediaRaw && doc.hasBody:
+		if err := checkWholeFile(rangeOf(s.r), submission.Uploaded{Files: 1, Kept: 1, Size: s.r.ContentLength, Max: s.Collection.MaxPassed}); err != nil {
+			return err
+		}
 		return writeRaw(s, doc)
 	case doc.arriving != nil:
 		beginStream(s, doc)
@@ -42,6 +45,9 @@ func (e *Engine) write(s *Submission, doc *document) error {
 	}
 	contentType, err := w.writeBody(doc, d, e.Limits)
 	if err != nil {
+		return err
+	}
+	if err := checkWholeFile(rangeOf(s.r), w.uploaded); err != nil {
 		return err
 	}
 	s.values[valueContentType] = contentType
