@@ -111,7 +111,7 @@ var nameCases = []struct {
 
 // faultRepeated stands for a name that takes one value and has one already: only
 // its value shows whether it is refused.
-const faultRepeated = faultNone + 100
+const faultRepeated = 100
 
 // resolveAll is names.resolve, with faultRepeated.
 func resolveAll(n *names, name string) (int32, fault) {
