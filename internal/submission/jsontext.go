@@ -36,9 +36,14 @@ func (j *jsonTexts) read(p *Plan, leaf int32, dst, text []byte, lim Limits, rep 
 	lim.Depth -= len(field.Path)
 	lim.Fields -= j.members
 	text = slices.Clip(text) // what is behind it belongs to others
+	if j.exceeded(rep) != nil {
+		return dst, ReasonWrongType
+	}
 	j.trial.Reset(below)
+	j.trial.work = rep.work // all texts share it, also those that are no JSON
 	start := len(dst)
 	out, members, err := below.rebuildJSON(dst, text, lim, &j.trial)
+	rep.work = j.trial.work
 	if err != nil {
 		if err.Status != 400 {
 			j.fault = err

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -179,5 +180,32 @@ func TestJSONTextsAreReported(t *testing.T) {
 	}
 	if rep.Undeclared != 2 || rep.Outcomes[4].Stripped != 1 || rep.Outcomes[1].Kept != 1 || rep.Outcomes[0].Kept != 1 {
 		t.Errorf("%d undeclared, %+v", rep.Undeclared, rep.Outcomes)
+	}
+}
+
+// A list of JSON texts, each of which takes nearly all the work of a submission and then
+// turns out to be no JSON, took seconds: what had been spent was forgotten each time.
+func TestAttackJSONTexts(t *testing.T) {
+	rule := NewRule(Rule{Pattern: regexp.MustCompile(`^(?:(.*a){20})$`)})
+	p, err := NewPlan([]Field{
+		{Path: segments("p", "*"), Name: "p.*", Kept: true, JSON: true},
+		{Path: segments("p", "*", "x"), Kept: true, Rule: rule},
+	}, Brackets)
+	if err != nil {
+		t.Fatal(err)
+	}
+	size := int(maxWork / rule.work(1) * 9 / 10)
+	for name, text := range map[string]string{
+		"no JSON":       `{"x":"` + strings.Repeat("b", size) + `",}`,
+		"JSON":          `{"x":"` + strings.Repeat("b", size) + `"}`,
+		"too much each": `{"x":"` + strings.Repeat("b", 2*size) + `"}`,
+	} {
+		form := "p[]=" + strings.Repeat(text+"&p[]=", 10)
+		rep := new(Report)
+		rep.Reset(p)
+		_, err := p.Form(nil, []byte(form), DefaultLimits(), rep)
+		if refusal(t, err).Rule != "work" || rep.work > 3*maxWork {
+			t.Errorf("%s: %v, work %d of %d", name, err, rep.work, maxWork)
+		}
 	}
 }
