@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"strings"
 	"unicode"
+	"unicode/utf8"
 
 	"golang.org/x/text/cases"
 	"golang.org/x/text/unicode/norm"
@@ -73,6 +74,8 @@ func (p *Plan) openMember(at int32, name []byte, rep *Report) (next int32, by *w
 		return void, nil
 	case w != nil && at == root && isMethodField(name):
 		return void, nil // it overrides the method: only a field of its name may
+	case !rep.spendFold(name, n.folded != nil, n.compares(place)):
+		return void, nil // the submission is refused
 	case w == nil && (n.folded != nil || len(n.wildcards) > 0) && !isPlainName(name):
 		return void, nil
 	case n.folded != nil && n.folded[foldName(name)]:
@@ -88,6 +91,37 @@ func (p *Plan) openMember(at int32, name []byte, rep *Report) (next int32, by *w
 		return at, nil // {"0": …} is a list for PHP
 	}
 	return n.any, nil
+}
+
+// What it takes to fold and to join a name, in the units of maxWork for each byte.
+// One character that Unicode spells with others can stand for 18 of them.
+var (
+	foldWork = [...]int64{isASCII: 16, isNormal: 200, isOther: 5000}
+	joinWork = [...]int64{isASCII: 100, isNormal: 1500, isOther: 7000}
+)
+
+const (
+	isASCII  = iota
+	isNormal // beyond ASCII, but already in the form to which names are folded
+	isOther
+)
+
+// spendFold counts the work of folding a name, joining it, or both, and reports
+// whether the submission is within maxWork.
+func (r *Report) spendFold(name []byte, fold, join bool) bool {
+	kind := isASCII
+	if bytes.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf }) {
+		if kind = isNormal; !norm.NFKC.IsNormal(name) {
+			kind = isOther
+		}
+	}
+	if fold {
+		r.work += foldWork[kind] * int64(len(name))
+	}
+	if join {
+		r.work += joinWork[kind] * int64(len(name))
+	}
+	return r.work <= maxWork
 }
 
 // isReserved reports whether every object of JavaScript has a member called name.

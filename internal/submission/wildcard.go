@@ -210,12 +210,18 @@ func (n *node) wildcardOf(name []byte, rep *Report) (w *wildcard, place int) {
 	return nil, -1
 }
 
+// compares reports whether a name that matches the wildcard at a place has to be
+// compared with others.
+func (n *node) compares(place int) bool {
+	return len(n.wildcards) > 1 || len(n.wildcards) == 1 && place != 0
+}
+
 // resembles reports whether some parser takes a name for one that another
 // wildcard matches: because it ignores letter case, takes one sign for another,
 // or, if the other wildcard says more of the name, ignores signs. place is that
 // of the wildcard that the name matches, −1 if there is none.
 func (n *node) resembles(name []byte, place int, rep *Report) bool {
-	if len(n.wildcards) == 0 || len(n.wildcards) == 1 && place == 0 {
+	if !n.compares(place) {
 		return false
 	}
 	joined := joinName(name)

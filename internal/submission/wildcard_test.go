@@ -197,6 +197,32 @@ func TestAttackWildcards(t *testing.T) {
 	}
 }
 
+// 1,000 names of characters that each fold to 18 others took a second beside one
+// declared name, and more beside a wildcard. Names as people write them do not cost
+// that.
+func TestAttackFoldedNames(t *testing.T) {
+	for _, paths := range [][]string{{"**", "q"}, {"**", "a_{x}"}, {"{x:[^a]+}", "{y:[^ab]+}z"}} {
+		p := wildcardPlan(t, paths, Brackets)
+		for character, refused := range map[string]bool{"\ufdfa": true, "\U0001d400": true, "e\u0323\u0307": true, "b": false} {
+			var body strings.Builder
+			for i := range 900 {
+				fmt.Fprintf(&body, `,"%03d%s":1`, i, strings.Repeat(character, 250/len(character)))
+			}
+			_, _, err := rebuild(p, "{"+body.String()[1:]+"}", DefaultLimits())
+			if (err != nil) != refused || err != nil && refusal(t, err).Rule != "work" {
+				t.Errorf("%s: %s: %v", paths, character, err)
+			}
+		}
+		var body strings.Builder
+		for i := range 900 {
+			fmt.Fprintf(&body, `,"Вопрос %d":1`, i)
+		}
+		if _, _, err := rebuild(p, "{"+body.String()[1:]+"}", DefaultLimits()); err != nil {
+			t.Errorf("%s: %v", paths, err)
+		}
+	}
+}
+
 // BenchmarkAttackWildcards is bounded by maxWork, about 50 ms.
 func BenchmarkAttackWildcards(b *testing.B) {
 	for name, paths := range map[string][]string{"re2": hostileWildcards(), "runs": runWildcards()} {
