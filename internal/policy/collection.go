@@ -57,7 +57,7 @@ func (c *compiler) nesting() string {
 		case said.text != d.Names.text:
 			c.problems.add(Diagnostic{
 				Code: "declared-twice", Position: d.Names.at, Related: []Position{said.at},
-				Message: fmt.Sprintf("names are said to nest with %s at %v", said.text, said.at), Hint: "say it in one file, or on collections",
+				Message: fmt.Sprintf("the key \"names\" is %s here, and %s at %v", d.Names.text, said.text, said.at), Hint: "keep it in one file, or write it in the collections",
 			})
 		}
 	}

@@ -176,7 +176,7 @@ type collectionDecl struct {
 
 // rules are the keys of a field definition.
 type rules struct {
-	// The purposes; any one of them is enough.
+	// The purposes; any one of them is enough. Required unless the definition under `use` has it.
 	For wordList `json:"for,omitzero"`
 	// What the value must be; a value that does not fit is stripped. `phone` is rewritten in E.164. A `file` passes only in multipart forms. A field of type `json` contains a JSON text, whose members deeper paths address: `payload.user.name`.
 	Type valueType `json:"type,omitzero"`

@@ -1,7 +1,6 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -71,6 +70,11 @@ func (p Path) canonical() []string {
 	return texts
 }
 
+// pathError is what is wrong with a path, and the remedy.
+type pathError struct{ complaint, remedy string }
+
+func (e *pathError) Error() string { return e.complaint + ": " + e.remedy }
+
 // ParsePath splits the path of a field at its dots: "address.city", "items.*.sku",
 // "address.**", "quantity.{product}". A backslash makes any of . * [ ] { } \ part of
 // a name. The empty path is the scalar at the top of a body.
@@ -82,7 +86,7 @@ func ParsePath(path string) (Path, error) {
 		return nil, fmt.Errorf("the path has %d bytes, more than %d", len(path), maxPathLength)
 	}
 	if strings.ContainsFunc(path, unicode.IsControl) {
-		return nil, errors.New("the path contains a control character")
+		return nil, &pathError{"the path contains a control character", "remove it"}
 	}
 	var segments Path
 	for rest, more := path, true; more; {
@@ -105,10 +109,13 @@ func cutPath(rest, path string) (s Segment, after string, more bool, err error) 
 			return s, rest[i+1:], true, s.finish(rest[:i])
 		case '\\':
 			if i++; i == len(rest) {
-				return s, "", false, errors.New("the path ends in a lone backslash")
+				return s, "", false, &pathError{"the path ends in a lone backslash", `write \\ if it is part of the name`}
 			}
 			if strings.IndexByte(`.*[]{}\`, rest[i]) < 0 {
-				return s, "", false, fmt.Errorf(`the path has a backslash before %q: it makes only . * [ ] { } and \ part of a name`, []rune(rest[i:])[0])
+				return s, "", false, &pathError{
+					fmt.Sprintf(`the path has a backslash before %q, and only . * [ ] { } and \ take one`, []rune(rest[i:])[0]),
+					`remove it, or write \\ if it is part of the name`,
+				}
 			}
 			s.Text += rest[i : i+1]
 		case '[', ']':
@@ -124,7 +131,7 @@ func cutPath(rest, path string) (s Segment, after string, more bool, err error) 
 			s.Kind, s.Text, s.Parts = Wildcard, "", append(s.Parts, part)
 			i += size - 1
 		case '}':
-			return s, "", false, errors.New(`the path has a closing brace without an opening one: write \} if it is part of a name`)
+			return s, "", false, &pathError{"the path has a closing brace without an opening one", `write \} if it is part of a name`}
 		default:
 			s.Text += rest[i : i+1]
 		}
@@ -147,7 +154,7 @@ func (s *Segment) finish(written string) error {
 		s.Kind = Subtree
 	default:
 		if escaped := escapeStars(written); escaped != written {
-			return fmt.Errorf("a star that is part of a name has a backslash before it: write %s", escaped)
+			return &pathError{"a star that is part of a name needs a backslash before it", "write " + escaped}
 		}
 	}
 	return nil
@@ -182,9 +189,9 @@ func checkSegments(segments Path) error {
 	for i, s := range segments {
 		switch {
 		case s.Text == "":
-			return errors.New("the path has an empty segment")
+			return &pathError{"the path has an empty segment", "write one dot between two names, as in address.city"}
 		case s.Kind == Subtree && i != len(segments)-1:
-			return errors.New(`"**" is only allowed at the end of a path`)
+			return &pathError{`"**" is only allowed at the end of a path`, "write * for any element of a list, or {word} for any member"}
 		}
 	}
 	return nil
@@ -198,7 +205,7 @@ func bracketError(path string) error {
 	if strings.Contains(path, "].") || strings.HasPrefix(path, "[") {
 		dots = " and names: dots"
 	}
-	return fmt.Errorf(`the path has a bracket: write %s%s, or \[ and \] if the brackets are part of a name`, withoutBrackets(path), dots)
+	return &pathError{"the path has a bracket", fmt.Sprintf(`write %s%s, or \[ and \] if the brackets are part of a name`, withoutBrackets(path), dots)}
 }
 
 // withoutBrackets writes user[email] and tags[] as the paths that they are.

@@ -42,7 +42,7 @@ func (ps *patterns) add(w word, c *Collection) {
 	if complaint := patternComplaint(method, host, path); complaint != "" {
 		hint := `write [METHOD ][HOST]/path, such as "POST /checkout"`
 		if right, why := respellPattern(w.text); right != nil {
-			complaint, hint = why, writePatterns(right)
+			complaint, hint = why, remedyOfPattern(w.text, right)
 		}
 		ps.problems.report("bad-pattern", w.at, fmt.Sprintf("%q is not a pattern: %s", w.text, complaint), hint)
 		return

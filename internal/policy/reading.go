@@ -18,9 +18,7 @@ type readingDecl struct{ word }
 
 func (d *readingDecl) read(r *reader, n ast.Node) {
 	d.word.read(r, n)
-	if d.text != "" && !slices.Contains(readings, d.text) {
-		r.problems.report("unknown-reading", d.at, fmt.Sprintf("there is no way %q of reading a body", d.text), didYouMean(d.text, readings))
-	}
+	d.among(r, "reading", readings)
 }
 
 // passes reports whether bodies of some type pass as received.
@@ -36,7 +34,7 @@ func (c *compiler) read(collection *Collection, decl *collectionDecl) {
 		name := strings.ToLower(e.Name)
 		r.checkMediaType(word{place{e.at}, name})
 		if _, twice := collection.Read[name]; twice {
-			c.problems.report("duplicate-key", e.at, fmt.Sprintf("the media type %q stands there twice", name), "keep one of the two")
+			c.problems.report("duplicate-key", e.at, fmt.Sprintf("the media type %q is named twice", name), "keep one of the two")
 		}
 		c.checkReading(name, e)
 		if collection.Read == nil {
@@ -55,11 +53,11 @@ func (c *compiler) checkReading(name string, e *entry[readingDecl]) {
 	isJSON := main == "application" && (sub == "json" || strings.HasSuffix(sub, "+json"))
 	switch {
 	case name == "application/x-www-form-urlencoded", main == "multipart":
-		c.problems.report("read-already", e.at, fmt.Sprintf("%q is a form, and is read as one", name),
-			"remove it; if the application needs the bytes as they came, write whole: PURPOSE")
+		c.problems.report("read-already", e.at, fmt.Sprintf("bodies of the type %q are read as forms anyway", name),
+			"remove it, or write whole: PURPOSE if the application needs the bytes as they came")
 	case isJSON && e.Value.text == string(ReadPass):
-		c.problems.report("read-already", e.at, fmt.Sprintf("%q is JSON, and is read as such", name),
-			"remove it; if the application needs the bytes as they came, write whole: PURPOSE")
+		c.problems.report("read-already", e.at, fmt.Sprintf("bodies of the type %q are read as JSON anyway", name),
+			"remove it, or write whole: PURPOSE if the application needs the bytes as they came")
 	}
 }
 

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -84,7 +85,7 @@ func (s *respelling) takeMethods(text string) (rest string) {
 		}
 	}
 	if before, path, ok := strings.Cut(text, "/"); ok && slices.Contains(knownMethods, before) {
-		s.because("a space stands between method and path")
+		s.because("a space separates method and path")
 		s.methods = []string{before}
 		return "/" + path
 	}
@@ -107,7 +108,7 @@ func (s *respelling) takeMethods(text string) (rest string) {
 			s.because("a method is written in capitals")
 		}
 		if method != strings.ToUpper(written) {
-			s.because("a method has no sign around it")
+			s.because("a method has no brackets or other signs around it")
 		}
 	default:
 		if near := Nearest(method, knownMethods); near != "" && distance(method, near) == 1 {
@@ -164,6 +165,18 @@ func (s *respelling) takeHost(rest string) (path string) {
 		s.host = ""
 	}
 	return path
+}
+
+// queryForm is a query that a front controller reads its action from.
+var queryForm = regexp.MustCompile(`\?([A-Za-z_]\w*)=([\w./-]+)(?:&.*)?$`)
+
+// remedyOfPattern is the hint for a pattern in another notation.
+func remedyOfPattern(written string, right []string) string {
+	hint := writePatterns(right)
+	if query := queryForm.FindStringSubmatch(written); query != nil {
+		hint += fmt.Sprintf(", and when: {%s: %q} to divide its requests by that field", query[1], query[2])
+	}
+	return hint
 }
 
 // writePatterns is the hint that names patterns as a policy writes them.

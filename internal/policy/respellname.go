@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -90,7 +91,7 @@ func jsonPath(written string) (right, why string) {
 	} else if right == written {
 		return "", ""
 	}
-	return strings.TrimLeft(right, "."), "a path has names, dots and stars alone, as in address.city and items.*.sku"
+	return strings.TrimLeft(right, "."), "a path has only names, dots and stars, as in address.city and items.*.sku"
 }
 
 var arrowForm = regexp.MustCompile(`\s*->>?\s*'?([\w$-]+)'?`)
@@ -121,6 +122,10 @@ func numberSign(written string) (right, why string) {
 func (p *problems) reportPath(at Position, written string, err error) {
 	if right, why := respellName(written); right != "" {
 		p.report("bad-path", at, fmt.Sprintf("%q is not a path: %s", written, why), fmt.Sprintf("write %q", right))
+		return
+	}
+	if wrong, ok := errors.AsType[*pathError](err); ok {
+		p.report("bad-path", at, wrong.complaint, wrong.remedy)
 		return
 	}
 	p.report("bad-path", at, err.Error(), "")

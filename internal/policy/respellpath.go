@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	noExpression = "a pattern is no regular expression"
+	noExpression = "a pattern is not a regular expression"
 	inBraces     = "a wildcard is written in braces"
-	noStar       = "a star stands for itself alone"
+	noStar       = "a star matches only a star"
 )
 
 // pathNotations are what other tools write in paths, in the order in which they
@@ -22,7 +22,7 @@ var pathNotations = []struct {
 	why  string
 }{
 	// Rails: /c/:id(.:format)
-	{regexp.MustCompile(`\(\.:format\)`), "", "a pattern has no part that may be missing"},
+	{regexp.MustCompile(`\(\.:format\)`), "", "a pattern has no optional parts"},
 	// Django's re_path, .NET: /c/(?P<id>[0-9]+)
 	{regexp.MustCompile(`\(\?P?<(\w+)>(?:[^()\[\]]|\[[^\]]*\])*\)`), "{$1}", noExpression},
 	// /c/(\d+), /c/([^/]+), /(en|ru)/c
@@ -45,8 +45,8 @@ var pathNotations = []struct {
 	// ASP.NET, Spring, Axum: /c/{*rest}; FastAPI, actix: /c/{rest:path}, /c/{rest:.*}
 	{regexp.MustCompile(`\{\*+(\w+)\}|\{(\w+):(?:path|\.[*+])\}`), "{$1$2...}", "a wildcard for all that follows is written {name...}"},
 	// FastAPI, chi, Symfony, ASP.NET, Laravel: /c/{id:int}, /c/{id<\d+>}, /c/{id?}
-	{regexp.MustCompile(`\{(\w+)(?:[:=<](?:[^{}]|\{[^{}]*\})*)?\?\}`), "{$1?}", "a wildcard has a name alone"},
-	{regexp.MustCompile(`\{(\w+)[:=<](?:[^{}]|\{[^{}]*\})*\}`), "{$1}", "a wildcard has a name alone"},
+	{regexp.MustCompile(`\{(\w+)(?:[:=<](?:[^{}]|\{[^{}]*\})*)?\?\}`), "{$1?}", "a wildcard has only a name"},
+	{regexp.MustCompile(`\{(\w+)[:=<](?:[^{}]|\{[^{}]*\})*\}`), "{$1}", "a wildcard has only a name"},
 	{regexp.MustCompile(`\{\{\s*(\w+)\s*\}\}`), "{$1}", "a wildcard has one pair of braces"},
 	// Rails' /c/*rest, Caddy's /c/* and /c*, Spring's /c/**, *.php
 	{regexp.MustCompile(`/\*\*?/?$`), "/{rest...}", noStar},
@@ -60,7 +60,7 @@ var pathNotations = []struct {
 func (s *respelling) takePath(written string) {
 	p := written
 	if before, fragment, ok := strings.Cut(p, "#"); ok && !strings.Contains(fragment, "}") {
-		s.because("a browser sends no fragment")
+		s.because("a request has no fragment")
 		p = before
 	}
 	for _, n := range pathNotations {
@@ -77,7 +77,7 @@ func (s *respelling) takePath(written string) {
 		}
 	}
 	if before, query, ok := cutQuery(p); ok {
-		s.because("a pattern sees no query")
+		s.because("a pattern has no query")
 		p = before
 		if query == "" && strings.HasSuffix(p, "/") && p != "/" {
 			s.paths = []string{strings.TrimSuffix(p, "/"), p + "{$}"}
@@ -145,7 +145,7 @@ func (s *respelling) wildcards(p string) {
 			s.because("a wildcard is a whole segment")
 		}
 		if found[2] == "?" {
-			s.because("a pattern has no part that may be missing")
+			s.because("a pattern has no optional parts")
 		}
 		optional = found[2] == "?" && last
 		segments[i] = "{" + name + "}"

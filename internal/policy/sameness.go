@@ -63,7 +63,7 @@ func (c *compiler) tie(before, o *openSegment) {
 	}
 	c.problems.add(Diagnostic{
 		Code: "tied-wildcards", Position: o.field.Position, Related: []Position{before.field.Position},
-		Message: fmt.Sprintf("the wildcards %s and %s, at %v, can match the same name, and none says more of it", o.Text, before.Text, before.field.Position),
+		Message: fmt.Sprintf("the wildcards %s and %s, at %v, can match the same name, and neither is more exact", o.Text, before.Text, before.field.Position),
 		Hint:    hint,
 	})
 }

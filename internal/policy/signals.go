@@ -92,7 +92,7 @@ func (c *cookieDecl) read(r *reader, n ast.Node) {
 	case !equals && !matches:
 		r.problems.report("missing-key", c.at, "the signal cookie needs the key equals or matches", "write what the cookie contains if the person consented")
 	case c.Matches.re != nil && c.Matches.re.MatchString(""):
-		r.problems.report("bad-pattern", c.Matches.at, "the expression matches an empty text too, so that any cookie could be a consent", "write what the cookie contains if the person consented")
+		r.problems.report("bad-pattern", c.Matches.at, "the expression also matches an empty text, which is not a consent", "write what the cookie contains if the person consented")
 	case equals && c.Equals.Text == "" && (c.Equals.kind == "text" || c.Equals.kind == "null"):
 		r.problems.report("empty-text", c.Equals.at, "an empty cookie is not a consent", "write what the cookie contains if the person consented")
 	}
@@ -113,7 +113,7 @@ func (c *cookieName) read(r *reader, n ast.Node) {
 	if name, _, isPair := strings.Cut(c.text, "="); isPair && cookieNamePattern.MatchString(name) {
 		hint = "write the name alone: " + name
 	}
-	r.problems.report("bad-cookie-name", c.at, fmt.Sprintf("%q is not the name of a cookie", c.text), hint)
+	r.problems.report("bad-cookie-name", c.at, fmt.Sprintf("%q is not a cookie name", c.text), hint)
 }
 
 // or returns the name; empty if it is what the platform uses by itself, so that
@@ -135,12 +135,12 @@ func (p *cookiePath) read(r *reader, n ast.Node) {
 	}
 	path, err := ParsePath(p.text)
 	if err != nil {
-		r.problems.report("bad-path", p.at, err.Error(), "")
+		r.problems.reportPath(p.at, p.text, err)
 		return
 	}
 	for _, s := range path {
 		if s.Kind != Literal && s.Kind != Element {
-			r.problems.report("bad-path", p.at, fmt.Sprintf("the path of an answer has names, indexes and *, and not %s", s.Text), "write the path of the answer")
+			r.problems.report("bad-path", p.at, fmt.Sprintf("the path of an answer has only names, indexes and *, and not %s", s.Text), "write names with dots between them, such as purposes.marketing")
 		}
 	}
 }
@@ -160,7 +160,7 @@ func (v *revision) read(r *reader, n ast.Node) {
 	switch n.(type) {
 	case *ast.IntegerNode, *ast.FloatNode:
 	default:
-		r.expected("the number of a revision", n, "")
+		r.expected("a revision number", n, "")
 		return
 	}
 	text := n.GetToken().Value

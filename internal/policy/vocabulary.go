@@ -34,7 +34,7 @@ type version struct{}
 
 func (version) read(r *reader, n ast.Node) {
 	if i, ok := n.(*ast.IntegerNode); !ok || i.GetToken().Value != "1" {
-		r.problems.report("unknown-version", r.at(n), "the version of the policy language must be 1", "")
+		r.problems.report("unknown-version", r.at(n), "the version of the policy language must be 1", "write version: 1")
 	}
 }
 
@@ -85,7 +85,7 @@ func (p *tcfPurpose) read(r *reader, n ast.Node) {
 	p.at = r.at(n)
 	written, ok := n.(*ast.IntegerNode)
 	if !ok {
-		r.expected("the number of a purpose", n, "")
+		r.expected("a purpose number", n, fmt.Sprintf("write a number from 1 to %d, without quotes", MaxTCFPurpose))
 		return
 	}
 	text := written.GetToken().Value

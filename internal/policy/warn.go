@@ -42,7 +42,7 @@ func (c *compiler) warn() {
 func (c *compiler) warnOfPatterns(collection *Collection) {
 	for _, p := range collection.Patterns {
 		if right, why := respellPattern(p.Text); right != nil {
-			c.warning("never-matches", p.Position, fmt.Sprintf("no request matches the pattern %q: %s", p.Text, why), writePatterns(right))
+			c.warning("never-matches", p.Position, fmt.Sprintf("no request matches the pattern %q: %s", p.Text, why), remedyOfPattern(p.Text, right))
 			continue
 		}
 		switch method, _, _ := splitPattern(p.Text); method {
@@ -143,7 +143,7 @@ func (c *compiler) noteOfMode(collection *Collection) {
 	if collection.Mode == "report" {
 		c.problems.add(Diagnostic{
 			Severity: Note, Code: "only-reported", Position: collection.Position,
-			Message: fmt.Sprintf("the collection %q is only reported: its requests are forwarded as they come, whatever the site's mode is", collection.Name),
+			Message: fmt.Sprintf("the collection %q is only reported: its requests are forwarded unchanged, whatever the site's mode is", collection.Name),
 		})
 	}
 }

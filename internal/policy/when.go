@@ -98,16 +98,16 @@ func (c *compiler) when(collection *Collection, decl *collectionDecl) {
 		condition := Condition{Name: e.Name, Position: e.at, Field: -1}
 		var err error
 		if condition.Path, err = ParsePath(e.Name); err != nil {
-			c.problems.report("bad-path", e.at, err.Error(), "")
+			c.problems.reportPath(e.at, e.Name, err)
 			continue
 		}
 		if len(condition.Path) == 0 || condition.Path.IsOpen() {
-			c.problems.report("bad-when", e.at, fmt.Sprintf("%q can stand for many values, and one decides", e.Name), "name one field")
+			c.problems.report("bad-when", e.at, fmt.Sprintf("%q can match many fields, and one decides which collection applies", e.Name), "name one field")
 			continue
 		}
 		for _, v := range e.Value.values {
 			if v.kind == "null" || len(v.Text) > maxWhenValue {
-				c.problems.report("bad-when", v.at, fmt.Sprintf("a value that decides is a text of at most %d bytes, a number, true or false", maxWhenValue), "")
+				c.problems.report("bad-when", v.at, "the value cannot decide which collection applies", fmt.Sprintf("write a text of at most %d bytes, a number, true or false", maxWhenValue))
 			}
 			condition.Values = append(condition.Values, v.Text)
 		}
@@ -171,16 +171,16 @@ func (ps *patterns) share(s *sharedPattern, p Pattern, c *Collection) {
 		case other == c:
 			hint = "remove one of the two"
 		case c.Whole != nil || other.Whole != nil:
-			hint = "what passes whole is not read, and cannot share a pattern"
+			hint = "what passes whole is not read: give it a pattern of its own"
 		case len(c.When) == 0 && len(other.When) == 0:
-			hint = "they match the same requests; when divides them by a value of the submission"
+			hint = "remove one of the two, or divide them with when, by a value of the submission"
 		case len(c.When) > 0 && len(other.When) > 0 && !disjoint(c, other):
 		case !maps.Equal(c.Read, other.Read) || c.MaxPassed != other.MaxPassed:
-			hint = "name the same media types under read: a body is read before it is known which of the two applies"
+			hint = "write the same read in both: a body is read before it is known which of the two applies"
 		case c.Mode != other.Mode:
-			hint = "let both have the same mode: the body is read before it is known which of the two applies"
+			hint = "write the same mode in both: the body is read before it is known which of the two applies"
 		case c.Dots != other.Dots:
-			hint = "let both have the same names: a form is read before it is known which of the two applies"
+			hint = "write the same names in both: a form is read before it is known which of the two applies"
 		default:
 			tie = false
 		}

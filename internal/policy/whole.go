@@ -33,7 +33,7 @@ func (r *reader) checkMediaType(w word) {
 	if name, _, ok := strings.Cut(w.text, ";"); ok && mediaTypeForm.MatchString(strings.TrimSpace(name)) {
 		hint = "write " + strings.TrimSpace(name) + ": a type is compared without its parameters"
 	} else if strings.Contains(w.text, "*") {
-		hint = "write each type out: a star would let types pass that nobody thought of"
+		hint = "write each type out: a star would let unforeseen types pass"
 	}
 	r.problems.report("bad-media-type", w.at, fmt.Sprintf("%q is not a media type", w.text), hint)
 }
@@ -45,19 +45,19 @@ var besideWhole = []string{"on", "mode", "whole", "types", "max"}
 func (c *compiler) whole(collection *Collection, decl *collectionDecl) {
 	if !decl.Whole.given() {
 		if decl.Types.given() {
-			c.problems.report("without-whole", decl.Types.at, `the key "types" is about requests that pass whole, and the collection has no key "whole"`,
-				"remove it, or write whole: PURPOSE; read names other media types that are accepted")
+			c.problems.report("without-whole", decl.Types.at, `the key "types" has no effect without the key "whole"`,
+				"remove it, or write whole: PURPOSE; to accept other media types, write read")
 		}
 		if decl.Max.given() && !decl.passes() {
-			c.problems.report("without-whole", decl.Max.at, `the key "max" is about bodies that pass unread, and none does here`,
-				"remove it, write whole: PURPOSE, or read: {TYPE: pass}")
+			c.problems.report("without-whole", decl.Max.at, `the key "max" has no effect: no bodies pass unread here`,
+				"remove it, or write whole: PURPOSE or read: {TYPE: pass}; the max of a field is among its rules")
 		}
 		return
 	}
 	for _, key := range decl.keys {
 		if !slices.Contains(besideWhole, key.key) {
-			c.problems.report("beside-whole", key.at, fmt.Sprintf("what passes whole is not read, so %q has no meaning beside %q", key.key, "whole"),
-				"remove one of the two: only on, types and max accompany whole")
+			c.problems.report("beside-whole", key.at, fmt.Sprintf("what passes whole is not read, so the key %q has no effect beside %q", key.key, "whole"),
+				"remove one of the two: only on, mode, types and max may accompany whole")
 		}
 	}
 	if decl.Types.given() && len(decl.Types.words) == 0 {

@@ -35,20 +35,24 @@ var wildcardName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
 func cutWildcard(text string) (part Part, size int, err error) {
 	end, ok := wildcardEnd(text)
 	if !ok {
-		return part, 0, errors.New(`the path has a brace that is not closed: write {word}, or \{ if it is part of a name`)
+		return part, 0, &pathError{"the path has a brace that is not closed", `write {word}, or \{ if it is part of a name`}
 	}
 	word, expression, given := strings.Cut(text[1:end], ":")
 	switch {
 	case strings.HasSuffix(word, "..."):
-		return part, 0, errors.New(`a wildcard matches one segment: write ** for everything below`)
+		return part, 0, &pathError{"a wildcard matches one segment", "write ** for everything below"}
 	case !wildcardName.MatchString(word):
-		return part, 0, fmt.Errorf(`a wildcard is {word} or {word:expression}, and %q is no word: write \{ and \} if the braces are part of a name`, word)
+		return part, 0, &pathError{fmt.Sprintf("a wildcard is {word} or {word:expression}, and %q is not a word", word), `write \{ and \} if the braces are part of a name`}
 	case !given:
 		expression = anyName
 	case expression == "":
-		return part, 0, fmt.Errorf("the wildcard {%s:} has no expression: write {%s}", word, word)
+		return part, 0, &pathError{fmt.Sprintf("the wildcard {%s:} has no expression", word), fmt.Sprintf("write {%s}", word)}
 	}
 	part.Expression, err = narrowed(expression)
+	if anchored, ok := errors.AsType[*pathError](err); ok {
+		anchored.complaint = fmt.Sprintf("the expression of the wildcard {%s} %s", word, anchored.complaint)
+		return part, 0, anchored
+	}
 	if err != nil {
 		return part, 0, fmt.Errorf("the expression of the wildcard {%s} %w", word, err)
 	}
@@ -132,7 +136,7 @@ func narrow(tree *syntax.Regexp) error {
 			}
 		}
 	case syntax.OpBeginLine, syntax.OpEndLine, syntax.OpBeginText, syntax.OpEndText, syntax.OpWordBoundary, syntax.OpNoWordBoundary:
-		return errors.New(`contains an anchor (^, $, \A, \z or \b): remove it, since the expression matches as a whole`)
+		return &pathError{`contains an anchor (^, $, \A, \z or \b)`, "remove it: the expression matches as a whole"}
 	}
 	if tree.Op == syntax.OpCharClass && len(tree.Rune) == 0 {
 		tree.Op = syntax.OpNoMatch
