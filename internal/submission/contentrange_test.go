@@ -50,7 +50,7 @@ func TestCleanDisposition(t *testing.T) {
 		{`attachment; filename="C:\Users\Ann\a.bin"`, `attachment; filename="a.bin"`},
 		{`attachment; filename="C:%5CUsers%5cAnn%2Fa%20b.bin"`, `attachment; filename="a%20b.bin"`},
 		{`attachment; filename="a\"b.bin"`, `attachment; filename="a%22b.bin"`},
-		{`attachment; filename="a; name=ssn"`, `attachment; filename="a%3B name=ssn"`},
+		{`attachment; filename="a; name=ssn"`, `attachment; filename="a%3B name%3Dssn"`},
 		{`attachment; filename="фото.png"`, `attachment; filename="фото.png"`},
 		{"", ""},
 		{"attachment", ""},

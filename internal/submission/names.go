@@ -59,6 +59,8 @@ type names struct {
 	single bool  // it takes one value, and
 	twice  bool  // it had one before
 
+	matched bool // a wildcard matched a segment of the last name that was resolved whole
+
 	branched bool   // the last name that was resolved whole has a branch
 	branch   branch // of the last name that has one
 }
@@ -80,7 +82,7 @@ func (n *names) begin(p *Plan, rep *Report) {
 // field declares it. A name with a bracket is split at it, even if the
 // policy spells the whole as one segment: there is one reading.
 func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
-	n.branched, n.single, n.twice = false, false, false
+	n.branched, n.single, n.twice, n.matched = false, false, false, false
 	if n.plan.nesting == Dots {
 		return n.resolveDotted(name, depth)
 	}
@@ -133,6 +135,7 @@ func (n *names) open(at int32, segment []byte) int32 {
 	if n.plan.nesting == Brackets && (bytes.IndexByte(segment, ']') >= 0 || string(segment) == " ") {
 		return void // PHP reads a[ ] as it does a[]
 	}
+	n.matched = n.matched || by != nil
 	return next
 }
 

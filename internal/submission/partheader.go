@@ -179,17 +179,23 @@ func appendPartHeader(dst, name []byte, h *partHeader) []byte {
 	return append(dst, "\r\n\r\n"...)
 }
 
-// appendFilename writes a quote as browsers do, and a semicolon likewise where
-// a parameter could be behind it: Rack finds another name in "x; name=ssn".
+// appendFilename writes a quote as browsers do, and likewise what could be another
+// parameter: a semicolon before one, and the "=" of " name=". Rack finds another name
+// in "x; name=ssn", and older versions of it in "x name=ssn" too.
 func appendFilename(dst []byte, name string) []byte {
 	parameters := strings.IndexByte(name, '=') >= 0
 	for i := range len(name) {
 		switch c := name[i]; {
-		case c == '"', c == ';' && parameters:
+		case c == '"', c == ';' && parameters, c == '=' && endsInName(name[:i]):
 			dst = append(dst, '%', hexDigits[c>>4], hexDigits[c&15])
 		default:
 			dst = append(dst, c)
 		}
 	}
 	return dst
+}
+
+func endsInName(s string) bool {
+	const word = " name"
+	return len(s) >= len(word) && strings.EqualFold(s[len(s)-len(word):], word)
 }

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bytes"
 	"fmt"
 	"sync"
 	"unicode/utf8"
@@ -139,7 +140,8 @@ func (s *parts) header(block string) (err *Error) {
 	if s.part.nested && (s.leaf == none || !s.part.file || !s.plan.fields[s.leaf].File) {
 		return partError("part-type", "a part that is no declared file is of a type that holds parts itself")
 	}
-	if s.leaf == none || isCharset(s.name) {
+	if s.leaf == none || isCharset(s.name) || s.matched && bytes.IndexByte(s.name, '=') >= 0 {
+		// Of "x; name=ssn", some readers take the last. Only a policy may write that.
 		s.undeclared(s.name)
 		return nil
 	}
