@@ -189,12 +189,17 @@ func (w *RawWatch) check() *Error {
 }
 
 // rawFold returns what a name has in common with those that some parser of forms
-// takes for it.
+// takes for it, up to where a segment below it may begin, as [RawWatch.add] does: a
+// name of the policy can have a dot or a bracket itself.
 func rawFold(name []byte) string {
 	var folded []byte
 	for _, c := range name {
-		if c = rawFolded(c); c != 0 {
+		switch c = rawFolded(c); {
+		case c == 0:
+		case c != '[' && c != '.':
 			folded = append(folded, c)
+		case len(folded) > 0:
+			return string(folded)
 		}
 	}
 	return string(folded)

@@ -60,6 +60,8 @@ var rawCases = []struct {
 	{"a denied field behind a long name", strings.Repeat("A", 5000) + "&ssn=1", true},
 	{"a long way to a denied name", "x y&" + strings.Repeat("+", 5000) + "ssn=1", true},
 	{"a denied name at the start", "ssn=1 2", true},
+	{"a denied name that has a dot itself", "x y&first.pet=1", true},
+	{"a denied name in brackets", "x y&%5Bpin%5D=1", true},
 	{"half an escape", "x y&ss%6=1&s%73n=1", true},
 	{"a name that is longer than any", "x y&ssn" + strings.Repeat("x", 5000) + "=1", false},
 }
@@ -71,6 +73,8 @@ func rawPlan(t *testing.T) *Plan {
 		{Path: segments("address", "street"), Kept: true},
 		{Path: segments("address", "city")},
 		{Path: segments("ssn")},
+		{Path: segments("first.pet")},
+		{Path: segments("[pin]")},
 		{Path: segments("mail"), Kept: true, Rule: NewRule(Rule{Type: "email"})},
 		{Path: segments("box"), Kept: true, Box: true},
 	}, Brackets)
