@@ -32,6 +32,11 @@ var dottedCases = []struct {
 	{"a subtree", []string{"meta.**", "!meta.ssn"}, []string{"meta.a.b>meta.**", "meta.list[0].x>meta.**", "meta.SSN", "meta.ssn>!meta.ssn"}, faultNone},
 	{"a value and an object", []string{"a", "a.b"}, []string{"a>a", "a.b"}, faultMixed},
 	{"too deep", []string{"m.**"}, []string{"m" + strings.Repeat(".a", 32)}, faultDepth},
+	{"a dictionary beside its index", []string{"Items[{row:[A-Za-z0-9_-]+}].Sku", "Items.Index.*", "Items.Total"}, []string{
+		"Items[a1].Sku>Items[{row:[A-Za-z0-9_-]+}].Sku", "Items[Index].Sku>", "Items[total].Sku>", "Items[0].Sku>", "items[a1].Sku>", "Items.Index>Items.Index.*",
+	}, faultNone},
+	// To binders of lists, Items[00] is Items[0].
+	{"a dictionary beside a list", []string{"Items[{row:[A-Za-z0-9_-]+}].Sku", "Items.*.Sku"}, []string{"Items[00].Sku>", "Items[a1].Sku>", "Items[0].Sku>Items.*.Sku"}, faultNone},
 }
 
 func TestDottedNames(t *testing.T) {

@@ -42,7 +42,7 @@ func foldName(name []byte) string {
 // fold notes what the members' names are taken for by applications that ignore
 // letter case.
 func (p *Plan) fold(n *node) {
-	if n.any == void && len(n.wildcards) == 0 {
+	if n.any == void && len(n.wildcards) == 0 && p.nesting != Dots {
 		return
 	}
 	for _, e := range n.names {
@@ -80,7 +80,7 @@ func (p *Plan) openMember(at int32, name []byte, rep *Report) (next int32, by *w
 		return void, nil
 	case n.folded != nil && n.folded[foldName(name)]:
 		return void, nil
-	case n.folded != nil && !w.spells(firstWord(name)) && !isPlainName(name) && n.folded[foldName(firstWord(name))]:
+	case n.folded != nil && !w.spells(firstWord(name)) && !isPlainName(name) && n.folded[foldName(firstWord(name))] && !p.isEntry(n, w, name):
 		return void, nil
 	case n.resembles(name, place, rep):
 		return void, nil
@@ -91,6 +91,25 @@ func (p *Plan) openMember(at int32, name []byte, rep *Report) (next int32, by *w
 		return at, nil // {"0": …} is a list for PHP
 	}
 	return n.any, nil
+}
+
+// isEntry reports whether a name is that of an entry of a dictionary whose
+// wildcard spells the bracket, as Items\[{row}\] does, beside a sibling of the
+// same name that is no list: ASP.NET sends Items.Index with Items[a1].Sku. Libraries
+// that take Items[Index] for Items.Index find no member of the sibling by it.
+func (p *Plan) isEntry(n *node, w *wildcard, name []byte) bool {
+	word := firstWord(name)
+	if p.nesting != Dots || w == nil || !bytes.HasPrefix([]byte(w.names.prefix), name[:min(len(word)+1, len(name))]) || name[len(word)] != '[' {
+		return false
+	}
+	e := n.find(word, hashName(word))
+	if e == nil {
+		return false
+	}
+	sibling := &p.nodes[e.node]
+	isList := sibling.element != 0 && sibling.element != void || sibling.numbers || sibling.any != void || len(sibling.wildcards) > 0
+	key, _, _ := bytes.Cut(name[len(word)+1:], []byte("]"))
+	return !isList && !sibling.folded[foldName(key)]
 }
 
 // What it takes to fold and to join a name, in the units of maxWork for each byte.
