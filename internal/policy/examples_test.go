@@ -203,6 +203,22 @@ func exampleSet(name string) string {
 	return strings.TrimSuffix(filepath.Dir(name), "/policies")
 }
 
+// tickFields returns the fields that a collection has anyway, since they give a consent.
+func tickFields(node any) (complaints []string) {
+	members, _ := node.(map[string]any)
+	fields, _ := members["fields"].(map[string]any)
+	consents, _ := members["consents"].(map[string]any)
+	for purpose, field := range consents {
+		if long, isMap := field.(map[string]any); isMap {
+			field = long["field"]
+		}
+		if name, _ := field.(string); fields[name] == purpose {
+			complaints = append(complaints, fmt.Sprintf("the field %q is declared by consents", name))
+		}
+	}
+	return complaints
+}
+
 // longForms returns what has a shorter form.
 func longForms(part reflect.Type, node any) (complaints []string) {
 	takesOne := []reflect.Type{
@@ -211,6 +227,9 @@ func longForms(part reflect.Type, node any) (complaints []string) {
 	}
 	if elements, isList := node.([]any); isList && len(elements) == 1 && slices.Contains(takesOne, part) {
 		complaints = append(complaints, fmt.Sprintf("write %v without brackets", elements[0]))
+	}
+	if part == reflect.TypeFor[collectionDecl]() {
+		complaints = append(complaints, tickFields(node)...)
 	}
 	if members, isMap := node.(map[string]any); isMap && len(members) == 1 && shortForms[part] != "" {
 		if value, ok := members[shortForms[part]]; ok {
