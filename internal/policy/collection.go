@@ -86,6 +86,10 @@ func (c *compiler) consents(collection *Collection, declared []entry[consentDecl
 			continue
 		}
 		path, err := ParsePath(field.text)
+		if name := tickName(field.text); name != "" {
+			c.problems.report("not-tickable", field.at, "a consent comes from one field, which may be sent as a list of one", "write "+name)
+			continue
+		}
 		if err != nil {
 			c.problems.reportPath(field.at, field.text, err)
 			continue
@@ -105,6 +109,19 @@ func (c *compiler) consents(collection *Collection, declared []entry[consentDecl
 			c.consent(collection, ConsentField{Purpose: purpose, Path: path, Value: e.Value.Value.Text, Position: e.at}, field)
 		}
 	}
+}
+
+// tickName returns the path of a tick that is written as a list, as news for news[]
+// and news.*; empty: it is written in another way.
+func tickName(written string) string {
+	name, isList := strings.CutSuffix(written, "[]")
+	if !isList {
+		name, isList = strings.CutSuffix(written, ".*")
+	}
+	if path, err := ParsePath(withoutBrackets(name)); !isList || err != nil || path.IsOpen() {
+		return ""
+	}
+	return withoutBrackets(name)
 }
 
 // tickable reports a path that cannot hold the one answer of a person.

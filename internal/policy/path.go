@@ -153,15 +153,19 @@ func (s *Segment) finish(written string) error {
 	case "**":
 		s.Kind = Subtree
 	default:
-		if escaped := escapeStars(written); escaped != written {
-			return &pathError{"a star that is part of a name needs a backslash before it", "write " + escaped}
+		if escaped := writeStars(written, `\*`); escaped != written {
+			return &pathError{"a star is a whole segment",
+				fmt.Sprintf("write %s if that part of the name varies, or %s if the star is part of the name", writeStars(written, anyWildcard), escaped)}
 		}
 	}
 	return nil
 }
 
-// escapeStars puts a backslash before each star of a name that has none.
-func escapeStars(written string) string {
+const anyWildcard = "{any}"
+
+// writeStars writes each star of a name that has no backslash before it in
+// another way.
+func writeStars(written, star string) string {
 	var b strings.Builder
 	for i := 0; i < len(written); i++ {
 		if written[i] == '{' {
@@ -171,7 +175,10 @@ func escapeStars(written string) string {
 			continue
 		}
 		if written[i] == '*' {
-			b.WriteByte('\\')
+			if star != anyWildcard || !strings.HasSuffix(b.String(), star) { // two wildcards side by side say no more than one
+				b.WriteString(star)
+			}
+			continue
 		}
 		b.WriteByte(written[i])
 		if written[i] == '\\' && i+1 < len(written) {

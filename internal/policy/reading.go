@@ -61,12 +61,22 @@ func (c *compiler) checkReading(name string, e *entry[readingDecl]) {
 	}
 }
 
-// noteOfPassed says where bodies pass unread, to whoever reads the policy.
+// noteOfPassed says where bodies pass unread, and warns of bodies that never pass,
+// because no field has a purpose that could apply.
 func (c *compiler) noteOfPassed(collection *Collection) {
 	if collection.MaxPassed == 0 {
 		return
 	}
 	types := slices.DeleteFunc(slices.Sorted(maps.Keys(collection.Read)), func(t string) bool { return collection.Read[t] != ReadPass })
+	if len(collection.Fields) == 0 {
+		c.problems.add(Diagnostic{
+			Severity: Warning, Code: "never-passes", Position: collection.Position,
+			Message: fmt.Sprintf("every body of the type %s is refused in the collection %q, which has no field: such a body passes only if the purpose of a field applies",
+				oneOf(types), collection.Name),
+			Hint: "declare a field of the query, such as fields: {name: PURPOSE}, even if none is sent",
+		})
+		return
+	}
 	c.problems.add(Diagnostic{
 		Severity: Note, Code: "passes-unread", Position: collection.Position,
 		Message: fmt.Sprintf("bodies of the type %s pass as received in the collection %q: only the query is minimized", oneOf(types), collection.Name),
