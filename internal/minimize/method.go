@@ -128,7 +128,11 @@ func (e *Engine) takeMethod(s *Submission, doc *document) error {
 		// The body has been read, so it cannot pass as it came.
 		to.rejected = doc.hasBody && e.Undeclared != Strip
 		if to.rejected && s.Mode == Enforce {
-			return undeclaredBody()
+			refusal := e.undeclaredBody(s.r, to)
+			if method != "" {
+				refusal.Detail = "no collection of the policy declares this path for " + method + ", the method that is said"
+			}
+			return refusal
 		}
 		return nil
 	}

@@ -88,6 +88,26 @@ func TestMethodOverrideOff(t *testing.T) {
 	}
 }
 
+// A form of Rails or Laravel for a declared PATCH is sent as a POST, which is
+// undeclared: the remedy names the option. With it, the refusal names the method.
+func TestUndeclaredMethod(t *testing.T) {
+	for _, test := range []struct {
+		on, body string
+		override bool
+		says     string
+	}{
+		{"POST /item/7", "_method=PUT&name=a", false, "takes it for the PUT that is declared, set method_override on"},
+		{"POST /nowhere", "_method=PUT&name=a", false, "declare the route in the policy, or"},
+		{"POST /item/7", "_method=DELETE&name=a", true, "declares this path for DELETE"},
+	} {
+		e, j := newEngine(t, overridePolicy, func(e *Engine) { e.Undeclared, e.MethodOverride = Reject, test.override })
+		got := process(e, request(test.on, formType, strings.NewReader(test.body)))
+		if got.rule() != RuleUndeclared || !strings.Contains(got.Refusal.Detail+"; "+j.only(t).Remedy, test.says) {
+			t.Errorf("%s with %s: refused by the rule %q: %+v", test.on, test.body, got.rule(), got.Refusal)
+		}
+	}
+}
+
 // A route that is only reported is no way into one that is enforced: by a header,
 // by a field, or by a path that leads to both.
 func TestAttackThroughReport(t *testing.T) {

@@ -93,6 +93,9 @@ func TestRead(t *testing.T) {
 					if entry.Rule != test.rule || entry.Status != test.status {
 						t.Fatalf("%v, chunked %v: recorded %q with %d, want %q", mode, chunked, entry.Rule, entry.Status, test.rule)
 					}
+					if test.rule == "media-type" && !strings.Contains(entry.Remedy, "read in the collection") {
+						t.Errorf("%v, chunked %v: the remedy is %q", mode, chunked, entry.Remedy)
+					}
 					switch {
 					case mode == Report:
 						if got.body != test.body || got.err != nil || !cmp.Equal(r.Header, want) {

@@ -57,7 +57,7 @@ func (e *Engine) read(s *Submission) (*document, error) {
 		s.work.to.unread = true
 		return doc, nil // the query goes on as it came too: it may be signed, or name a session
 	case unreadable && s.Collection == nil && e.Undeclared == Reject && s.work.to.override.header == "":
-		return nil, undeclaredBody()
+		return nil, e.undeclaredBody(r, &s.work.to)
 	case unreadable:
 		return nil, unreadableBody(doc.media)
 	default:
@@ -84,11 +84,12 @@ func (e *Engine) read(s *Submission) (*document, error) {
 }
 
 func unreadableBody(media submission.Media) *submission.Error {
-	detail := "the body is neither JSON nor a form"
 	if media.Kind == submission.MediaNone {
-		detail = "the body has no Content-Type"
+		return refused(http.StatusUnsupportedMediaType, "media-type", "the body has no Content-Type")
 	}
-	return refused(http.StatusUnsupportedMediaType, "media-type", detail)
+	refusal := refused(http.StatusUnsupportedMediaType, "media-type", "the body is neither JSON nor a form")
+	refusal.Remedy = "if the application needs bodies of this type here, add the type to read in the collection"
+	return refusal
 }
 
 // takeBody reads the body of r whole or, of a large form with files, its

@@ -126,7 +126,7 @@ func describe(s *Submission, e *Entry, verdict Verdict, refusal *submission.Erro
 func entry(s *Submission) *Entry {
 	e := &s.work.entry
 	if s.Refusal == nil && s.work.to.rejected {
-		describe(s, e, Refused, undeclaredBody())
+		describe(s, e, Refused, s.engine.undeclaredBody(s.r, &s.work.to))
 	} else {
 		describe(s, e, s.Verdict, s.Refusal)
 	}

@@ -80,9 +80,24 @@ func unrecorded() *submission.Error {
 	return refused(http.StatusServiceUnavailable, ruleUnrecorded, "the submission cannot be recorded at the moment")
 }
 
-func undeclaredBody() *submission.Error {
+// undeclaredBody refuses a body that no collection declares. Its remedy names the
+// option that is missing if the policy declares another method of the path, as it
+// does for a form of Rails or Laravel that is sent with _method.
+func (e *Engine) undeclaredBody(r *http.Request, to *destination) *submission.Error {
 	refusal := refused(http.StatusForbidden, RuleUndeclared, "no collection of the policy declares this route")
-	refusal.Remedy = "declare the route in the policy, or set undeclared strip or undeclared pass; meanwhile, mode report"
+	refusal.Remedy = "declare the route in the policy, or set undeclared strip or undeclared pass"
+	if to.mode == Enforce {
+		refusal.Remedy += "; meanwhile, mode report"
+	}
+	if r.Method != http.MethodPost || e.MethodOverride {
+		return refusal
+	}
+	for _, method := range overridable {
+		if lookup(to.edition.Set, r, method, to.paths).Collection != nil {
+			refusal.Remedy = "declare the POST in the policy; or, if the application takes it for the " + method + " that is declared, set method_override on"
+			break
+		}
+	}
 	return refusal
 }
 

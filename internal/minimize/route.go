@@ -135,7 +135,7 @@ func (e *Engine) admit(r *http.Request, to *destination, found policy.Route, upg
 	case !declared && e.Undeclared == Pass && !to.override.possible:
 		return true, nil
 	case !declared && e.Undeclared == Reject && e.Uninspected != Pass && to.mode == Enforce && hasBody(r) && !to.override.possible:
-		return false, undeclaredBody() // otherwise, it is read first
+		return false, e.undeclaredBody(r, to) // otherwise, it is read first
 	}
 	return false, nil
 }

@@ -23,7 +23,7 @@ func (e *Engine) readUndeclared(s *Submission, header http.Header, doc *document
 	}
 	to.rejected = e.Undeclared == Reject
 	if to.rejected && s.Mode == Enforce {
-		return undeclaredBody()
+		return e.undeclaredBody(s.r, to)
 	}
 	return nil
 }

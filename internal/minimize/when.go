@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"strings"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/submission"
@@ -56,7 +57,7 @@ func chooseBy(d *policy.Division, found []selected) (*policy.Collection, *submis
 	}
 	chosen, ok := d.Choose(values)
 	if !ok {
-		return nil, refused(http.StatusBadRequest, "undecided", "a value that decides what the request is about is spelled almost as one that the policy names: some applications take it for that")
+		return nil, undecided(strings.Join(d.Names, " or "), "is spelled almost as a value that the policy names: some applications take it for that")
 	}
 	return chosen, nil
 }

@@ -107,6 +107,9 @@ func TestWhen(t *testing.T) {
 				if entry.Rule != test.rule || entry.Collection != test.collection {
 					t.Fatalf("refused by %q, recorded for %q; want %q and %q", entry.Rule, entry.Collection, test.rule, test.collection)
 				}
+				if test.rule == "undecided" && mode == Enforce && !strings.Contains(got.Refusal.Detail, "the field ") {
+					t.Errorf("refused because %s, which does not name the field", got.Refusal.Detail)
+				}
 				switch {
 				case mode == Report:
 					if got.body != test.body || got.query != query {
