@@ -36,6 +36,9 @@ give itself are given with --consent; signals (Sec-GPC, cookies of consent
 platforms that the policy trusts) with --header and --cookie. The consents that
 are stored are printed by the command consent list.
 
+The options of the site are the defaults: if method_override is on, name the
+method that counts, as in --on "PATCH /users/7".
+
 Exit status: 0 if the submission is forwarded; 1 if it or the policy is refused;
 2 if a file cannot be read or the command is used incorrectly.`,
 	CobraFunc: func(cmd *cobra.Command) {
@@ -181,6 +184,9 @@ func printExplanation(w io.Writer, e *explain.Explanation, request explain.Reque
 		if shown := excerpt(e.Refusal.Offset, request); shown != "" {
 			say("%s", shown)
 		}
+		if e.Refusal.Remedy != "" {
+			say("\nRemedy: %s", e.Refusal.Remedy)
+		}
 		return
 	}
 	switch {
@@ -241,6 +247,9 @@ func verdict(p terminal.Palette, f *explain.Field) string {
 		kept += ", reduced: " + f.Keep
 	}
 	stripped := "stripped: " + strings.ReplaceAll(f.Reason, "_", " ")
+	if f.Consent != "" && f.Reason == "no_consent" {
+		stripped += "; a tick is on, true, 1, yes or the value in consents"
+	}
 	if f.Replaced {
 		stripped += ", its constant passes"
 	}

@@ -145,7 +145,7 @@ func (x *Explanation) fill(s *minimize.Submission, r *http.Request) error {
 	s.Announce(x.Answer)
 	if refusal != nil {
 		x.Verdict = minimize.Refused.String()
-		x.Refusal = &Refusal{Status: refusal.Status, Rule: refusal.Rule, Detail: refusal.Detail, Offset: refusal.Offset}
+		x.Refusal = &Refusal{Status: refusal.Status, Rule: refusal.Rule, Detail: refusal.Detail, Remedy: refusal.Remedy, Offset: refusal.Offset}
 		return nil //nolint:nilerr // the refusal is the explanation
 	}
 	x.Forwarded = &Forwarded{Target: r.URL.RequestURI(), Header: r.Header, Body: body}

@@ -54,6 +54,9 @@ type Refusal struct {
 	Status int    `json:"status"`
 	Rule   string `json:"rule"`
 	Detail string `json:"detail"`
+	// Remedy says how the configuration can be changed to accept an honest
+	// submission; empty if it cannot.
+	Remedy string `json:"remedy,omitempty"`
 	// Offset is the position in the decoded body or the query, or −1.
 	Offset int64 `json:"offset"`
 }
