@@ -81,16 +81,16 @@ func agree(said []string) (string, *submission.Error) {
 // only if both collections let it.
 func (e *Engine) takeMethod(s *Submission, doc *document) error {
 	to := &s.work.to
-	if doc.media.Kind == submission.MediaRaw {
-		another := to.override.header != "" && to.override.header != http.MethodPost
-		if another || strings.Contains(strings.ToLower(doc.query), "method") {
-			return methodOverride("a header or the query says another method, and what is accepted with read: pass is not read")
-		}
-		return nil
-	}
 	values, err := to.edition.methods.read(s.work, doc, e.Limits)
 	if err != nil {
 		return err
+	}
+	if doc.media.Kind == submission.MediaRaw {
+		another := to.override.header != "" && to.override.header != http.MethodPost
+		if another || slices.ContainsFunc(values, func(v selected) bool { return v.query.given }) {
+			return methodOverride("a header or the query says another method, and what is accepted with read: pass is not read")
+		}
+		return nil
 	}
 	said := []string{to.override.header}
 	for _, v := range values {
@@ -149,7 +149,8 @@ func checkMethod(s *Submission) error {
 		if report.Unclear(i) {
 			return methodOverride("the field that overrides the method comes with two values or a long one")
 		}
-		if !ok || method == "" {
+		// What the rule of the field makes of it has no white space.
+		if method = strings.TrimSpace(method); !ok || method == "" {
 			continue
 		}
 		other := lookup(s.Set, s.r, method, s.work.to.paths)

@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -184,5 +185,49 @@ func TestReportedHeaders(t *testing.T) {
 	process(e, request("POST /any", formType, strings.NewReader("name=a"), "Connection", "keep-alive"))
 	if got := j.only(t).Headers; got != nil {
 		t.Errorf("report names %q", got)
+	}
+}
+
+// The rule of a field takes white space away. The method that goes on must be the one
+// that is checked: "PUT " leads nowhere, and becomes the PUT of a stricter route.
+func TestAttackMethodTrimmed(t *testing.T) {
+	const trimmed = `
+version: 1
+controller: {name: Shop, contact: privacy@shop.example}
+purposes: {order: {title: Orders, basis: contract, retention: 1y}}
+collections:
+  open: {on: POST /a, fields: {_method: {for: order, one_of: [PATCH, PUT]}, name: order, ssn: order}}
+  strict: {on: PUT /a, fields: {name: order}}
+`
+	for _, method := range []string{"PUT", "PUT ", "\tput", "PUT\u00a0", "\u2028PUT"} {
+		for _, override := range []bool{false, true} {
+			e, _ := newEngine(t, trimmed, func(e *Engine) { e.MethodOverride = override })
+			got := process(e, request("POST /a", formType, strings.NewReader(url.Values{"_method": {method}, "ssn": {"CANARY"}}.Encode())))
+			if strings.Contains(got.body, "CANARY") {
+				t.Errorf("%q, override %v: forwarded %q", method, override, got.body)
+			}
+		}
+	}
+}
+
+// A query that says a method, in escapes or not, is refused before anything of a body
+// that passes as received goes on.
+func TestAttackMethodBesideRaw(t *testing.T) {
+	const raw = `
+version: 1
+controller: {name: Shop, contact: privacy@shop.example}
+purposes: {order: {title: Orders, basis: contract, retention: 1y}}
+collections:
+  open: {on: POST /a, read: {application/octet-stream: pass}, fields: {_method: order, method: order}}
+  strict: {on: PUT /a, fields: {method: order}}
+`
+	for _, override := range []bool{false, true} {
+		e, _ := newEngine(t, raw, func(e *Engine) { e.MethodOverride = override })
+		if got := process(e, request("POST /a?_m%65thod=PUT", octets, strings.NewReader("\x00CANARY"))); got.rule() != "method-override" || got.body != "" {
+			t.Errorf("override %v: refused by %q, forwarded %q", override, got.rule(), got.body)
+		}
+		if got := process(e, request("POST /a?method=card", octets, strings.NewReader("\x00CANARY"))); got.Refusal != nil || got.err != nil {
+			t.Errorf("override %v: a field called method is refused by %q, %v", override, got.rule(), got.err)
+		}
 	}
 }

@@ -72,13 +72,34 @@ func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 		}
 	}
 	for _, d := range set.Divisions() {
-		selector, err := newSelector(d.Paths, nesting(d.Dots))
+		selector, err := newSelector(d.Paths, nesting(d.Dots), textsAbove(d)...)
 		if err != nil {
 			return nil, fmt.Errorf("the values that divide a pattern: %w", err)
 		}
 		e.selectors[d] = selector
 	}
 	return e, nil
+}
+
+// textsAbove returns the paths of the JSON texts that hold values which divide a
+// pattern, in any of its collections.
+func textsAbove(d *policy.Division) (texts []policy.Path) {
+	collections := d.Collections
+	if d.Rest != nil {
+		collections = append(slices.Clone(collections), d.Rest)
+	}
+	for _, c := range collections {
+		for i := range c.Fields {
+			f := &c.Fields[i]
+			above := f.Type == "json" && slices.ContainsFunc(d.Paths, func(path policy.Path) bool {
+				return len(f.Path) < len(path) && f.Path.Equal(path[:len(f.Path)])
+			})
+			if above && !slices.ContainsFunc(texts, f.Path.Equal) {
+				texts = append(texts, f.Path)
+			}
+		}
+	}
+	return texts
 }
 
 // kindsOf returns how the media types that a collection names are read; nil: it

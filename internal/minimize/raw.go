@@ -55,6 +55,9 @@ func writeRaw(s *Submission, doc *document) error {
 	if fault := d.plan.NewRawWatch().Next(doc.body); fault != nil {
 		return fault // before anything goes on
 	}
+	if err := checkMethod(s); err != nil && (s.Mode == Enforce || isFinal(asRefusal(err))) {
+		return err // only the query can say a method, and it has been read
+	}
 	body := &rawBody{body: doc.arriving, left: s.Collection.MaxPassed, observe: s.Mode == Report, watch: watch}
 	b := newStream(s, doc, body)
 	body.beforeEnd = b.end

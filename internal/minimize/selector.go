@@ -8,6 +8,7 @@ import (
 // selector reads the few values of a document that decide where a request leads.
 type selector struct {
 	paths [][]submission.Segment
+	texts [][]int // parallel to paths: how long those of the JSON texts are that hold the value
 	// decision lets nothing pass. Its fields are two for each path: the scalar
 	// there, and whatever stands below.
 	decision *decision
@@ -23,9 +24,10 @@ type selectedValue struct {
 	odd   bool // it is no scalar, comes with two values, or has more than 320 bytes
 }
 
-// newSelector returns a selector of the scalars at paths of literal names.
-func newSelector(paths []policy.Path, nesting submission.Nesting) (*selector, error) {
-	s := new(selector)
+// newSelector returns a selector of the scalars at paths of literal names. Above
+// them, the values at the paths in texts are JSON texts.
+func newSelector(paths []policy.Path, nesting submission.Nesting, texts ...policy.Path) (*selector, error) {
+	s := &selector{texts: make([][]int, len(paths))}
 	var fields []submission.Field
 	for _, path := range paths {
 		at := pathOf(path)
@@ -33,10 +35,19 @@ func newSelector(paths []policy.Path, nesting submission.Nesting) (*selector, er
 		s.paths = append(s.paths, at)
 		fields = append(fields, submission.Field{Path: at, Watch: true}, submission.Field{Path: below})
 	}
+	for _, text := range texts {
+		fields = append(fields, submission.Field{Path: pathOf(text), JSON: true})
+		for i, path := range paths {
+			if len(text) < len(path) && text.Equal(path[:len(text)]) {
+				s.texts[i] = append(s.texts[i], len(text))
+			}
+		}
+	}
 	plan, err := submission.NewPlan(fields, nesting)
 	if err != nil {
 		return nil, err
 	}
+	plan.Selects()
 	s.decision = &decision{plan: plan, open: make([]bool, len(fields))}
 	return s, nil
 }
@@ -62,7 +73,7 @@ func (s *selector) read(w *work, doc *document, limits submission.Limits) ([]sel
 		found[i].body = s.value(&w.report, i)
 		if doc.media.Kind == submission.MediaJSON {
 			v := &found[i].body
-			v.text, v.given, v.odd = submission.ScalarAt(doc.body, s.paths[i])
+			v.text, v.given, v.odd = submission.ScalarAt(doc.body, s.paths[i], s.texts[i])
 		}
 	}
 	return found, nil

@@ -117,6 +117,9 @@ func (w *divisionWatch) check() error {
 	if w == nil {
 		return nil
 	}
+	if err := w.form.Err(); err != nil {
+		return err // behind it, no value was looked for
+	}
 	for i := range w.found {
 		w.found[i].body = w.selector.value(w.report, i)
 	}

@@ -1,7 +1,9 @@
 package minimize
 
 import (
+	"encoding/json"
 	"io"
+	"net/url"
 	"strings"
 	"testing"
 
@@ -210,5 +212,100 @@ func TestWhenWithConsent(t *testing.T) {
 	got := process(e, request("POST /ajax", formType, strings.NewReader("action=save&birthday=1980&subscribe=on")))
 	if entry := j.only(t); got.body != "action=save&birthday=1980&subscribe=on" || len(p.recorded) != 1 || entry.Collection != "save" {
 		t.Errorf("forwarded %q, stored %v, recorded %+v", got.body, p.recorded, entry)
+	}
+}
+
+// A part of a type that holds parts itself, such as a saved mail, may be a declared
+// file. The reading that looks for the value must not end there: the attacker would put
+// the value of another collection behind it.
+func TestAttackWhenBehindNestedPart(t *testing.T) {
+	const mail = "--B\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.eml\"\r\nContent-Type: message/rfc822\r\n\r\nx\r\n"
+	for _, test := range []struct {
+		action, size     string
+		collection, rule string
+	}{
+		{"load", "small", "rest", ""},
+		{"load", "streamed", "rest", ""},
+		{"heartbeat", "small", "heartbeat", "part-type"}, // which declares no file
+		{"heartbeat", "streamed", "heartbeat", "part-type"},
+	} {
+		rest := form(part{"action", "", test.action}, part{"page", "", "CANARY"})
+		if test.size == "streamed" {
+			rest = form(part{"action", "", test.action}, part{"page", "", "CANARY"}, part{"x", "x", strings.Repeat("0123456789abcdef", 100_000)})
+		}
+		e, j := newEngine(t, actions)
+		got := process(e, request("POST /ajax", formData, strings.NewReader(mail+rest)))
+		entry := j.only(t)
+		if entry.Rule != test.rule || entry.Collection != test.collection || strings.Contains(got.body, "CANARY") != (test.rule == "") {
+			t.Errorf("%s, %s: refused by %q, recorded for %q, forwarded %.300q", test.action, test.size, entry.Rule, entry.Collection, got.body)
+		}
+	}
+}
+
+// What cannot be read for the value is refused, whatever the other reading says: the
+// value that chooses is longer than all that may be held, but may stream as a text.
+func TestAttackWhenBehindFault(t *testing.T) {
+	const policy = `
+version: 1
+controller: {name: Example, contact: privacy@example.org, country: DE}
+purposes: {order: {title: Order, basis: contract, retention: 1y}}
+collections:
+  save: {on: POST /ajax, when: {action: [save], do: [it]}, fields: {action: order, do: order, name: order}}
+  rest: {on: POST /ajax, fields: {action: {for: order, max: 9000000}, do: order, page: order}}
+`
+	e, j := newEngine(t, policy)
+	long := part{"action", "", strings.Repeat("0123456789abcdef", 100_000)}
+	got := process(e, request("POST /ajax", formData, strings.NewReader(form(part{"page", "", "a"}, long, part{"do", "", "it"}))))
+	if entry := j.only(t); entry.Rule == "" || got.err == nil {
+		t.Errorf("not refused, recorded for %q", entry.Collection)
+	}
+}
+
+// A value below a field of type json decides as well: in the text, where the
+// application reads it, not only in a body of JSON. Otherwise each form would belong to
+// the rest, with any action in its text.
+func TestAttackWhenInJSONText(t *testing.T) {
+	const policy = `
+version: 1
+controller: {name: Example, contact: privacy@example.org, country: DE}
+purposes: {order: {title: Order, basis: contract, retention: 1y}}
+collections:
+  save: {on: POST /ajax, when: {payload.action: [save]}, fields: {payload: {for: order, type: json}, payload.action: order, payload.name: order}}
+  rest: {on: POST /ajax, fields: {payload: {for: order, type: json}, payload.action: order, payload.page: order}}
+`
+	for _, test := range []struct{ text, want, rule string }{
+		{`{"action":"save","name":"a","page":1}`, `{"action":"save","name":"a"}`, ""},
+		{`{"\u0061ction":"load","name":"a","page":1}`, `{"action":"load","page":1}`, ""},
+		{`{"action":["save"],"page":1}`, "", "undecided"},
+		{`{"action":"Save","page":1}`, "", "undecided"},
+		{`{"action":"load","action":"save","page":1}`, "-", ""}, // it is no JSON, and stripped
+		{`[{"action":"save","page":1}]`, "-", ""},               // no collection declares elements
+	} {
+		for _, contentType := range []string{formType, jsonType, formData} {
+			body, want := "payload="+url.QueryEscape(test.text), "payload="+url.QueryEscape(test.want)
+			quoted := func(text string) string {
+				b, err := json.Marshal(map[string]string{"payload": text})
+				if err != nil {
+					t.Fatal(err)
+				}
+				return string(b)
+			}
+			switch contentType {
+			case jsonType:
+				body, want = quoted(test.text), quoted(test.want)
+			case formData:
+				body, want = form(part{"payload", "", test.text}), "\r\n\r\n"+test.want+"\r\n"
+			}
+			if test.want == "-" {
+				want = ""
+			}
+			e, _ := newEngine(t, policy)
+			got := process(e, request("POST /ajax", contentType, strings.NewReader(body)))
+			switch {
+			case contentType == jsonType && test.rule == "" && test.want == "-" && got.rule() == "undecided": // as safe
+			case got.rule() != test.rule, test.rule == "" && !strings.Contains(got.body, want), strings.Contains(got.body, `page`) && test.want == "-":
+				t.Errorf("%s, %s: refused by %q, forwarded %q, want %q", contentType, test.text, got.rule(), got.body, want)
+			}
+		}
 	}
 }

@@ -137,7 +137,7 @@ func (s *parts) header(block string) (err *Error) {
 	if len(s.held) > 0 {
 		s.releaseHidden(s.waitsForBox)
 	}
-	if s.part.nested && (s.leaf == none || !s.part.file || !s.plan.fields[s.leaf].File) {
+	if s.part.nested && !s.plan.selects && (s.leaf == none || !s.part.file || !s.plan.fields[s.leaf].File) {
 		return partError("part-type", "a part that is no declared file is of a type that holds parts itself")
 	}
 	if s.leaf == none || isCharset(s.name) || s.matched && bytes.IndexByte(s.name, '=') >= 0 {

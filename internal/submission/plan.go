@@ -147,6 +147,7 @@ type Plan struct {
 	nesting Nesting
 	nodes   []node
 	above   string          // of a text: the path of its field
+	selects bool            // nothing goes on: see Selects
 	texts   map[int32]*Plan // of the members of JSON texts, by [Field.JSON] field
 
 	compiled map[string]wildcard // by what the policy writes
@@ -252,6 +253,11 @@ func (p *Plan) Comparing(fields []int) *Plan {
 	}
 	return p.With(compared)
 }
+
+// Selects says that the plan serves only to find the values of its fields. A part
+// whose type holds parts itself is then passed over: whether it is a declared file is
+// for the plan to say under which the form goes on.
+func (p *Plan) Selects() { p.selects = true }
 
 // Size estimates the bytes that the plan occupies beside what it shares: paths,
 // rules, and the tree of the plan that it was made of by [Plan.With].

@@ -1,14 +1,24 @@
 package submission
 
-import "github.com/tidwall/gjson"
+import (
+	"slices"
+
+	"github.com/tidwall/gjson"
+)
 
 // ScalarAt returns the scalar at a path of names in a JSON text that [Plan.JSON]
 // has accepted, as text; that of null is empty. given reports whether the text has
 // anything there, and odd whether it is no scalar, or stands in no object: a list
-// at the top holds many values.
-func ScalarAt(body []byte, path []Segment) (text string, given, odd bool) {
+// at the top holds many values. texts are the lengths of those paths above it at which
+// a string is a JSON text ([Field.JSON]).
+func ScalarAt(body []byte, path []Segment, texts []int) (text string, given, odd bool) {
 	at := gjson.ParseBytes(body)
-	for _, segment := range path {
+	for i, segment := range path {
+		if at.Type == gjson.String && slices.Contains(texts, i) {
+			if at = gjson.Parse(at.Str); !at.Exists() {
+				return "", false, false
+			}
+		}
 		switch {
 		case at.Type == gjson.Null:
 			return "", false, false
