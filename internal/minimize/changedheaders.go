@@ -25,7 +25,9 @@ func changedHeaders(s *Submission) []string {
 			h["Content-Disposition"] = []string{disposition}
 		}
 	}
-	return ChangedHeaders(s.r.Header, h)
+	names := slices.Concat(s.work.to.deleted, ChangedHeaders(s.r.Header, h))
+	slices.Sort(names)
+	return names[:min(len(names), maxChanged)]
 }
 
 // maxChanged bounds how many headers are named, and maxHeaderName the bytes of a

@@ -23,9 +23,10 @@ type override struct {
 // whether it is refused for that. Without method_override, it is where the method
 // leads to another collection; elsewhere the headers are deleted.
 func (e *Engine) saysMethod(r *http.Request, to *destination) (refused bool) {
-	var said []string
-	for _, name := range []string{"X-Http-Method-Override", "X-Http-Method", "X-Method-Override"} {
-		said = append(said, r.Header[name]...)
+	said, hop := methodHeaders(r.Header)
+	if hop && e.MethodOverride {
+		to.refusal = methodOverride("a header says another method, and Connection says that it ends here")
+		return true
 	}
 	if e.MethodOverride {
 		to.override.keepsHeader = true
@@ -51,6 +52,32 @@ func (e *Engine) saysMethod(r *http.Request, to *destination) (refused bool) {
 		to.mode = min(to.mode, e.modeOf(other.Collection))
 		to.refusal = methodOverride("a header says another method, which leads to the collection " + other.Collection.Name)
 		to.refusal.Remedy = remedyOverride
+		return true
+	}
+	return false
+}
+
+// methodHeaders returns the methods that the headers say, in any spelling of their
+// names, and whether Connection takes one of them away before the application.
+func methodHeaders(h http.Header) (said []string, hop bool) {
+	for name, values := range h {
+		if !isMethodHeader(name) {
+			continue
+		}
+		said = append(said, values...)
+		for _, connection := range h["Connection"] {
+			for listed := range strings.SplitSeq(connection, ",") {
+				hop = hop || strings.EqualFold(strings.Trim(listed, " \t"), name)
+			}
+		}
+	}
+	return said, hop
+}
+
+// isMethodHeader reports whether a header says another method.
+func isMethodHeader(name string) bool {
+	switch readAs(name) {
+	case "X-Http-Method-Override", "X-Http-Method", "X-Method-Override":
 		return true
 	}
 	return false

@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -151,11 +152,50 @@ func TestModeOfCollection(t *testing.T) {
 			got := process(e, request(on, formType, strings.NewReader("name=a&ssn=1"), "X-Original-Url", "/x"))
 			entry := j.only(t)
 			reported := mode == Report
-			if entry.Mode != mode || got.Mode != mode || strings.Contains(got.body, "ssn") != reported || (got.header.Get("X-Original-Url") != "") != reported ||
-				(got.told.Get("Privacy-Receipt") == "") != reported {
+			if entry.Mode != mode || got.Mode != mode || strings.Contains(got.body, "ssn") != reported || got.header.Get("X-Original-Url") != "" ||
+				!slices.Contains(entry.Headers, "X-Original-Url") && reported || (got.told.Get("Privacy-Receipt") == "") != reported {
 				t.Errorf("site %v, %s: recorded %v, forwarded %q with %v", siteMode, collection, entry.Mode, got.body, got.header)
 			}
 		}
+	}
+}
+
+// An application that takes the path or the method from a header would serve an
+// enforced route from one that is only reported. Where nothing is enforced, the headers
+// go on as they came.
+func TestAttackHeadersThroughReport(t *testing.T) {
+	const two = "version: 1\ncontroller: {name: S, contact: a@b.example}\npurposes: {o: {title: O, basis: contract, retention: 1y}}\n" +
+		"collections:\n  open: {on: POST /open, mode: report, fields: {name: o}}\n  strict: {on: PUT /open, fields: {name: o}}\n"
+	for _, siteMode := range []Mode{Enforce, Report} {
+		for _, body := range []string{"", "name=a&ssn=CANARY"} {
+			for _, name := range []string{"X-Original-URL", "X-Rewrite-Url", "X_original_url", "Forwarded", "X-Forwarded-Prefix"} {
+				e, _ := newEngine(t, two, func(e *Engine) { e.Mode = siteMode })
+				r := request("POST /open", formType, strings.NewReader(body), name, "/strict")
+				process(e, r)
+				if _, ok := r.Header[textproto.CanonicalMIMEHeaderKey(name)]; ok != (siteMode == Report) {
+					t.Errorf("site %v: %s goes on: %v", siteMode, name, ok)
+				}
+			}
+		}
+		for _, name := range []string{"X-Http-Method-Override", "X_http_method_override", "X-Http_method"} {
+			for _, override := range []bool{false, true} {
+				e, _ := newEngine(t, two, func(e *Engine) { e.Mode, e.MethodOverride = siteMode, override })
+				got := process(e, request("POST /open", formType, strings.NewReader("name=a&ssn=CANARY"), name, "PUT"))
+				if strings.Contains(got.body, "CANARY") != (siteMode == Report) {
+					t.Errorf("site %v, override %v, %s: forwarded %q", siteMode, override, name, got.body)
+				}
+			}
+		}
+	}
+}
+
+// A header that Connection takes away would lead us to a collection, and the
+// application would take the request for the POST that it is.
+func TestAttackMethodEndsHere(t *testing.T) {
+	e, _ := newEngine(t, overridePolicy, func(e *Engine) { e.MethodOverride = true })
+	got := process(e, request("POST /item/7", formType, strings.NewReader("name=CANARY"), "X-Http-Method-Override", "PUT", "Connection", "close, x-http-method-override"))
+	if got.rule() != "method-override" || got.Forward() {
+		t.Errorf("refused by %q, forwarded %q", got.rule(), got.body)
 	}
 }
 

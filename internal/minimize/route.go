@@ -24,6 +24,7 @@ type destination struct {
 	mode       Mode               // of the collection, or of the site
 	override   override           // of the method, which the document may say
 	also       *policy.Collection // that of the POST, if another method is said; nil: none
+	deleted    []string           // names of headers that report deletes
 	rejected   bool               // no collection declares its body, which enforce refuses
 	refusal    *submission.Error  // nil: it is not refused for where it leads
 	deadline   ReadDeadline       // of a body
@@ -34,8 +35,14 @@ type destination struct {
 func (e *Engine) route(w http.ResponseWriter, r *http.Request) destination {
 	e.step("route")
 	to := e.find(w, r)
-	if to.mode == Enforce {
+	switch {
+	case to.mode == Enforce:
 		deleteOverrides(r.Header, e.trusts(r), to.override.keepsHeader)
+	case to.edition != nil && e.strictest(to.edition.Set) == Enforce:
+		// One that is only reported must not lead to one that is enforced.
+		before := r.Header.Clone()
+		deleteOverrides(r.Header, e.trusts(r), true)
+		to.deleted = ChangedHeaders(before, r.Header)
 	}
 	return to
 }
