@@ -36,7 +36,8 @@ func foldName(name []byte) string {
 		}
 		return -1
 	}, text)
-	return cmp.Or(folded, joinName(name)) // a name of signs alone is similar to such a name
+	// A name of signs alone is similar to such a name, without what PHP drops before it.
+	return cmp.Or(folded, joinName(bytes.TrimLeft(name, " ")))
 }
 
 // fold notes what the members' names are taken for by applications that ignore

@@ -43,8 +43,8 @@ var wildcardCases = []struct {
 	{"a blank in brackets", []string{"a.{x:[ a-z]+}", "!a.0"}, []string{"a[ ]", "a[]", "a[ b]>a.{x:[ a-z]+}", "a[0]>!a.0"}},
 	// String.equalsIgnoreCase of Java takes İ for i, and ı too.
 	{"names in Turkish", []string{"a.{x:[a-zİı]+}", "!a.birthday", "a.**"}, []string{"a[bİrthday]", "a[bırthday]", "a[İzmir]>a.{x:[a-zİı]+}"}},
-	// PHP takes a dot for an underscore.
-	{"names of signs", []string{"{x:[._a]+}", "!_", "!__"}, []string{".", "._", "_>!_", "...>{x:[\x00_a]+}"}},
+	// PHP takes a dot for an underscore, and drops blanks before a name.
+	{"names of signs", []string{"{x:[._a ]+}", "!_", "!__"}, []string{".", "._", " _", "  .", "_>!_", "...>{x:[\x00_a ]+}"}},
 	// Spring reads prefs.offers, Rails birthday(1i).
 	{"names that libraries take apart", []string{`{x:[a-z.()0-9]+}`, "!prefs.offers", "!birthday"}, []string{"prefs.offers", "birthday(1i)", "Birthday(1i)", "other>{x:[a-z\x00()0-9]+}"}},
 	// JSF has a field that is called as the form is.
