@@ -44,6 +44,11 @@ func TestReferenceIsUpToDate(t *testing.T) {
 			t.Errorf("%s lacks the heading %s, to which the other tables link", referenceFile, name)
 		}
 	}
+	for _, kind := range keepKinds {
+		if named := regexp.MustCompile("`" + kind + "[`(]"); !named.Match(reference) {
+			t.Errorf("%s lacks the reduction %s", referenceFile, kind)
+		}
+	}
 	if *update {
 		if err := os.WriteFile(referenceFile, generated, 0o600); err != nil { //nolint:gosec // G703: a constant
 			t.Fatal(err)
@@ -66,7 +71,7 @@ func keyTables(t *testing.T) map[string]string {
 			continue
 		}
 		var b strings.Builder
-		b.WriteString("| key | takes | default | |\n|---|---|---|---|\n")
+		b.WriteString("| key | takes | default | meaning |\n|---|---|---|---|\n")
 		keys := keysOf(s)
 		for _, name := range keys.names {
 			f := s.FieldByIndex(keys.byName[name].index)
