@@ -4,7 +4,6 @@ package proposal
 
 import (
 	"bufio"
-	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,7 +13,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/terminal"
 )
 
@@ -28,16 +26,13 @@ const maxLogLine = 1 << 20
 type Proposal struct {
 	Submissions int // lines of the collection log
 
-	routes   map[string]fieldCounts // no collection declares these requests
-	declared map[string]fieldCounts // by the collection that declares the other fields
+	routes   map[string]arrivals // no collection declares these requests
+	declared map[string]arrivals // by the collection that declares the other fields
 }
-
-// fieldCounts counts the submissions that contained a name.
-type fieldCounts map[string]int
 
 // FromLog reads a log in JSON. It ignores the lines of other loggers.
 func FromLog(r io.Reader) (*Proposal, error) {
-	p := &Proposal{routes: map[string]fieldCounts{}, declared: map[string]fieldCounts{}}
+	p := &Proposal{routes: map[string]arrivals{}, declared: map[string]arrivals{}}
 	lines := bufio.NewScanner(r)
 	lines.Buffer(nil, maxLogLine)
 	for lines.Scan() {
@@ -59,11 +54,9 @@ func FromLog(r io.Reader) (*Proposal, error) {
 			counts, key = p.routes, likelyPattern(entry.On)
 		}
 		if counts[key] == nil {
-			counts[key] = fieldCounts{}
+			counts[key] = arrivals{}
 		}
-		for _, name := range entry.Names {
-			counts[key][name]++
-		}
+		counts[key].add(entry.Names)
 	}
 	return p, lines.Err()
 }
@@ -74,7 +67,8 @@ func (p *Proposal) IsEmpty() bool { return len(p.routes)+len(p.declared) == 0 }
 // identifier matches a segment of a path that names one of many resources.
 var identifier = regexp.MustCompile(`^(?:[0-9]+|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-fA-F]{16,})$`)
 
-// likelyPattern replaces identifiers by wildcards.
+// likelyPattern replaces identifiers by wildcards. A path that ends in a slash
+// stands for itself, and not for all below it.
 func likelyPattern(on string) string {
 	segments := strings.Split(on, "/")
 	for i, n := 1, 0; i < len(segments); i++ {
@@ -82,6 +76,9 @@ func likelyPattern(on string) string {
 			n++
 			segments[i] = "{id" + strings.Repeat("_", n-1) + "}"
 		}
+	}
+	if last := len(segments) - 1; segments[last] == "" {
+		segments[last] = "{$}"
 	}
 	return strings.Join(segments, "/")
 }
@@ -102,31 +99,23 @@ version: 1
 	}
 	taken := map[string]bool{}
 	for _, on := range slices.Sorted(maps.Keys(p.routes)) {
-		fmt.Fprintf(&b, "  %s:\n    on: %s\n    fields:\n", collectionName(on, taken), yamlText(on))
+		fmt.Fprintf(&b, "  %s:\n    on: %s\n", collectionName(on, taken), yamlText(on))
+		if p.routes[on].haveDots() {
+			b.WriteString("    names: dots\n")
+		}
+		b.WriteString("    fields:\n")
 		p.routes[on].print(&b, "      ")
 	}
 	for _, collection := range slices.Sorted(maps.Keys(p.declared)) {
-		fmt.Fprintf(&b, "\n# The collection %s also receives these fields, which it does not declare:\n", terminal.Printable(collection))
+		with := ""
+		if p.declared[collection].haveDots() {
+			with = " (with names: dots)"
+		}
+		fmt.Fprintf(&b, "\n# The collection %s also receives these fields, which it does not declare%s:\n", terminal.Printable(collection), with)
 		p.declared[collection].print(&b, "#     ")
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
-}
-
-// print writes the fields, the most frequent first.
-func (c fieldCounts) print(b *strings.Builder, indent string) {
-	names := slices.SortedFunc(maps.Keys(c), func(x, y string) int {
-		return cmp.Or(c[y]-c[x], strings.Compare(x, y))
-	})
-	for _, name := range names {
-		// No client may propose the path that matches every field.
-		path, err := policy.ParsePath(name)
-		if err != nil || slices.ContainsFunc(path, func(s policy.Segment) bool { return s.Kind == policy.Subtree }) {
-			fmt.Fprintf(b, "%s# %s: not a path of a field\n", strings.TrimSuffix(indent, "# "), yamlText(name))
-			continue
-		}
-		fmt.Fprintf(b, "%s%s: fill_me # in %s\n", indent, yamlText(name), terminal.Plural(c[name], "submission"))
-	}
 }
 
 var notName = regexp.MustCompile(`[^A-Za-z0-9]+`)

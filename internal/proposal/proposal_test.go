@@ -1,6 +1,8 @@
 package proposal
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -41,13 +43,44 @@ no JSON
 	}
 }
 
+// Names that count rows are one field, in the notation of the framework that sends
+// them. A single one may be a name, as in form-2024-name.
+func TestRows(t *testing.T) {
+	for _, tt := range []struct{ names, want string }{
+		{`form-0-name form-1-name form-TOTAL_FORMS`, `form-TOTAL_FORMS form-{n:[0-9]+}-name`},
+		{`a-0-b-0-c a-0-b-1-c`, `a-{n:[0-9]+}-b-{n_:[0-9]+}-c`},
+		{`form-2024-name`, `form-2024-name`},
+		{`Items\[0\]\.Sku Items\[1\]\.Sku Ship\.City Agree`, `dots Agree Items.*.Sku Ship.City`},
+		{`\[0\]\.Sku`, `dots *.Sku`},
+		{`first\.name`, `first\.name`},
+		// What nests already did not come with dots.
+		{`Items\[0\]\.Sku user.email`, `Items\[0\]\.Sku user.email`},
+	} {
+		a := arrivals{}
+		a.add(strings.Fields(tt.names))
+		got := slices.Sorted(maps.Keys(a.fields()))
+		if a.haveDots() {
+			got = append([]string{"dots"}, got...)
+		}
+		if s := strings.Join(got, " "); s != tt.want {
+			t.Errorf("%s: %s, want %s", tt.names, s, tt.want)
+		}
+		for path, n := range a.fields() {
+			if _, err := policy.ParsePath(path); err != nil || n != 1 {
+				t.Errorf("%s: %s in %d submissions, %v", tt.names, path, n, err)
+			}
+		}
+	}
+}
+
 func TestCollectionName(t *testing.T) {
 	taken := map[string]bool{}
 	for _, tt := range []struct{ on, pattern, name string }{
 		{"POST /api/order", "POST /api/order", "api_order"},
 		{"PUT /api/order", "PUT /api/order", "api_order_put"},
 		{"PUT /api//order", "PUT /api//order", "api_order_put_2"},
-		{"POST /", "POST /", "home"},
+		{"POST /", "POST /{$}", "home"},
+		{"POST /authors/", "POST /authors/{$}", "authors"},
 		{"POST /2fa", "POST /2fa", "page_2fa"},
 		{"POST /order/17/item/4711", "POST /order/{id}/item/{id_}", "order_id_item_id"},
 		{"POST /u/3f2a8c1e-5b7d-4e2f-9a6c-0d1e2f3a4b5c", "POST /u/{id}", "u_id"},
