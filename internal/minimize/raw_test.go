@@ -2,6 +2,8 @@ package minimize
 
 import (
 	"io"
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -34,9 +36,6 @@ collections:
     on: POST /contact
     fields: {name: order}
 `
-
-// underscored is what some servers take for Content-Type.
-const underscored = "Content_Type"
 
 const octets = "application/octet-stream"
 
@@ -109,7 +108,7 @@ func TestRead(t *testing.T) {
 						if got.body != test.forwarded || got.err != nil || got.query != test.query || r.Header.Get("Content-Type") != test.mediaType {
 							t.Errorf("chunked %v: forwarded %q with %.50q as %q, %v", chunked, got.query, got.body, r.Header.Get("Content-Type"), got.err)
 						}
-						if r.Header.Get("Content-Digest") != "" || len(r.Header[underscored]) > 0 || len(got.header["Content-Type"]) != 1 {
+						if r.Header.Get("Content-Digest") != "" || slices.ContainsFunc(slices.Collect(maps.Keys(r.Header)), func(name string) bool { return strings.Contains(name, "_") }) || len(got.header["Content-Type"]) != 1 {
 							t.Errorf("forwarded %v", r.Header)
 						}
 						if !chunked && r.ContentLength != int64(len(got.body)) {

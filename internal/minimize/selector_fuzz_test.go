@@ -105,9 +105,9 @@ func valuesOfBody(media submission.Media, body []byte) (found []string) {
 				found = append(found, noScalar)
 			}
 		}
-	default:
-		return nil
+	case submission.MediaNone, submission.MediaOther, submission.MediaRaw:
 	}
+	return nil
 }
 
 func valuesOfJSON(body []byte) []string {

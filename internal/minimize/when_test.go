@@ -261,6 +261,29 @@ collections:
 	}
 }
 
+// Applications read a boolean in several words. Where true decides, "on" must not
+// belong to the rest, which lets other fields pass.
+func TestAttackWhenBoolean(t *testing.T) {
+	const policy = `
+version: 1
+controller: {name: Example, contact: privacy@example.org, country: DE}
+purposes: {order: {title: Order, basis: contract, retention: 1y}}
+collections:
+  send: {on: POST /ajax, when: {send: true}, fields: {send: {for: order, type: boolean}, name: order}}
+  rest: {on: POST /ajax, fields: {send: {for: order, type: boolean}, page: order}}
+`
+	for value, want := range map[string]string{
+		"true": "name=N&send=true", "on": "", "yes": "", "1": "", "01": "", "TRUE": "", "ON": "",
+		"false": "page=P&send=false", "off": "page=P&send=off", "0": "page=P&send=0", "": "page=P&send=",
+	} {
+		e, _ := newEngine(t, policy)
+		got := process(e, request("POST /ajax", formType, strings.NewReader("page=P&name=N&send="+value)))
+		if got.body != want || (got.rule() == "undecided") != (want == "") {
+			t.Errorf("%q: refused by %q, forwarded %q, want %q", value, got.rule(), got.body, want)
+		}
+	}
+}
+
 // A value below a field of type json decides as well: in the text, where the
 // application reads it, not only in a body of JSON. Otherwise each form would belong to
 // the rest, with any action in its text.

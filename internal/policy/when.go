@@ -63,10 +63,24 @@ func (d *Division) misspells(i int, value string) bool {
 			if slices.Contains(condition.Values, value) {
 				return false
 			}
-			similar = similar || slices.ContainsFunc(condition.Values, func(claimed string) bool { return foldValue(claimed) == folded })
+			similar = similar || slices.ContainsFunc(condition.Values, func(claimed string) bool {
+				return foldValue(claimed) == folded || isTruth(claimed, folded)
+			})
 		}
 	}
 	return similar
+}
+
+// isTruth reports whether a folded value is another word for true or false, if a
+// value of the policy is one of the two: to type: boolean, "on" is true.
+func isTruth(claimed, folded string) bool {
+	switch folded {
+	case "true", "on", "yes", "#1":
+		return claimed == "true"
+	case "false", "off", "no", "#0":
+		return claimed == "false"
+	}
+	return false
 }
 
 // foldValue returns what a value has in common with those that some application
