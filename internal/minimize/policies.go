@@ -51,7 +51,7 @@ func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 		kinds: make(map[*policy.Collection]map[string]submission.MediaKind), selectors: make(map[*policy.Division]*selector),
 	}
 	var err error
-	if e.methods, err = newSelector([]policy.Path{{{Text: "_method"}}, {{Text: "_METHOD"}}}, submission.Brackets); err != nil {
+	if e.methods, err = newSelector([]policy.Path{{{Text: "_method"}}, {{Text: "_METHOD"}}}, []string{"_method", "_METHOD"}, submission.Brackets); err != nil {
 		return nil, err
 	}
 	for _, c := range append([]*policy.Collection{nil}, set.Collections...) {
@@ -72,7 +72,7 @@ func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 		}
 	}
 	for _, d := range set.Divisions() {
-		selector, err := newSelector(d.Paths, nesting(d.Dots), textsAbove(d)...)
+		selector, err := newSelector(d.Paths, d.Names, nesting(d.Dots), textsAbove(d)...)
 		if err != nil {
 			return nil, fmt.Errorf("the values that divide a pattern: %w", err)
 		}

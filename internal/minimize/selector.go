@@ -24,24 +24,27 @@ type selectedValue struct {
 	odd   bool // it is no scalar, comes with two values, or has more than 320 bytes
 }
 
-// newSelector returns a selector of the scalars at paths of literal names. Above
-// them, the values at the paths in texts are JSON texts.
-func newSelector(paths []policy.Path, nesting submission.Nesting, texts ...policy.Path) (*selector, error) {
+// newSelector returns a selector of the scalars at paths of literal names. names are
+// those of the fields there, for refusals. Above them, the values at the paths in texts
+// are JSON texts.
+func newSelector(paths []policy.Path, names []string, nesting submission.Nesting, texts ...policy.Path) (*selector, error) {
 	s := &selector{texts: make([][]int, len(paths))}
 	var fields []submission.Field
-	for _, path := range paths {
+	for i, path := range paths {
 		at := pathOf(path)
 		below := append(pathOf(path), submission.Segment{Kind: submission.Subtree, Text: "**"})
 		s.paths = append(s.paths, at)
-		fields = append(fields, submission.Field{Path: at, Watch: true}, submission.Field{Path: below})
+		fields = append(fields, submission.Field{Path: at, Name: names[i], Watch: true}, submission.Field{Path: below, Name: names[i]})
 	}
 	for _, text := range texts {
-		fields = append(fields, submission.Field{Path: pathOf(text), JSON: true})
+		field := submission.Field{Path: pathOf(text), JSON: true}
 		for i, path := range paths {
 			if len(text) < len(path) && text.Equal(path[:len(text)]) {
 				s.texts[i] = append(s.texts[i], len(text))
+				field.Name = names[i]
 			}
 		}
+		fields = append(fields, field)
 	}
 	plan, err := submission.NewPlan(fields, nesting)
 	if err != nil {

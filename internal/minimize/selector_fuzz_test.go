@@ -30,7 +30,7 @@ func FuzzSelector(f *testing.F) {
 	f.Add("", formData, []byte(form(part{"action", "", "a"}, part{"action", "", "b"})))
 	f.Add("", formData, []byte("\r\n"+form(part{"action", "", "a"}, part{"photo", "a.png", "action"})))
 	path := policy.Path{{Text: "action"}}
-	s, err := newSelector([]policy.Path{path}, submission.Brackets)
+	s, err := newSelector([]policy.Path{path}, []string{""}, submission.Brackets)
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -43,7 +43,7 @@ var selectorTests = []struct {
 // scalar and others as a list, or as another of two values, is odd.
 func TestSelector(t *testing.T) {
 	for _, test := range selectorTests {
-		s, err := newSelector([]policy.Path{{{Text: "other"}}, {{Text: "action"}}}, submission.Brackets)
+		s, err := newSelector([]policy.Path{{{Text: "other"}}, {{Text: "action"}}}, []string{"other", "action"}, submission.Brackets)
 		if err != nil {
 			t.Fatal(err)
 		}

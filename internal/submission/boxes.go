@@ -10,9 +10,11 @@ import "slices"
 // hiddenPair is where a hidden field was written in the form, from:to, and how it
 // was counted.
 type hiddenPair struct {
+	leaf           int32
 	from, to       int
 	kept, stripped uint32
-	dropped        bool // the box came
+	watched        bool // the report has its value
+	dropped        bool // the box came, or an element of the list
 }
 
 // noteValue notes a value that goes on as it came. It reports whether that may come
@@ -29,31 +31,39 @@ func (s *formPass) noteValue(b []byte, start int) bool {
 
 // noteAnswer notes a value of a field that can be a check box. beside reports that
 // it is a hidden field beside a box that came, which does not go on.
-func (s *formPass) noteAnswer(a *answer, b []byte, start int, no bool, leaf int32) (beside, ok bool) {
+func (s *formPass) noteAnswer(a *answer, b []byte, start int, no bool) (beside, ok bool) {
 	first, ok := a.first(no)
 	if *first == 0 {
 		*first = int32(start) + 1 //nolint:gosec // G115: as above
 	} else if !sameValue(b, int(*first)-1, start) {
 		return false, false
 	}
-	if ok && !no && a.held != 0 {
-		h := &s.hidden[a.held-1]
-		h.dropped = true
-		s.rep.takeBack(leaf, h.kept, h.stripped)
+	if ok && !no && a.no != 0 && a.held != 0 {
+		s.takeBack(a.held)
 	}
 	return no && a.yes != 0, ok
 }
 
-// noteHidden notes that a hidden field was written as out[from:to]. If the box
-// comes, it is taken back. before is how its field was counted until then.
-func (s *formPass) noteHidden(a *answer, from, to int, before, after Outcome) {
-	s.hidden = append(s.hidden, hiddenPair{
-		from: from, to: to, kept: after.Kept - before.Kept, stripped: after.Stripped - before.Stripped,
-	})
+// noteHidden notes a hidden field, which is taken back if the box comes, or an element
+// of the list.
+func (s *formPass) noteHidden(a *answer, h hiddenPair) {
+	s.hidden = append(s.hidden, h)
 	a.held = int32(len(s.hidden)) //nolint:gosec // G115: as above
 }
 
-// withoutHidden takes hidden fields whose box came out of the form out[start:].
+// takeBack undoes what was counted for a hidden field that does not go on. A value
+// that was watched before it stays.
+func (s *formPass) takeBack(held int32) {
+	h := &s.hidden[held-1]
+	h.dropped = true
+	o := s.rep.outcome(h.leaf)
+	o.Kept, o.Stripped = o.Kept-h.kept, o.Stripped-h.stripped
+	if h.watched {
+		s.rep.Forget(int(h.leaf))
+	}
+}
+
+// withoutHidden takes hidden fields that do not go on out of the form out[start:].
 func (s *formPass) withoutHidden(out []byte, start int) []byte {
 	end, rest := -1, 0
 	for _, h := range s.hidden {
@@ -116,6 +126,9 @@ type heldField struct {
 // noteAnswer.
 func (s *parts) noteText(no bool) (beside bool, err *Error) {
 	a := s.answered()
+	if s.sum.size == 0 && s.plan.fields[s.leaf].File {
+		return false, nil // Yii sends it before a file; it never goes on
+	}
 	first, ok := a.first(no)
 	sum := s.sum.sum()
 	switch {
@@ -139,10 +152,11 @@ const aFile = -1
 
 // noteFile refuses a file under a name that takes one value and had one.
 func (s *parts) noteFile() *Error {
-	if s.twice {
+	a := s.answered()
+	if a.yes != 0 || a.no != 0 {
 		return s.repeated("form", s.leaf)
 	}
-	s.answered().yes = aFile
+	a.yes = aFile
 	return nil
 }
 
@@ -165,16 +179,18 @@ func (s *parts) releaseHidden(waits func(*heldField) bool) {
 			return false
 		}
 		s.answers[h.place].held = 0
+		s.roles[h.place] &^= asEmpty
 		s.write(h.name, &partHeader{}, h.text, h.leaf)
 		return true
 	})
 }
 
-// waitsForBox reports whether a hidden field waits for a box that may come behind
+// waitsForBox reports whether a hidden field waits for a box or a list that may come behind
 // the part that begins. That of a boolean does not: applications that read the
 // fields before a file only would lose it if it were moved behind one.
 func (s *parts) waitsForBox(h *heldField) bool {
-	return s.plan.fields[h.leaf].Box || s.twice && h.place == s.here
+	f := &s.plan.fields[h.leaf]
+	return f.Box || f.Boolean && s.twice && h.place == s.here
 }
 
 // isElsewhere reports whether a hidden field has another name than the part.

@@ -66,12 +66,19 @@ func (s *formPass) pairs(dst, b []byte) (out []byte, err *Error) {
 		if err != nil {
 			return nil, err
 		}
+		if s.emptied != 0 {
+			s.dropEmpty()
+		}
 		if i = name.end; i < len(b) && b[i] == '=' {
 			i++
 		}
+		start := i
 		if s.plan.nodes[name.at].scalar == actionStrip {
 			s.omit(b, name)
 			i, err = s.skipValue(b, i)
+			if s.begins && i == start {
+				s.noteEmpty()
+			}
 		} else {
 			out, i, err = s.pair(out, b, name, i, len(dst))
 		}
@@ -98,8 +105,12 @@ func (s *formPass) pair(out, b []byte, name formName, start, from int) ([]byte, 
 	if node.scalar == actionPass {
 		s.rep.countKept(node.leaf)
 		out, end, err := s.appendValue(out, b, start)
-		if err == nil && s.single && !s.noteValue(b, start) {
+		switch {
+		case err != nil:
+		case s.single && !s.noteValue(b, start):
 			err = s.repeated(s.where, node.leaf)
+		case s.begins && end == start:
+			s.noteHidden(s.noteEmpty(), hiddenPair{leaf: node.leaf, from: mark, to: len(out), kept: 1})
 		}
 		return out, end, err
 	}
@@ -111,7 +122,7 @@ func (s *formPass) pair(out, b []byte, name formName, start, from int) ([]byte, 
 	no := false
 	if s.single {
 		a, no = s.answered(), s.plan.fields[node.leaf].isNo(text)
-		beside, ok := s.noteAnswer(a, b, start, no, node.leaf)
+		beside, ok := s.noteAnswer(a, b, start, no)
 		switch {
 		case !ok:
 			return nil, 0, s.repeated(s.where, node.leaf)
@@ -119,14 +130,21 @@ func (s *formPass) pair(out, b []byte, name formName, start, from int) ([]byte, 
 			return out[:mark], end, nil
 		}
 	}
-	before := *s.rep.outcome(node.leaf)
+	before, watched := *s.rep.outcome(node.leaf), len(s.rep.watched)
 	if text, ok := s.decide(text, node.leaf); ok {
 		out = appendFormEscaped(out, text)
 	} else {
 		out = out[:mark]
 	}
+	if s.begins && end == start {
+		a, no = s.noteEmpty(), true
+	}
 	if no {
-		s.noteHidden(a, mark, len(out), before, *s.rep.outcome(node.leaf))
+		after := s.rep.outcome(node.leaf)
+		s.noteHidden(a, hiddenPair{
+			leaf: node.leaf, from: mark, to: len(out),
+			kept: after.Kept - before.Kept, stripped: after.Stripped - before.Stripped, watched: len(s.rep.watched) > watched,
+		})
 	}
 	return out, end, nil
 }

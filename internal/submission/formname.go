@@ -24,7 +24,7 @@ func (s *formPass) readName(b []byte, start int) (formName, *Error) {
 		if segment, end, same := lastSegment(b, start+n); end > 0 && s.stem.size+len("[]")+len(segment) <= s.lim.Name {
 			at, f := s.below(segment)
 			if f != faultNone {
-				return formName{}, f.error(s.where, int64(start))
+				return formName{}, s.refusal(f, s.where, int64(start))
 			}
 			name := formName{start: start, end: end, at: at, same: same && s.stem.same}
 			if !name.same {
@@ -56,10 +56,10 @@ func (s *formPass) readName(b []byte, start int) (formName, *Error) {
 	}
 	var f fault
 	if name.at, f = s.resolve(text, s.lim.Depth); f != faultNone {
-		return name, f.error(s.where, int64(start))
+		return name, s.refusal(f, s.where, int64(start))
 	}
 	if isCharset(text) {
-		name.at = void
+		name.at, s.begins = void, false
 	}
 	if !name.same {
 		s.remember(b[start:end])

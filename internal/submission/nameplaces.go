@@ -16,14 +16,15 @@ const (
 	indexValue                    // name[0]=
 	indexBranch                   // name[0][…]
 	inList                        // the place is an element
+	asEmpty                       // name= with nothing, and nothing else so far: see emptylist.go
 	elementRoles = emptyValue | emptyBranch | indexValue | indexBranch
 )
 
-// mixed reports whether roles contradict each other. A value holds nothing. Applications number the elements of name[] differently when
-// name[0] comes too; only jQuery.param writes both, for a list that holds
-// values and containers.
+// mixed reports whether roles contradict each other. A value holds nothing.
+// Applications number the elements of name[] differently when name[0] comes too; only
+// jQuery.param writes both, for a list that holds values and containers.
 func (r role) mixed() bool {
-	r &^= inList
+	r &^= inList | asEmpty
 	if r&asValue != 0 && r != asValue {
 		return true
 	}

@@ -27,15 +27,17 @@ const (
 	faultMixed // a scalar and a branch, or two notations of one list
 )
 
-// error describes the fault of a name in the query, the body or a part.
-func (f fault) error(where string, offset int64) *Error {
+// refusal describes the fault of a name in the query or the form.
+func (n *names) refusal(f fault, where string, offset int64) *Error {
 	e := &Error{Status: 400, Offset: offset}
 	switch f {
 	case faultNone:
 	case faultDepth:
 		e.Rule, e.Detail = "depth", "a name in the "+where+" nests deeper than the limit (max_depth)"
 	case faultMixed:
-		e.Rule, e.Detail = "name-conflict", "a name in the "+where+" is used for a value and for what holds values, and applications disagree on which counts"
+		e.Rule, e.Offset, e.Field = "name-conflict", -1, n.plan.nearestField(n.mixed)
+		e.Detail = "the name of the field " + e.Field + ", or its beginning, is used in the " + where +
+			" both for a value and for what holds values, or for a list in two notations, and applications disagree on which counts; use it in one way"
 	}
 	return e
 }
@@ -60,6 +62,12 @@ type names struct {
 	twice  bool  // it had one before
 
 	matched bool // a wildcard matched a segment of the last name that was resolved whole
+	mixed  int32 // the node of the last name that contradicts another
+	begins bool  // the last name can be that of a hidden field before a list
+
+	// emptied is the place whose hidden field stands before the list that the last name
+	// begins, or 0.
+	emptied int32
 
 	branched bool   // the last name that was resolved whole has a branch
 	branch   branch // of the last name that has one
@@ -82,7 +90,7 @@ func (n *names) begin(p *Plan, rep *Report) {
 // field declares it. A name with a bracket is split at it, even if the
 // policy spells the whole as one segment: there is one reading.
 func (n *names) resolve(name []byte, depth int) (at int32, f fault) {
-	n.branched, n.single, n.twice, n.matched = false, false, false, false
+	n.branched, n.single, n.twice, n.matched, n.begins, n.emptied = false, false, false, false, false, 0
 	if n.plan.nesting == Dots {
 		return n.resolveDotted(name, depth)
 	}
@@ -167,7 +175,7 @@ type branch struct {
 
 // below resolves a name that is the last branch and segment.
 func (n *names) below(segment []byte) (int32, fault) {
-	n.single, n.twice = false, false
+	n.single, n.twice, n.begins, n.emptied = false, false, false, 0
 	at, here, f := n.step(n.branch.at, n.branch.here, segment, true)
 	if at == void {
 		return void, f
@@ -214,7 +222,12 @@ func (n *names) enter(at, here int32, to place, use role) (int32, int32, fault) 
 	if to.node == void && use == asObject && n.roles[here]&inList != 0 {
 		return void, here, faultNone // the rows of a list have members of their own
 	}
+	if use&elementRoles != 0 && n.roles[here]&asEmpty != 0 {
+		n.roles[here] &^= asValue | asEmpty
+		n.emptied = here
+	}
 	if n.use(here, use) {
+		n.mixed = at
 		return void, here, faultMixed
 	}
 	next := int32(to.key) //nolint:gosec // G115: an index of nodes
@@ -260,17 +273,20 @@ func (n *names) element(at int32, segment []byte, index int64) (next int32, key 
 // in brackets may be that of an element of a declared list: so browsers send a
 // choice of several.
 func (n *names) finish(at, here int32, repeats bool) (int32, fault) {
-	node := &n.plan.nodes[at]
+	node, own := &n.plan.nodes[at], at
 	if node.leaf == node.subtree || node.list {
 		element := n.plan.nodes[node.element].leaf
 		if element != none {
 			at, repeats = node.element, true
 		}
 	}
-	before := n.roles[here] &^ inList
+	before := n.roles[here] &^ (inList | asEmpty)
+	n.roles[here] &^= asEmpty
 	if n.use(here, asValue) {
+		n.mixed = own
 		return void, faultMixed
 	}
+	n.begins = before == 0 && (node.star || node.leaf == node.subtree && node.element != void)
 	n.here, n.single = here, !repeats && n.plan.nodes[at].leaf != none
 	n.twice = n.single && before == asValue
 	return at, faultNone

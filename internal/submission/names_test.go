@@ -14,7 +14,7 @@ func formPlan(tb testing.TB, paths ...string) *Plan {
 	var fields []Field
 	for _, path := range paths {
 		path, denied := strings.CutPrefix(path, "!")
-		f := Field{Kept: !denied}
+		f := Field{Name: path, Kept: !denied}
 		if denied {
 			f.Reason = "no_consent"
 		}

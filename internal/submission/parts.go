@@ -130,10 +130,13 @@ func (s *parts) header(block string) (err *Error) {
 	}
 	at, f := s.resolve(s.name, s.lim.Depth)
 	if f != faultNone {
-		return f.error("form", 0)
+		return s.refusal(f, "form", 0)
 	}
 	s.todo, s.leaf, s.size, s.value = dropContent, s.plan.nodes[at].leaf, 0, s.value[:0]
 	s.sum.reset()
+	if s.emptied != 0 {
+		s.dropEmpty()
+	}
 	if len(s.held) > 0 {
 		s.releaseHidden(s.waitsForBox)
 	}
@@ -142,6 +145,7 @@ func (s *parts) header(block string) (err *Error) {
 	}
 	if s.leaf == none || isCharset(s.name) || s.matched && bytes.IndexByte(s.name, '=') >= 0 {
 		// Of "x; name=ssn", some readers take the last. Only a policy may write that.
+		s.begins = s.begins && s.leaf == none
 		s.undeclared(s.name)
 		return nil
 	}
@@ -158,7 +162,7 @@ func (s *parts) header(block string) (err *Error) {
 		// A browser gives a part a type only if it is a Blob, which is a file.
 		s.part.kind, s.part.json = "application/json", true
 		s.todo = holdContent
-	case !s.part.file && (field.Kept || field.Watch || field.Compare || field.Box || field.Boolean):
+	case !s.part.file && (field.Kept || field.Watch || field.Compare || field.Box || field.Boolean || s.begins && field.Otherwise != nil):
 		s.todo = holdContent
 	case !field.Kept:
 		s.stripPart(field.Reason)
@@ -175,16 +179,13 @@ func (s *parts) header(block string) (err *Error) {
 
 // content goes on with the content of a part, or ends it.
 func (s *parts) content(data []byte, last bool) *Error {
-	compared := s.single && !s.part.file
-	if compared {
+	if s.single && !s.part.file {
 		s.sum.add(data)
 	}
 	switch s.todo {
 	case dropContent:
-		if compared && last {
-			_, err := s.noteText(false)
-			return err
-		}
+		s.size += int64(len(data))
+		return s.drop(last)
 	case holdContent:
 		return s.hold(data, last)
 	case textContent:
@@ -201,6 +202,20 @@ func (s *parts) content(data []byte, last bool) *Error {
 	return nil
 }
 
+// drop ends a part whose content does not go on, of s.size bytes so far.
+func (s *parts) drop(last bool) (err *Error) {
+	if !last || s.part.file {
+		return nil
+	}
+	if s.single {
+		_, err = s.noteText(false)
+	}
+	if err == nil && s.begins && s.size == 0 {
+		s.noteEmpty()
+	}
+	return err
+}
+
 // hold collects the text of a field, and lets the field decide about it when
 // it is whole.
 func (s *parts) hold(data []byte, last bool) *Error {
@@ -214,6 +229,7 @@ func (s *parts) hold(data []byte, last bool) *Error {
 	if !utf8.Valid(s.value) || !isText(s.value) {
 		return noText()
 	}
+	empty := s.begins && len(s.value) == 0 && !s.part.file
 	if s.single && !s.part.file {
 		no := s.plan.fields[s.leaf].isNo(s.value)
 		beside, err := s.noteText(no)
@@ -221,6 +237,9 @@ func (s *parts) hold(data []byte, last bool) *Error {
 		case err != nil || beside:
 			return err
 		case no && !s.answers[s.here].several:
+			if empty {
+				s.noteEmpty()
+			}
 			s.holdHidden()
 			return nil
 		case no:
@@ -228,6 +247,10 @@ func (s *parts) hold(data []byte, last bool) *Error {
 		default:
 			s.dropHidden()
 		}
+	}
+	if empty {
+		s.holdEmpty()
+		return nil
 	}
 	s.write(s.name, &s.part, s.value, s.leaf)
 	return nil

@@ -2,6 +2,7 @@ package submission
 
 import (
 	"hash/maphash"
+	"math"
 	"math/bits"
 	"slices"
 	"sync"
@@ -315,6 +316,32 @@ func (n *node) index() {
 		table[i] = e
 	}
 	n.names = table
+}
+
+// nearestField returns the name of the field at a node, or else of one below it.
+func (p *Plan) nearestField(at int32) string {
+	for {
+		n := &p.nodes[at]
+		if field := max(n.leaf, n.subtree); field != none {
+			return p.fields[field].Name
+		}
+		below := int32(math.MaxInt32)
+		for _, e := range n.names {
+			if e.node != 0 { // the table has free entries
+				below = min(below, e.node)
+			}
+		}
+		for i := range n.wildcards {
+			below = min(below, n.wildcards[i].node)
+		}
+		if n.star {
+			below = min(below, n.element)
+		}
+		if below == math.MaxInt32 {
+			return ""
+		}
+		at = below // it has a higher index
+	}
 }
 
 // isBranch reports whether the plan knows members or elements here.

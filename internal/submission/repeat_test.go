@@ -148,6 +148,9 @@ func rebuildAsParts(t *testing.T, p *Plan, form string, size int, rep *Report) (
 	}
 	sent.WriteString("--B--\r\n")
 	m := NewMultipart(&slowly{strings.NewReader(sent.String()), size}, "B", p, DefaultLimits(), rep)
+	if size == 1 {
+		m.StreamTexts()
+	}
 	defer m.Close() //nolint:errcheck // it only gives back memory
 	written, err := io.ReadAll(m)
 	if err != nil {

@@ -193,13 +193,6 @@ func (r *Report) countStripped(field int32, reason string) {
 	o.Reason = reason
 }
 
-// takeBack undoes what was counted for a value of a field, and forgets it.
-func (r *Report) takeBack(field int32, kept, stripped uint32) {
-	o := r.outcome(field)
-	o.Kept, o.Stripped = o.Kept-kept, o.Stripped-stripped
-	r.Forget(int(field))
-}
-
 // undeclared counts a name that no field declares, and remembers the first
 // few as paths ("items.*.note"). The list is bounded, so a client cannot make
 // the search long.

@@ -109,7 +109,10 @@ func (s *parts) streamPiece(data []byte, last bool) *Error {
 		s.stripPart(ReasonTooLong)
 	case held:
 		s.value = append(s.value, data...)
-		if last {
+		switch {
+		case last && s.begins && len(s.value) == 0:
+			s.holdEmpty()
+		case last:
 			s.write(s.name, &s.part, s.value, s.leaf)
 		}
 	default:
