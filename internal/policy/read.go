@@ -141,7 +141,7 @@ func (r *reader) mapping(n ast.Node, what string) ([]pair, bool) {
 	case *ast.MappingValueNode:
 		values = []*ast.MappingValueNode{n}
 	default:
-		r.expected(what, n, "")
+		r.expected(what, n, "write it as {key: value}")
 		return nil, false
 	}
 	pairs := make([]pair, 0, len(values))
