@@ -154,8 +154,10 @@ func (s *Segment) finish(written string) error {
 		s.Kind = Subtree
 	default:
 		if escaped := writeStars(written, `\*`); escaped != written {
-			return &pathError{"a star is a whole segment",
-				fmt.Sprintf("write %s if that part of the name varies, or %s if the star is part of the name", writeStars(written, anyWildcard), escaped)}
+			return &pathError{
+				"a star is a whole segment",
+				fmt.Sprintf("write %s if that part of the name varies, or %s if the star is part of the name", writeStars(written, anyWildcard), escaped),
+			}
 		}
 	}
 	return nil
