@@ -69,6 +69,7 @@ var choices = []struct {
 	// PHP's $_REQUEST takes the body's, $_GET the query's; to some frameworks they are a list.
 	{name: "two values", on: "POST /ajax?action=heartbeat", contentType: formType, body: "action=save&name=a", rule: "undecided"},
 	{name: "a value of the rest in the query", on: "POST /ajax?action=load", contentType: formType, body: "action=save&name=a", rule: "undecided"},
+	{name: "nothing in the body", on: "POST /ajax?action=save", contentType: formType, body: "action=&name=a", rule: "undecided"},
 	{name: "null in the body", on: "POST /ajax?action=save", contentType: jsonType, body: `{"action":null,"name":"a"}`, rule: "undecided"},
 	{name: "twice in the query", on: "POST /ajax?action=heartbeat&action=save", contentType: formType, body: "name=a", rule: "duplicate-name"},
 	{name: "twice in JSON", on: "POST /ajax", contentType: jsonType, body: `{"action":"heartbeat","\u0061ction":"save"}`, rule: "duplicate-name"},

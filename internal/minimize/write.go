@@ -80,7 +80,8 @@ func (w *work) writeQuery(doc *document, d *decision, limits submission.Limits) 
 }
 
 // deciding returns the fields that came in the query and decide about the
-// submission: they are required, give a consent, or identify the person.
+// submission: they are required, give a consent, or identify the person. Those that
+// choose a collection are not among them: [chooseBy] has refused two values before.
 func (e *Engine) deciding(s *Submission) (fields []int) {
 	d := s.decision
 	for i := range s.work.report.Outcomes {

@@ -128,6 +128,13 @@ func formAttacks() []attack {
 		{name: "form: a name in a subtree that parsers take apart", carrier: "extra", sent: formRequest("extra[a][b]c]=Canary7q&extra[a=Canary7q")},
 		// A repeated scalar is refused: which counts is not agreed.
 		{name: "form: a repeated scalar", sent: formRequest("ssn=1&ssn=Canary7q&name=Ann")},
+		{name: "form: a declared scalar with two values", sent: formRequest("name=Ann&name=Canary7q")},
+		{name: "form: the same value twice, and an undeclared one", sent: formRequest("name=Ann&name=Ann&ssn=Canary7q&ssn=Canary7q")},
+		// An empty field before a list is left out; anything else beside a list is refused.
+		{name: "form: an empty field before members of a list", sent: formRequest("tags=&tags[ssn]=Canary7q")},
+		{name: "form: an empty field before lists in a list", sent: formRequest("tags=&tags[][ssn]=Canary7q&name=Ann")},
+		{name: "form: a value before a list", sent: formRequest("tags=Canary7q&tags[]=a")},
+		{name: "form: an empty field before an undeclared list", sent: formRequest("ssn=&ssn[]=Canary7q&name=Ann")},
 		{name: "form: a repeated declared scalar and a list", sent: formRequest("name=Ann&name[0]=Canary7q")},
 		// _charset_ tells some how to read the others; charset all of them.
 		{name: "form: _charset_", sent: formRequest("_charset_=utf-16&ssn=Canary7q&name=Ann")},

@@ -87,6 +87,7 @@ func jsonAttacks() []attack {
 		{name: "json: an object with indexes for a list", sent: jsonRequest(`{"items":{"0":{"sku":"Canary7q"}}}`)},
 		{name: "json: a star as a name", sent: jsonRequest(`{"items":{"*":{"sku":"Canary7q"}}}`)},
 		{name: "json: a list for an object", sent: jsonRequest(`{"address":[{"city":"Canary7q"}]}`)},
+		{name: "json: a null for an object, and an undeclared member", sent: jsonRequest(`{"address":null,"ssn":"Canary7q"}`)},
 		{name: "json: a scalar for an object", sent: jsonRequest(`{"address":"Canary7q"}`)},
 		// A key is compared whole: it is no path.
 		{name: "json: a dotted name", sent: jsonRequest(`{"name":"Ann","address.ssn":"Canary7q"}`)},

@@ -51,6 +51,8 @@ func multipartAttacks() []attack {
 		{name: "multipart: the name of an undeclared file", sent: multipartRequest(ann, part(`name="ssn"; filename="Canary7q"`, "1"))},
 		{name: "multipart: an empty name", sent: multipartRequest(ann, part(`name=""`, "Canary7q"))},
 		{name: "multipart: another case", sent: multipartRequest(ann, part(`name="SSN"`, "Canary7q"), part(`name="Name"`, "Canary7q"))},
+		{name: "multipart: an empty field before members of a list", sent: multipartRequest(part(`name="tags"`, ""), part(`name="tags[ssn]"`, "Canary7q"))},
+		{name: "multipart: a value before a list", sent: multipartRequest(part(`name="tags"`, "Canary7q"), part(`name="tags[]"`, "a"))},
 		{name: "multipart: a scalar and a branch", sent: multipartRequest(ann, part(`name="name[ssn]"`, "Canary7q"))},
 		{name: "multipart: a bracket that is not closed", sent: multipartRequest(ann, part(`name="name[ssn"`, "Canary7q"), part(`name="s[sn"`, "Canary7q"))},
 		{name: "multipart: a dot", sent: multipartRequest(ann, part(`name="s.sn"`, "Canary7q"), part(`name="s sn"`, "Canary7q"))},
