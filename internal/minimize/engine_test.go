@@ -500,6 +500,8 @@ func TestConsentTwice(t *testing.T) {
 		{"POST /checkout?subscribe=off", formType, "subscribe=on&birthday=1980", "query-and-body"},
 		// A list and a value are two notations of one name.
 		{"POST /checkout", formType, "subscribe=off&birthday=1980&subscribe[]=on", "name-conflict"},
+		{"POST /checkout", formType, "subscribe[]=on&birthday=1980&subscribe=", "name-conflict"},
+		{"POST /checkout", formType, "subscribe=&birthday=1980&subscribe[]=on", ""}, // nothing beside an answer
 		{"POST /checkout?subscribe=on&subscribe=off", formType, "birthday=1980", "duplicate-name"},
 	} {
 		e, _ := newEngine(t, shop)
@@ -507,9 +509,14 @@ func TestConsentTwice(t *testing.T) {
 			t.Errorf("%s %s: rule %q, want %q", test.on, test.body, got.rule(), test.rule)
 		}
 	}
-	// A tick in the query that the body takes back is none.
 	e, _ := newEngine(t, shop)
-	got := process(e, request("POST /checkout?subscribe=on", formType, strings.NewReader("subscribe=off&birthday=1980")))
+	got := process(e, request("POST /checkout", formType, strings.NewReader("subscribe=&birthday=1980&subscribe[]=on")))
+	if !strings.Contains(got.body, "birthday") || strings.Contains(got.body, "subscribe=") {
+		t.Errorf("forwarded %q", got.body)
+	}
+	// A tick in the query that the body takes back is none.
+	e, _ = newEngine(t, shop)
+	got = process(e, request("POST /checkout?subscribe=on", formType, strings.NewReader("subscribe=off&birthday=1980")))
 	if strings.Contains(got.body, "birthday") {
 		t.Errorf("forwarded %q", got.body)
 	}

@@ -61,9 +61,9 @@ type names struct {
 	single bool  // it takes one value, and
 	twice  bool  // it had one before
 
-	matched bool // a wildcard matched a segment of the last name that was resolved whole
-	mixed  int32 // the node of the last name that contradicts another
-	begins bool  // the last name can be that of a hidden field before a list
+	matched bool  // a wildcard matched a segment of the last name that was resolved whole
+	mixed   int32 // the node of the last name that contradicts another
+	begins  bool  // the last name can be that of a hidden field before a list
 
 	// emptied is the place whose hidden field stands before the list that the last name
 	// begins, or 0.
