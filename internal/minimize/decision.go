@@ -105,7 +105,7 @@ func compile(key decisionKey) *decision {
 // newDecision returns a decision that lets nothing pass yet, and the fields to
 // make its plan of.
 func newDecision(key decisionKey) (*decision, []submission.Field) {
-	d, fields := &decision{decisionKey: key}, fieldsOf(key.collection)
+	d, fields := &decision{decisionKey: key}, slices.Clone(key.edition.fields[key.collection])
 	if key.collection == nil {
 		return d, fields
 	}

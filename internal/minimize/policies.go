@@ -34,6 +34,8 @@ type edition struct {
 
 	plans map[*policy.Collection]*submission.Plan // that let nothing pass; nil: of what no collection declares
 	rules map[*policy.Field]*submission.Rule
+	// fields are those of the plans: to be copied, and decided about.
+	fields map[*policy.Collection][]submission.Field
 	// selectors read the values that divide the requests to a pattern.
 	selectors map[*policy.Division]*selector
 	// kinds say how the media types that a collection names are read.
@@ -48,14 +50,16 @@ type edition struct {
 func (p *Policies) newEdition(set *policy.Set) (*edition, error) {
 	e := &edition{
 		Set: set, plans: make(map[*policy.Collection]*submission.Plan), rules: make(map[*policy.Field]*submission.Rule),
-		kinds: make(map[*policy.Collection]map[string]submission.MediaKind), selectors: make(map[*policy.Division]*selector),
+		fields: make(map[*policy.Collection][]submission.Field),
+		kinds:  make(map[*policy.Collection]map[string]submission.MediaKind), selectors: make(map[*policy.Division]*selector),
 	}
 	var err error
 	if e.methods, err = newSelector([]policy.Path{{{Text: "_method"}}, {{Text: "_METHOD"}}}, []string{"_method", "_METHOD"}, submission.Brackets); err != nil {
 		return nil, err
 	}
 	for _, c := range append([]*policy.Collection{nil}, set.Collections...) {
-		plan, err := submission.NewPlan(fieldsOf(c), nestingOf(c))
+		e.fields[c] = fieldsOf(c)
+		plan, err := submission.NewPlan(e.fields[c], nestingOf(c))
 		if err != nil {
 			return nil, fmt.Errorf("%s: collection %q: %w", c.Position, c.Name, err)
 		}

@@ -2,7 +2,6 @@ package submission
 
 import (
 	"bytes"
-	"cmp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -36,8 +35,11 @@ func foldName(name []byte) string {
 		}
 		return -1
 	}, text)
-	// A name of signs alone is similar to such a name, without what PHP drops before it.
-	return cmp.Or(folded, joinName(bytes.TrimLeft(name, " ")))
+	if folded == "" {
+		// A name of signs alone is similar to such a name, without what PHP drops before it.
+		return joinName(bytes.TrimLeft(name, " "))
+	}
+	return folded
 }
 
 // fold notes what the members' names are taken for by applications that ignore
