@@ -161,56 +161,78 @@ func springReaches(field []Segment, path []string) bool {
 	return len(field) == len(path)
 }
 
-// What Spring binds to a property that is denied never passes, whatever else
-// is declared: a name passes only by a field that is about the same property.
-func TestDottedOracle(t *testing.T) {
-	denied := [][]Segment{segments("ssn"), segments("user", "ssn"), segments("items", "*", "price"), segments("list", "*"), segments("nums", "7")}
-	fields := []Field{
-		{Path: segments("name"), Kept: true},
-		{Path: segments("user", "name"), Kept: true},
-		{Path: segments("items", "*", "sku"), Kept: true},
-		{Path: segments("{any}"), Kept: true},
-		{Path: segments("user", "{any}"), Kept: true},
-		{Path: segments("list[{k}]"), Kept: true},
-		{Path: segments(`items[{k:[0-9'"]+}]`, "price"), Kept: true},
-		{Path: segments("nums", "*"), Kept: true},
-		{Path: segments("user", "**"), Kept: true},
-		{Path: segments(`{k:[a-z']+}[{l:[0-9a-z'"]+}]`, "{m}"), Kept: true},
-		{Path: segments("*", "x"), Kept: true},
+// springDenied are properties that must not be bound.
+var springDenied = [][]Segment{segments("ssn"), segments("user", "ssn"), segments("items", "*", "price"), segments("list", "*"), segments("nums", "7")}
+
+// springPlan lets names pass beside springDenied by paths of every kind.
+func springPlan(tb testing.TB) *Plan {
+	tb.Helper()
+	var fields []Field
+	for _, path := range [][]Segment{
+		segments("name"), segments("user", "name"), segments("items", "*", "sku"), segments("{any}"), segments("user", "{any}"),
+		segments("list[{k}]"), segments(`items[{k:[0-9'"]+}]`, "price"), segments("nums", "*"), segments("user", "**"),
+		segments(`{k:[a-z']+}[{l:[0-9a-z'"]+}]`, "{m}"), segments("*", "x"),
+	} {
+		fields = append(fields, Field{Path: path, Kept: true})
 	}
-	for _, path := range denied {
+	for _, path := range springDenied {
 		fields = append(fields, Field{Path: path, Reason: "no_consent"})
 	}
 	p, err := NewPlan(fields, Dots)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
+	return p
+}
+
+// checkSpring fails if a name passes that Spring binds to a property of
+// springDenied. It reports whether the name passes, and whether Spring binds it.
+func checkSpring(t *testing.T, p *Plan, name string) (kept, bound bool) {
+	t.Helper()
+	var n names
+	n.begin(p, new(Report))
+	at, f := n.resolve([]byte(name), 32)
+	leaf := p.nodes[at].leaf
+	if f != faultNone || leaf == none || !p.fields[leaf].Kept {
+		return false, false
+	}
+	path, ok := springPath(name)
+	if ok && slices.ContainsFunc(springDenied, func(field []Segment) bool { return springReaches(field, path) }) {
+		t.Fatalf("%q passes by %v, and Spring writes it at %q", name, p.fields[leaf].Path, path)
+	}
+	return true, ok
+}
+
+// What Spring binds to a property that is denied never passes, whatever else
+// is declared: a name passes only by a field that is about the same property.
+func TestDottedOracle(t *testing.T) {
+	p := springPlan(t)
 	random := rand.New(rand.NewPCG(3, 4)) //nolint:gosec // G404: the same in each run
 	pieces := []string{"ssn", "user", "items", "price", "list", "nums", "name", "sku", "0", "7", "07", "00", "'0'", `"7"`, "+7", "[", "]", "[", "]", ".", ".", "[0]", "[7]", "[]", "]."}
-	kept, bound := 0, 0
+	passed, written := 0, 0
 	for range 200_000 {
 		var b strings.Builder
 		for range 1 + random.IntN(8) {
 			b.WriteString(pieces[random.IntN(len(pieces))])
 		}
-		name := b.String()
-		var n names
-		n.begin(p, new(Report))
-		at, f := n.resolve([]byte(name), 32)
-		leaf := p.nodes[at].leaf
-		if f != faultNone || leaf == none || !fields[leaf].Kept {
-			continue
+		kept, bound := checkSpring(t, p, b.String())
+		if kept {
+			passed++
 		}
-		kept++
-		path, ok := springPath(name)
-		if ok && slices.ContainsFunc(denied, func(field []Segment) bool { return springReaches(field, path) }) {
-			t.Fatalf("%q passes by %v, and Spring writes it at %q", name, fields[leaf].Path, path)
-		}
-		if ok {
-			bound++
+		if bound {
+			written++
 		}
 	}
-	if kept < 1000 || bound < 1000 {
-		t.Errorf("only %d names passed, and %d were bound", kept, bound)
+	if passed < 1000 || written < 1000 {
+		t.Errorf("only %d names passed, and %d were bound", passed, written)
 	}
+}
+
+// FuzzDottedNames is TestDottedOracle for any name.
+func FuzzDottedNames(f *testing.F) {
+	for _, name := range []string{"user.name", "items[0].sku", "list[k]", "items['0'].price", "nums[3]", "[0].x", "user.a[1].b", "list[00]", "user[ssn]"} {
+		f.Add(name)
+	}
+	p := springPlan(f)
+	f.Fuzz(func(t *testing.T, name string) { checkSpring(t, p, name) })
 }

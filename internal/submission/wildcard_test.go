@@ -316,14 +316,7 @@ func TestWildcardsOracle(t *testing.T) {
 		for i := range tokens {
 			tokens[i] = pieces[random.IntN(len(pieces))]
 		}
-		name := tokens[0]
-		for _, token := range tokens[1:] {
-			name += "[" + token + "]"
-		}
-		var n names
-		n.begin(p, new(Report))
-		at, _ := n.resolve([]byte(name), 32)
-		if checkOracle(t, fields, name, tokens, p.nodes[at].leaf) {
+		if checkOracle(t, p, tokens) {
 			kept++
 		}
 	}
@@ -332,8 +325,45 @@ func TestWildcardsOracle(t *testing.T) {
 	}
 }
 
-func checkOracle(t *testing.T, fields []Field, name string, tokens []string, leaf int32) bool {
+// FuzzWildcards is TestWildcardsOracle for two paths of at most two segments, and
+// a name of words.
+func FuzzWildcards(f *testing.F) {
+	for _, paths := range []string{"a.{n}", "x_{n:[ab]}", "{n:[0-9]+}.b", "*", "a{n:[_-]?}b"} {
+		f.Add("a", paths, "a", "7")
+		f.Add("x_{n}", paths, "x_a", "")
+	}
+	word := regexp.MustCompile(`^[A-Za-z0-9_-]{1,20}$`)
+	f.Fuzz(func(t *testing.T, first, second, token, below string) {
+		var fields []Field
+		for _, path := range []string{first, second} {
+			split := strings.Split(path, ".")
+			if len(path) > 40 || len(split) > 2 || split[0] == "*" || slices.Contains(split, "") {
+				return
+			}
+			fields = append(fields, Field{Path: segments(split...), Kept: true})
+		}
+		tokens := []string{token, below}
+		if below == "" {
+			tokens = tokens[:1]
+		}
+		p, err := NewPlan(fields, Brackets)
+		if err != nil || slices.ContainsFunc(tokens, func(s string) bool { return !word.MatchString(s) }) {
+			return
+		}
+		checkOracle(t, p, tokens)
+	})
+}
+
+func checkOracle(t *testing.T, p *Plan, tokens []string) bool {
 	t.Helper()
+	name := tokens[0]
+	for _, token := range tokens[1:] {
+		name += "[" + token + "]"
+	}
+	var n names
+	n.begin(p, new(Report))
+	at, _ := n.resolve([]byte(name), 32)
+	fields, leaf := p.fields, p.nodes[at].leaf
 	var matching []int
 	spelled, doubtful := -1, false
 	for i, f := range fields {
