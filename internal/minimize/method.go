@@ -2,6 +2,7 @@ package minimize
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
@@ -16,6 +17,7 @@ var overridable = []string{http.MethodPut, http.MethodPatch, http.MethodDelete}
 type override struct {
 	header      string // in a header; empty: none
 	possible    bool   // the query or the body may say one that leads to a collection
+	elsewhere   string // without method_override, the collection of another method of an undeclared path; empty: none
 	keepsHeader bool   // the header goes on
 }
 
@@ -54,7 +56,46 @@ func (e *Engine) saysMethod(r *http.Request, to *destination) (refused bool) {
 		to.refusal.Remedy = remedyOverride
 		return true
 	}
+	if to.collection != nil || e.Undeclared != Pass && e.Uninspected != Pass {
+		return false
+	}
+	for _, method := range overridable {
+		if other := lookup(to.edition.Set, r, method, to.paths); other.Collection != nil {
+			to.mode = min(to.mode, e.modeOf(other.Collection))
+			to.override.elsewhere = other.Collection.Name
+		}
+	}
 	return false
+}
+
+// checkUnread refuses a POST that would go on unread, because no collection declares
+// it, although it may say a method that is declared for its path: an application that
+// honours it would get fields past that collection.
+func (e *Engine) checkUnread(r *http.Request, to *destination) *submission.Error {
+	if to.override.elsewhere == "" {
+		return nil
+	}
+	media, err := submission.ParseMedia(r.Header)
+	readable := err != nil || media.Kind != submission.MediaOther
+	if saysMethodInQuery(r.URL.RawQuery) || e.Undeclared == Pass && hasBody(r) && readable {
+		refusal := methodOverride("no collection declares the POST, and it could say a method (_method) that the collection " + to.override.elsewhere + " declares for this path")
+		refusal.Remedy = "declare the POST; or, if the application honours _method, set method_override on"
+		return refusal
+	}
+	return nil
+}
+
+// saysMethodInQuery reports whether a query may have the field that overrides the
+// method, as the laxest application decodes it.
+func saysMethodInQuery(query string) bool {
+	for range 3 {
+		decoded, err := url.QueryUnescape(query)
+		if err != nil {
+			return true // no application of ours is known to agree on such a query
+		}
+		query = decoded
+	}
+	return strings.Contains(strings.ToLower(query), "method")
 }
 
 // methodHeaders returns the methods that the headers say, in any spelling of their

@@ -72,6 +72,35 @@ func TestAttackMethodSaidElsewhere(t *testing.T) {
 	}
 }
 
+// An undeclared POST that passes unread may say PUT in its body or query. To an
+// application that honours it, everything in it would be a PUT that the policy
+// declares. Without the option, it does not pass.
+func TestAttackMethodSaidUnread(t *testing.T) {
+	const xml = "application/xml"
+	for _, test := range []struct {
+		on, contentType, body   string
+		undeclared, uninspected Fallback
+		rule                    string
+	}{
+		{"POST /item/7", formType, "_method=PUT&ssn=1", Pass, Reject, "method-override"},
+		{"POST /item/7", formData, form(part{"ssn", "", "1"}, part{"_method", "", "PUT"}), Pass, Reject, "method-override"},
+		{"POST /item/7", jsonType, `{"_method":"PUT","ssn":1}`, Pass, Reject, "method-override"},
+		{"POST /item/7", "", `{"_method":"PUT","ssn":1}`, Pass, Reject, "method-override"},
+		{"POST /item/7?_m%65thod=PUT", xml, "<a/>", Pass, Reject, "method-override"},
+		{"POST /item/7?%255Fmethod=PUT", xml, "<a/>", Reject, Pass, "method-override"},
+		{"POST /item/7?_method=PUT", "application/stream+json", "{}\n{}", Reject, Pass, "method-override"},
+		{"POST /item/7?page=1", xml, "<a/>", Pass, Reject, ""},
+		{"POST /item/7", xml, "<a/>", Reject, Pass, ""},
+		{"POST /elsewhere?_method=PUT", formType, "_method=PUT&ssn=1", Pass, Reject, ""},
+	} {
+		e, _ := newEngine(t, overridePolicy, func(e *Engine) { e.Undeclared, e.Uninspected = test.undeclared, test.uninspected })
+		got := process(e, request(test.on, test.contentType, strings.NewReader(test.body)))
+		if got.rule() != test.rule || test.rule == "" && got.body != test.body || got.Forward() != (test.rule == "") {
+			t.Errorf("%s, %s, %q: refused by the rule %q, forwarded %q", test.on, test.contentType, test.body, got.rule(), got.body)
+		}
+	}
+}
+
 // Without the option, a header that leads to another collection is refused and not
 // deleted without a word; report says so, and forwards it.
 func TestMethodOverrideOff(t *testing.T) {

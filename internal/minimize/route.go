@@ -125,6 +125,9 @@ func (e *Engine) admit(r *http.Request, to *destination, found policy.Route, upg
 	if refusal := e.checkPaths(to.paths); refusal != nil {
 		return false, refusal
 	}
+	if refusal := e.checkUnread(r, to); refusal != nil && !upgrade {
+		return false, refusal
+	}
 	declared := to.collection != nil
 	switch {
 	case found.Ambiguous:
