@@ -34,15 +34,15 @@ func openAttacks() []attack {
 		{name: "open: a value beside a box", sent: form("agree=Canary7q&agree=1")},
 		{name: "open: a list for a boolean", sent: form("agree[]=Canary7q&name=Ann")},
 		// White space is removed before a type is checked, not with what is in it.
-		{name: "open: white space about no address", sent: form("mail=+Canary7q+&name=Ann")},
-		{name: "open: a line end in an address", sent: json(`{"mail":"a@b.example\nCanary7q"}`)},
-		// Only what is declared passes of a JSON text.
-		{name: "open: an undeclared member of a text", sent: form(`settings={"theme":"dark","ssn":"Canary7q"}&name=Ann`)},
-		{name: "open: a name twice in a text", sent: form(`settings={"theme":"dark","theme":{"ssn":"Canary7q"}}&name=Ann`)},
-		{name: "open: a name twice in a text, once escaped", sent: form(`settings={"theme":"dark","\u0074heme":{"ssn":"Canary7q"}}&name=Ann`)},
-		{name: "open: a second value behind a text", sent: form(`settings={"theme":"dark"}{"ssn":"Canary7q"}&name=Ann`)},
+		{name: "open: white space about no address", sent: form("mail=+Canary7q+&name=Ann"), unseen: true},
+		{name: "open: a line end in an address", sent: json(`{"mail":"a@b.example\nCanary7q"}`), unseen: true},
+		// Only what is declared passes of a JSON text. The frameworks do not look into it, applications do.
+		{name: "open: an undeclared member of a text", sent: form(`settings={"theme":"dark","ssn":"Canary7q"}&name=Ann`), unseen: true},
+		{name: "open: a name twice in a text", sent: form(`settings={"theme":"dark","theme":{"ssn":"Canary7q"}}&name=Ann`), unseen: true},
+		{name: "open: a name twice in a text, once escaped", sent: form(`settings={"theme":"dark","\u0074heme":{"ssn":"Canary7q"}}&name=Ann`), unseen: true},
+		{name: "open: a second value behind a text", sent: form(`settings={"theme":"dark"}{"ssn":"Canary7q"}&name=Ann`), unseen: true},
 		{name: "open: a text that is none", sent: form("settings=Canary7q&name=Ann")},
-		{name: "open: a text in a string", sent: json(`{"settings":"{\"theme\":\"dark\",\"ssn\":\"Canary7q\"}"}`)},
+		{name: "open: a text in a string", sent: json(`{"settings":"{\"theme\":\"dark\",\"ssn\":\"Canary7q\"}"}`), unseen: true},
 		{name: "open: an object for a text", sent: json(`{"settings":{"theme":{"ssn":"Canary7q"}},"name":"Ann"}`)},
 		{name: "open: a part that is a text", sent: request("POST /open", "Content-Type: multipart/form-data; boundary=b\r\n", joined(
 			"b", "Content-Disposition: form-data; name=\"settings\"\r\nContent-Type: application/json\r\n\r\n"+`{"theme":"dark","ssn":"Canary7q"}`, ann,
