@@ -54,8 +54,8 @@ func TestMinimizeBehindTheApplication(t *testing.T) {
 	}
 }
 
-// A header counts only in requests of trusted proxies: without any, nobody is
-// known by it.
+// A header counts only in requests of trusted proxies. If there are none, it
+// identifies no one.
 func TestHeaderWithoutTrustedProxies(t *testing.T) {
 	dir := shortDir(t)
 	writeFile(t, filepath.Join(dir, "privacy.yaml"), shopPolicy)

@@ -99,7 +99,7 @@ func (w *reach) minimize(h *Handler, at place, behind string) {
 	}
 	for _, s := range h.Subject {
 		if s.Header != "" && !w.trusts {
-			w.found = append(w.found, fmt.Sprintf("nobody is known by the header %s in %v: it counts only in requests of trusted proxies, and the server has none; "+
+			w.found = append(w.found, fmt.Sprintf("the header %s identifies no one in %v: it counts only in requests of trusted proxies, and the server has none; "+
 				"write servers { trusted_proxies static <ranges> } in the global options", s.Header, at))
 		}
 	}

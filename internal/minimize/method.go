@@ -2,9 +2,9 @@ package minimize
 
 import (
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/modicum-proxy/modicum/internal/policy"
 	"github.com/modicum-proxy/modicum/internal/submission"
@@ -86,16 +86,26 @@ func (e *Engine) checkUnread(r *http.Request, to *destination) *submission.Error
 }
 
 // saysMethodInQuery reports whether a query may have the field that overrides the
-// method, as the laxest application decodes it.
+// method, as the laxest application reads its names: with escapes of escapes, beside
+// what cannot be decoded, behind blanks, and with other signs for the underscore (PHP).
 func saysMethodInQuery(query string) bool {
-	for range 3 {
-		decoded, err := url.QueryUnescape(query)
-		if err != nil {
-			return true // no application of ours is known to agree on such a query
+	for pair := range strings.FieldsFuncSeq(query, func(r rune) bool { return r == '&' || r == ';' }) {
+		name, _, _ := strings.Cut(pair, "=")
+		for range 3 {
+			name = policy.DecodeLeniently(strings.ReplaceAll(name, "+", " "))
 		}
-		query = decoded
+		name = strings.TrimLeft(name, " ")
+		letters := strings.Map(func(r rune) rune {
+			if unicode.IsLetter(r) || unicode.IsDigit(r) {
+				return r
+			}
+			return -1
+		}, name)
+		if !strings.HasPrefix(name, "m") && !strings.HasPrefix(name, "M") && strings.EqualFold(letters, "method") {
+			return true
+		}
 	}
-	return strings.Contains(strings.ToLower(query), "method")
+	return false
 }
 
 // methodHeaders returns the methods that the headers say, in any spelling of their

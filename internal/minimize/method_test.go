@@ -89,7 +89,10 @@ func TestAttackMethodSaidUnread(t *testing.T) {
 		{"POST /item/7?_m%65thod=PUT", xml, "<a/>", Pass, Reject, "method-override"},
 		{"POST /item/7?%255Fmethod=PUT", xml, "<a/>", Reject, Pass, "method-override"},
 		{"POST /item/7?_method=PUT", "application/stream+json", "{}\n{}", Reject, Pass, "method-override"},
+		{"POST /item/7?a=%zz&_m%65thod=PUT", xml, "<a/>", Pass, Reject, "method-override"},
+		{"POST /item/7?a=1&+%5Bmethod=PUT", xml, "<a/>", Pass, Reject, "method-override"},
 		{"POST /item/7?page=1", xml, "<a/>", Pass, Reject, ""},
+		{"POST /item/7?sale=100%25&payment_method=card&method=x", xml, "<a/>", Pass, Reject, ""},
 		{"POST /item/7", xml, "<a/>", Reject, Pass, ""},
 		{"POST /elsewhere?_method=PUT", formType, "_method=PUT&ssn=1", Pass, Reject, ""},
 	} {
@@ -97,6 +100,33 @@ func TestAttackMethodSaidUnread(t *testing.T) {
 		got := process(e, request(test.on, test.contentType, strings.NewReader(test.body)))
 		if got.rule() != test.rule || test.rule == "" && got.body != test.body || got.Forward() != (test.rule == "") {
 			t.Errorf("%s, %s, %q: refused by the rule %q, forwarded %q", test.on, test.contentType, test.body, got.rule(), got.body)
+		}
+	}
+}
+
+// An application that does not know the protocol of an Upgrade answers the request
+// itself: a body before the upgrade, or a method that it says, is no way round.
+func TestAttackUpgradeWithBody(t *testing.T) {
+	for _, test := range []struct {
+		on, body, header string
+		option           bool // method_override
+		rule             string
+	}{
+		{"POST /elsewhere", "ssn=1", "", false, "upgrade"},
+		{"GET /elsewhere", "ssn=1", "", false, "upgrade"},
+		{"POST /item/7?_method=PUT&ssn=1", "", "", false, "method-override"},
+		{"POST /item/7?ssn=1", "", "PUT", false, "method-override"},
+		{"POST /item/7?ssn=1", "", "PUT", true, "upgrade"},
+		{"POST /elsewhere?x=1", "", "", false, ""},
+		{"GET /elsewhere?x=1", "", "", false, ""},
+	} {
+		e, _ := newEngine(t, overridePolicy, func(e *Engine) { e.Uninspected, e.MethodOverride = Pass, test.option })
+		r := request(test.on, formType, strings.NewReader(test.body), "Connection", "Upgrade", "Upgrade", "tcp")
+		if test.header != "" {
+			r.Header.Set("X-Http-Method-Override", test.header)
+		}
+		if got := process(e, r); got.rule() != test.rule {
+			t.Errorf("%s, body %q, header %q: refused by the rule %q, want %q", test.on, test.body, test.header, got.rule(), test.rule)
 		}
 	}
 }

@@ -92,7 +92,7 @@ func (e *Engine) find(w http.ResponseWriter, r *http.Request) destination {
 	if found.Ambiguous {
 		to.mode = e.strictest(to.edition.Set)
 	}
-	if !upgrade && r.Method == http.MethodPost && e.saysMethod(r, &to) {
+	if r.Method == http.MethodPost && e.saysMethod(r, &to) {
 		return to
 	}
 	to.unread, to.refusal = e.admit(r, &to, found, upgrade)
@@ -125,7 +125,7 @@ func (e *Engine) admit(r *http.Request, to *destination, found policy.Route, upg
 	if refusal := e.checkPaths(to.paths); refusal != nil {
 		return false, refusal
 	}
-	if refusal := e.checkUnread(r, to); refusal != nil && !upgrade {
+	if refusal := e.checkUnread(r, to); refusal != nil {
 		return false, refusal
 	}
 	declared := to.collection != nil
@@ -138,7 +138,9 @@ func (e *Engine) admit(r *http.Request, to *destination, found policy.Route, upg
 		// What the application serves under another spelling may be another route.
 		return false, refused(http.StatusBadRequest, "ambiguous-route",
 			"only a path that the pattern matches exactly passes whole; a pattern that spells the path out makes it a route of its own")
-	case upgrade && !declared && e.Uninspected == Pass:
+	case upgrade && !declared && e.Uninspected == Pass && !to.override.possible && (!hasBody(r) || r.Method == http.MethodConnect):
+		// A body before the upgrade would go on unread, to an application that
+		// ignores the upgrade. That of a CONNECT is the tunnel.
 		return true, nil
 	case upgrade:
 		return false, refused(http.StatusForbidden, "upgrade", "what follows an upgrade cannot be inspected")

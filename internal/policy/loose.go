@@ -253,7 +253,7 @@ func forgiven(escaped string) string {
 	}
 	decoded := escaped
 	for range 4 {
-		once := leniently(decoded)
+		once := DecodeLeniently(decoded)
 		if once == decoded {
 			break
 		}
@@ -272,8 +272,9 @@ func forgiven(escaped string) string {
 	return (&url.URL{Path: cleaned}).EscapedPath()
 }
 
-// leniently resolves the escapes of a path that are some, and leaves the rest.
-func leniently(escaped string) string {
+// DecodeLeniently decodes the well-formed escapes of a text once, and leaves the others
+// as they are.
+func DecodeLeniently(escaped string) string {
 	var b strings.Builder
 	for i := 0; i < len(escaped); i++ {
 		if escaped[i] == '%' && i+2 < len(escaped) && isHex(escaped[i+1]) && isHex(escaped[i+2]) {
